@@ -1,0 +1,56 @@
+/// A SHA-256 value: the name of an artifact, a key, a state.
+public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
+    public static let byteCount = 32
+
+    // Big-endian words: comparing them in order compares the bytes in order.
+    private let first: UInt64, second: UInt64, third: UInt64, fourth: UInt64
+
+    /// Nil where there are not exactly 32 bytes.
+    public init?(bytes: some Collection<UInt8>) {
+        guard bytes.count == Self.byteCount else { return nil }
+        var words: [4 of UInt64] = .init(repeating: 0)
+        for (index, byte) in bytes.enumerated() {
+            words[index / 8] = words[index / 8] << 8 | UInt64(byte)
+        }
+        (first, second, third, fourth) = (words[0], words[1], words[2], words[3])
+    }
+
+    /// Nil where the text is not exactly 64 hexadecimal digits.
+    public init?(hex: some StringProtocol) {
+        guard let bytes = Hex.decode(hex) else { return nil }
+        self.init(bytes: bytes)
+    }
+
+    init(words: (UInt64, UInt64, UInt64, UInt64)) { (first, second, third, fourth) = words }
+
+    /// The SHA-256 of some bytes.
+    public static func of(_ bytes: [UInt8]) -> Digest {
+        var hash = SHA256()
+        hash.update(bytes)
+        return hash.finish()
+    }
+
+    /// The SHA-256 of a text's UTF-8.
+    public static func of(_ text: String) -> Digest { of(Array(text.utf8)) }
+
+    public var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Self.byteCount)
+        for word in [first, second, third, fourth] {
+            for shift in stride(from: UInt64(56), through: 0, by: -8) {
+                bytes.append(UInt8(truncatingIfNeeded: word >> shift))
+            }
+        }
+        return bytes
+    }
+
+    public var hex: String { Hex.encode(bytes) }
+    /// Twelve digits: enough for a person to tell artifacts apart.
+    public var short: String { String(hex.prefix(12)) }
+    public var description: String { hex }
+
+    public static func < (left: Digest, right: Digest) -> Bool {
+        (left.first, left.second, left.third, left.fourth)
+            < (right.first, right.second, right.third, right.fourth)
+    }
+}

@@ -1,0 +1,11 @@
+// Store: what a node keeps on its disk.
+//
+//   LogStore        the replicated log, the vote and the term, in SQLite through GRDB.
+//                   A write has reached the disk when the call returns (journal in WAL mode,
+//                   synchronous = FULL): Raft's answers may not leave before that.
+//   ArtifactStore   content-addressed files. A file's name is the SHA-256 of its bytes; it appears
+//                   under that name only when it is whole, on the disk, and its digest is right.
+//                   It is never changed afterwards.
+//
+// Both are used from more than one thread; GRDB serialises the first, the second relies on
+// rename(2) being atomic. Neither knows what it stores: commands come as bytes.
