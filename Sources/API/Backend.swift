@@ -1,0 +1,237 @@
+package import Basics
+
+/// What a node can do for its user: the one door between HTTP and the live node.
+///
+/// The routes of this module translate HTTP into these calls and back; the runtime implements
+/// them. Methods return finished JSON documents, with the stable `snake_case` keys that their
+/// comments name, so that a document reaches the user as the node made it.
+///
+/// Every method may throw ``APIError``; any other error reaches the client as status 500 without
+/// its text. `wait` arguments ask for long polling: the call returns as soon as what it waits for
+/// has come, and at the latest after that time, with the document as it then is.
+///
+/// States of a task: `queued`, `running`, and at its end `succeeded` (whatever exit code the
+/// program chose), `signalled`, `out_of_fuel`, `refused`, `failed`, `cancelled`.
+/// States of a plan: `running`, `succeeded`, `failed`.
+/// States of a model: `added`, `deploying`, `deployed`, `refused`.
+package protocol Backend: Sendable {
+    // MARK: the mesh
+
+    /// `id`, `name`, `role`, `state`, `mesh`, `address`, `coordinator`, `term`, `commit_index`,
+    /// `member_count`, …; every number in it, at any depth, becomes a metric.
+    func status() async throws -> JSON
+    /// `members` [`id`, `name`, `address`, `state`, `role`], `coordinator` (id or null), `term`.
+    func members() async throws -> JSON
+    /// `token`, `command` (the whole join command), `id`, `expires_at`, `uses`, `role`.
+    func createToken(timeToLive: Duration, uses: Int, role: String) async throws -> JSON
+    /// `tokens` [`id`, `role`, `uses`, `expires_at`].
+    func tokens() async throws -> JSON
+    /// `id`, `revoked`.
+    func revokeToken(_ id: String) async throws -> JSON
+    /// `node`, `name`, `revoked`, `reason`. Takes an id, a unique prefix of one, or a name.
+    func revokeNode(_ idOrName: String, reason: String) async throws -> JSON
+    /// `id`, `left`. The node gives up its roles and then ends; the answer comes before that.
+    func leave() async throws -> JSON
+    /// `allowed_licenses` [SPDX ids].
+    func policy() async throws -> JSON
+    func setPolicy(allowedLicenses: [String]) async throws -> JSON
+
+    // MARK: artifacts and statements
+
+    /// The size of an artifact that this node itself holds; nil when it does not.
+    func heldByteCount(of digest: Digest) async throws -> UInt64?
+    /// Stores the bytes under their digest: `digest`, `byte_count`. `byteCountHint` is what the
+    /// client announced, nil when it did not; it is a promise to check, never a fact.
+    func putArtifact(_ chunks: ByteChunks, byteCountHint: UInt64?) async throws -> JSON
+    /// An artifact from this node, or from a peer that holds it.
+    func artifact(_ digest: Digest) async throws -> ArtifactContent
+    /// Signs who added what under which licence, and records it in the mesh: `digest`, `name`,
+    /// `kind`, `license`, `byte_count`, `statement` (the digest of the signed bundle).
+    func addStatement(_ request: StatementRequest) async throws -> JSON
+    /// `statements` [`name`, `kind`, `digest`, `byte_count`, `license`, `node`, `statement`];
+    /// nil asks for every kind.
+    func statements(kind: ArtifactKind?) async throws -> JSON
+    /// The bundle of a statement, byte for byte.
+    func statement(_ digest: Digest) async throws -> [UInt8]
+    /// `verified`, `replayed`, `checks` [`name`, `ok`, `detail`]. What does not verify is a value
+    /// with `verified` false, not an error.
+    func verify(_ request: VerifyRequest) async throws -> JSON
+
+    // MARK: models
+
+    /// `models` [`name`, `digest`, `license`, `byte_count`, `layer_count`, `state`, `added_at`
+    /// (seconds since 1970), `stages` [`node`, `first_layer`, `last_layer`, `ready`]].
+    func models() async throws -> JSON
+    /// Places the layers, and waits until each stage is ready: the model's entry of `models`.
+    func deploy(_ model: String, stageCount: Int, wait: Duration) async throws -> JSON
+    func undeploy(_ model: String) async throws -> JSON
+    /// Text from a deployed model. What is wrong with the request is thrown here; what goes wrong
+    /// later ends the stream. When the consumer drops the stream, the generation is cancelled.
+    func generate(
+        _ request: GenerationRequest
+    ) async throws -> AsyncThrowingStream<GenerationEvent, any Error>
+
+    // MARK: tasks
+
+    /// `task` (its id). Returning means that the task stands in the replicated log.
+    func submitProgram(_ request: ProgramRequest) async throws -> JSON
+    /// `tasks` [`task`, `name`, `kind`, `state`, `node`, `attempt`, `submitted_at`].
+    func tasks() async throws -> JSON
+    /// `task`, `state`, `exit_code`, `stdout`, `stderr`, `stdout_digest`, `stderr_digest`,
+    /// `retired_instructions`, `digest`, `node`, `attempt`, `statement`, `message` (one sentence
+    /// when the state is not `succeeded`), `outputs` [`name`, `digest`, `byte_count`].
+    ///
+    /// `stdout` and `stderr` are text, for people and scripts; the artifacts that the two digests
+    /// name hold the exact bytes. Takes an id or a unique prefix of one. Waits for a final state.
+    func task(_ id: String, wait: Duration) async throws -> JSON
+    /// `task`, `events` [`at`, `attempt`, `node`, `event`, `detail`], `stdout`, `stderr`.
+    func taskLogs(_ id: String) async throws -> JSON
+    /// `task`, `state`.
+    func cancelTask(_ id: String) async throws -> JSON
+
+    // MARK: plans
+
+    /// `plan` (its id). Returning means that the plan stands in the replicated log.
+    func openPlan(_ request: PlanRequest) async throws -> JSON
+    /// `plans` [`plan`, `goal`, `model`, `state`, `step_count`].
+    func plans() async throws -> JSON
+    /// `plan`, `goal`, `model`, `state`, `answer`, `coordinator`, `steps` [`step`, `tool`,
+    /// `arguments`, `state`, `task`, `node`, `observation`]. Waits for a final state.
+    func plan(_ id: String, wait: Duration) async throws -> JSON
+    /// `tools` [`name`, `description`, `parameters` (a JSON schema)].
+    func tools() async throws -> JSON
+}
+
+/// What kind of artifact a statement is about.
+package enum ArtifactKind: String, Hashable, Sendable, CaseIterable {
+    case model, program, data
+}
+
+/// The bytes of an artifact and how many there are.
+package struct ArtifactContent: Sendable {
+    package var byteCount: UInt64
+    package var chunks: ByteChunks
+
+    package init(byteCount: UInt64, chunks: ByteChunks) {
+        self.byteCount = byteCount
+        self.chunks = chunks
+    }
+}
+
+/// Asks the node to sign that its owner adds this artifact under this name and licence.
+package struct StatementRequest: Hashable, Sendable {
+    package var kind: ArtifactKind
+    package var digest: Digest
+    package var name: String
+    /// An SPDX licence identifier.
+    package var license: String
+
+    package init(kind: ArtifactKind, digest: Digest, name: String, license: String) {
+        self.kind = kind
+        self.digest = digest
+        self.name = name
+        self.license = license
+    }
+}
+
+/// What to verify, and whether to do the work again.
+package struct VerifyRequest: Hashable, Sendable {
+    package enum Subject: Hashable, Sendable {
+        /// The digest of an artifact or of a statement, or the id of a task.
+        case identifier(String)
+        /// A bundle from outside; when `about` is given it must be the statement's subject.
+        case bundle([UInt8], about: Digest?)
+    }
+
+    package var subject: Subject
+    package var replay: Bool
+
+    package init(subject: Subject, replay: Bool) {
+        self.subject = subject
+        self.replay = replay
+    }
+}
+
+/// An artifact under the name that a program, or a user, knows it by.
+package struct NamedArtifact: Hashable, Sendable {
+    package var name: String
+    package var digest: Digest
+
+    package init(name: String, digest: Digest) {
+        self.name = name
+        self.digest = digest
+    }
+}
+
+/// A riscv64 program to run as a task; the artifacts are held by the node already.
+package struct ProgramRequest: Hashable, Sendable {
+    /// An environment variable.
+    package struct Variable: Hashable, Sendable {
+        package var name: String
+        package var value: String
+
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    package var program: NamedArtifact
+    /// The arguments after the program's own name.
+    package var arguments: [String]
+    /// In the order in which the program sees them.
+    package var environment: [Variable]
+    package var inputs: [NamedArtifact]
+    package var standardInput: Digest?
+    /// Instructions that may retire; nil takes the node's default.
+    package var fuel: UInt64?
+    package var memoryByteCountMax: UInt64?
+    package var seed: UInt64
+
+    package init(
+        program: NamedArtifact, arguments: [String] = [],
+        environment: [Variable] = [], inputs: [NamedArtifact] = [],
+        standardInput: Digest? = nil, fuel: UInt64? = nil, memoryByteCountMax: UInt64? = nil,
+        seed: UInt64 = 0
+    ) {
+        self.program = program
+        self.arguments = arguments
+        self.environment = environment
+        self.inputs = inputs
+        self.standardInput = standardInput
+        self.fuel = fuel
+        self.memoryByteCountMax = memoryByteCountMax
+        self.seed = seed
+    }
+}
+
+/// A goal for the agent, and what its tools may touch.
+package struct PlanRequest: Hashable, Sendable {
+    package struct Program: Hashable, Sendable {
+        package var artifact: NamedArtifact
+        /// One sentence for the planner: what the program is good for.
+        package var purpose: String
+
+        package init(artifact: NamedArtifact, purpose: String) {
+            self.artifact = artifact
+            self.purpose = purpose
+        }
+    }
+
+    package var goal: String
+    package var model: String
+    package var stepCountMax: Int
+    package var programs: [Program]
+    package var data: [NamedArtifact]
+
+    package init(
+        goal: String, model: String, stepCountMax: Int, programs: [Program],
+        data: [NamedArtifact]
+    ) {
+        self.goal = goal
+        self.model = model
+        self.stepCountMax = stepCountMax
+        self.programs = programs
+        self.data = data
+    }
+}

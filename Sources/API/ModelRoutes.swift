@@ -1,0 +1,101 @@
+import Basics
+import Hummingbird
+
+/// `/api/models` and `/api/generate`.
+struct ModelRoutes: Sendable {
+    let backend: any Backend
+    let limits: Limits
+
+    func add(to router: Router<BasicRequestContext>) {
+        let (backend, limits) = (backend, limits)
+        router.get("/api/models") { _, _ in Response(try await backend.models()) }
+        router.post("/api/models/deploy") { request, _ in
+            var request = request
+            var fields = try await request.fields(limits)
+            let model = try fields.requiredString("model")
+            let stages = try fields.integer("stages", in: 1...1024) ?? 1
+            let seconds = try fields.number("wait_seconds", in: 0...3600) ?? 300
+            try fields.finish()
+            return try await request.whileClientListens {
+                Response(
+                    try await backend.deploy(
+                        model, stageCount: Int(stages),
+                        wait: .milliseconds(Int64(seconds * 1000))))
+            }
+        }
+        router.post("/api/models/undeploy") { request, _ in
+            var request = request
+            var fields = try await request.fields(limits)
+            let model = try fields.requiredString("model")
+            try fields.finish()
+            return Response(try await backend.undeploy(model))
+        }
+        router.post("/api/generate") { request, _ in
+            var request = request
+            var fields = try await request.fields(limits)
+            let isStream = try fields.bool("stream") ?? false
+            let generation = try Self.generationRequest(&fields)
+            let slot = try await limits.generations.enter()
+            if isStream {
+                let events = try await backend.generate(generation)
+                return ServerSentEvents.response(to: request, holding: slot) { sink in
+                    for try await event in events { try await sink.send(Self.document(event)) }
+                }
+            }
+            return try await request.whileClientListens {
+                defer { withExtendedLifetime(slot) {} }
+                return Response(try await backend.generate(generation).result())
+            }
+        }
+    }
+
+    private static func document(_ event: GenerationEvent) -> JSON {
+        switch event {
+        case .text(let text, let tokens):
+            ["text": .string(text), "tokens": .array(tokens.map { .integer(Int64($0)) })]
+        case .finished(let result): ["finished": result]
+        }
+    }
+
+    private static func generationRequest(
+        _ fields: inout RequestFields
+    ) throws -> GenerationRequest {
+        let prompt = try fields.string("prompt")
+        let messages = try fields.objects("messages") { fields in
+            GenerationRequest.Message(
+                role: try fields.requiredString("role"),
+                content: try fields.string("content") ?? "")
+        }
+        let input: GenerationRequest.Input
+        switch (prompt, messages) {
+        case (let prompt?, nil): input = .prompt(prompt)
+        case (nil, let messages?) where !messages.isEmpty: input = .messages(messages)
+        default: throw APIError.malformed("Give either prompt or messages.")
+        }
+        let request = GenerationRequest(
+            model: try fields.requiredString("model"), input: input,
+            tokenCountMax: try fields.integer("max_tokens", in: 1...1_000_000).map { Int($0) },
+            temperature: try fields.number("temperature", in: 0...100) ?? 0,
+            topP: try fields.number("top_p", in: 0...1) ?? 1,
+            topK: Int(try fields.integer("top_k", in: 0...1_000_000) ?? 0),
+            minP: try fields.number("min_p", in: 0...1) ?? 0,
+            seed: UInt64(bitPattern: try fields.integer("seed", in: .min ... .max) ?? 0),
+            schema: fields.value("schema"),
+            stop: try fields.strings("stop", countMax: 16) ?? [])
+        try fields.finish()
+        return request
+    }
+}
+
+extension AsyncThrowingStream<GenerationEvent, any Error> {
+    /// Waits for the end: the document of `finished`.
+    func result() async throws -> JSON {
+        for try await event in self {
+            if case .finished(let document) = event { return document }
+        }
+        try Task.checkCancellation()
+        throw APIError(
+            status: 503, message: "The generation ended before its result; try again.",
+            code: "generation_incomplete")
+    }
+}

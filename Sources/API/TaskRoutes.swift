@@ -1,0 +1,67 @@
+import Basics
+import Hummingbird
+
+/// `/api/tasks`: programs to run, and what became of them.
+struct TaskRoutes: Sendable {
+    let backend: any Backend
+    let limits: Limits
+
+    func add(to router: Router<BasicRequestContext>) {
+        let (backend, limits) = (backend, limits)
+        router.get("/api/tasks") { _, _ in Response(try await backend.tasks()) }
+        router.post("/api/tasks") { request, _ in
+            var request = request
+            var fields = try await request.fields(limits)
+            return Response(try await backend.submitProgram(try Self.programRequest(&fields)))
+        }
+        router.get("/api/tasks/:id") { request, context in
+            let id = try context.parameter("id")
+            let wait = try request.wait()
+            guard wait > .zero else {
+                return Response(try await backend.task(id, wait: .zero))
+            }
+            return try await request.whileClientListens {
+                Response(try await backend.task(id, wait: wait))
+            }
+        }
+        router.get("/api/tasks/:id/logs") { _, context in
+            Response(try await backend.taskLogs(try context.parameter("id")))
+        }
+        router.post("/api/tasks/:id/cancel") { _, context in
+            Response(try await backend.cancelTask(try context.parameter("id")))
+        }
+    }
+
+    private static func programRequest(_ fields: inout RequestFields) throws -> ProgramRequest {
+        guard let program = fields.value("program") else {
+            throw APIError.malformed("program is missing.", parameter: "program")
+        }
+        var programFields = try RequestFields(program)
+        let artifact = try NamedArtifact(&programFields)
+        try programFields.finish()
+        let environment = try fields.objects("environment") { fields in
+            ProgramRequest.Variable(
+                name: try fields.requiredString("name"),
+                value: try fields.string("value") ?? "")
+        }
+        let request = ProgramRequest(
+            program: artifact, arguments: try fields.strings("arguments") ?? [],
+            environment: environment ?? [],
+            inputs: try fields.objects("inputs") { try NamedArtifact(&$0) } ?? [],
+            standardInput: try fields.digest("standard_input"),
+            fuel: try fields.integer("fuel", in: 1 ... .max).map { UInt64($0) },
+            memoryByteCountMax: try fields.integer("memory_byte_count_max", in: 1 ... .max)
+                .map { UInt64($0) },
+            seed: UInt64(bitPattern: try fields.integer("seed", in: .min ... .max) ?? 0))
+        try fields.finish()
+        return request
+    }
+}
+
+extension NamedArtifact {
+    /// `{"name", "digest"}`.
+    init(_ fields: inout RequestFields) throws {
+        self.init(
+            name: try fields.requiredString("name"), digest: try fields.requiredDigest("digest"))
+    }
+}

@@ -1,0 +1,139 @@
+// Numeric kernels of the forward pass behind one table of function pointers.
+//
+// The order of every floating-point operation is fixed and is the same in each instruction
+// set, so that a result can be recomputed bit for bit on another machine:
+//
+//   - An activation row is quantised once, in blocks of 32: scale = max|x| / 127, quant =
+//     x * (127 / max|x|) rounded half to even, sum = scale * (sum of the 32 quants). Scale and
+//     sum are then rounded to halves: that is ggml's Q8_0 and Q8_1, so greedy output can be
+//     compared with llama.cpp's. A block that holds an infinity or a NaN gets scale NaN and
+//     quants 0; one below 2^-120 is zero.
+//   - Q4_0, Q4_1, Q8_0: the dot product of a row keeps eight float lanes. In each block, lane j
+//     adds the products of elements 4j ... 4j+3, which are exact in int32, as one fused
+//     multiply-add with the rounded factor (weight scale * activation scale).
+//     The minima of Q4_1 are a second dot product, of minima and block sums: lane = block
+//     mod 8, rows padded with zeros to a multiple of 8 blocks, added at the end.
+//   - F32, F16: eight lanes, lane = element mod 8, fused multiply-add, activations in float.
+//   - Eight lanes fold as ((0+4)+(2+6)) + ((1+5)+(3+7)).
+//   - exp, sin, cos and log are polynomials written here; libm is asked only for operations
+//     that IEEE 754 defines exactly (fma, sqrt, rounding).
+//
+// An output element depends on one weight row and one activation row alone: tiling over rows
+// and columns, threads and stages change no bit. No kernel allocates or keeps state.
+
+#ifndef KERNELS_H
+#define KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+/// Instruction sets, worst first.
+typedef enum kernels_isa {
+    KERNELS_SCALAR = 0,
+    KERNELS_NEON = 1,
+    KERNELS_AVX2 = 2,
+    /// AVX2 with the 256-bit forms of AVX-512 VL and VNNI.
+    KERNELS_AVX512 = 3,
+} kernels_isa;
+
+/// Types of weights, by their ggml numbers.
+typedef enum kernels_type {
+    KERNELS_F32 = 0,
+    KERNELS_F16 = 1,
+    KERNELS_Q4_0 = 2,
+    KERNELS_Q4_1 = 3,
+    KERNELS_Q8_0 = 8,
+} kernels_type;
+
+/// A matrix of `row_count` rows of `row_length` elements, as it lies in the model file
+/// (no alignment is assumed).
+typedef struct kernels_matrix {
+    const uint8_t *bytes;
+    size_t row_byte_count;
+    size_t row_length;
+    size_t row_count;
+    kernels_type type;
+} kernels_matrix;
+
+/// Activation rows of one length. Quantised weights read the first three members, F32 and F16
+/// read `floats`.
+typedef struct kernels_activations {
+    const int8_t *_Nullable quants;  // (rows, row_length)
+    const float *_Nullable scales;   // (rows, block_stride), zero behind the last block
+    const float *_Nullable sums;     // (rows, block_stride), likewise
+    const float *_Nullable floats;   // (rows, row_length)
+    size_t block_stride;             // blocks of a row, rounded up to a multiple of 8
+} kernels_activations;
+
+/// A table of kernels; every function pointer is non-null.
+typedef struct kernels_table {
+    kernels_isa isa;
+
+    /// Quantises one row; `count` is a multiple of 32. Writes zeros up to the next multiple of
+    /// 8 blocks in `scales` and `sums`.
+    void (*quantise)(const float *x, size_t count, int8_t *quants, float *scales, float *sums);
+
+    /// out[column * out_stride + row] = dot(weights row, activation row `column`) for the weight
+    /// rows first ..< first + count; adds to `out` instead when `accumulate`.
+    void (*multiply)(
+        const kernels_matrix *weights, size_t first, size_t count,
+        const kernels_activations *x, size_t column_count,
+        float *out, size_t out_stride, bool accumulate);
+
+    /// out = x / sqrt(mean(x²) + epsilon) * weight. `out` may be `x`.
+    void (*normalise)(const float *x, const float *weight, size_t count, float epsilon, float *out);
+
+    /// Turns the pairs (2i, 2i+1), i < pair_count, of each of `head_count` heads by the angles
+    /// whose cosine and sine stand in `angles` as c0 c0 c1 c1 … and s0 s0 s1 s1 ….
+    void (*rotate)(
+        float *x, size_t head_count, size_t head_length, const float *angles, size_t pair_count);
+
+    /// One head at one position: out = softmax(scale * q·K) · V over `count` cached positions,
+    /// whose keys and values (halves) lie `head_length` apart. `scores` is scratch of `count`.
+    void (*attend)(
+        const float *q, const uint16_t *keys, const uint16_t *values, size_t count,
+        size_t head_length, float scale, float *scores, float *out);
+
+    /// out = silu(gate) * up. `out` may be `gate`.
+    void (*gate)(const float *gate, const float *up, size_t count, float *out);
+
+    /// Rounds to halves, to nearest even.
+    void (*to_half)(const float *x, size_t count, uint16_t *out);
+} kernels_table;
+
+/// Returns the table of the best instruction set of this CPU that is not above `limit`.
+const kernels_table *kernels_select(kernels_isa limit);
+
+/// Returns whether `multiply` takes this type.
+bool kernels_supports(int32_t type);
+
+/// Writes one row of `weights` as floats.
+void kernels_read_row(const kernels_matrix *weights, size_t row, float *out);
+
+/// out[i] = base^(-2i / (2 * pair_count)) * scale / factors[i], the RoPE angle of position 1.
+void kernels_rope_frequencies(
+    double base, double scale, const float *_Nullable factors, size_t pair_count, double *out);
+
+/// Writes the `angles` that `rotate` takes for one position: 2 * pair_count cosines, then as
+/// many sines.
+void kernels_rope_angles(
+    const double *frequencies, size_t pair_count, size_t position, float *angles);
+
+/// The exp of the kernels; for tests and samplers. Between e^-87 and e^88.
+float kernels_exp(float x);
+
+/// Tells the CPU that this thread spins.
+static inline void kernels_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+#pragma clang assume_nonnull end
+
+#endif

@@ -1,0 +1,19 @@
+// The table for CPUs with AVX2, FMA and F16C: 16 registers of eight floats.
+
+#if defined(__x86_64__)
+
+#define TARGET __attribute__((target("avx2,fma,f16c")))
+#define TABLE kernels_table_avx2
+#define ISA KERNELS_AVX2
+// Eight accumulators, and room for two weight blocks, one activation block and temporaries.
+#define TILE_ROWS 2
+#define TILE_COLUMNS 4
+// One column: four rows share the activation block and hide the latency of the chains.
+#define TILE_ROWS_MAX 4
+// Products of two neighbours are at most 2 * 128 * 127 = 32512: the saturation of the first
+// step never happens.
+#define DOT(a, b) _mm256_madd_epi16(_mm256_maddubs_epi16((a), (b)), _mm256_set1_epi16(1))
+
+#include "kernels_x86.h"
+
+#endif

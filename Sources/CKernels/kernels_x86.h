@@ -1,0 +1,51 @@
+// The x86-64 kernels as a template: included once by each file that defines
+//
+//   TARGET        the target attribute of every function
+//   TABLE, ISA    the name and the kind of the table
+//   TILE_ROWS, TILE_COLUMNS   the register tile when there are enough activation rows
+//   TILE_ROWS_MAX   the rows of the tile for a single activation row
+//   DOT(a, b)     int32 lanes: lane j = Σ a·b over bytes 4j … 4j+3, a unsigned, b signed
+
+#include "kernels_reference.h"
+#include "kernels_tables.h"
+
+#include <immintrin.h>
+
+#pragma STDC FP_CONTRACT OFF
+
+#define INLINE static inline __attribute__((always_inline)) TARGET
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+INLINE float fold(__m256 lanes) {
+    const __m128 a = _mm_add_ps(_mm256_castps256_ps128(lanes), _mm256_extractf128_ps(lanes, 1));
+    const __m128 b = _mm_add_ps(a, _mm_movehl_ps(a, a));
+    return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
+}
+
+/// Adds the last `count` < 8 products of a float row to their lanes, then folds.
+INLINE float fold_with_tail(__m256 lanes, const float *x, const float *y, size_t count) {
+    float stored[LANE_COUNT];
+    _mm256_storeu_ps(stored, lanes);
+    for (size_t i = 0; i < count; i++) {
+        stored[i] = fmaf(x[i], y[i], stored[i]);
+    }
+    return fold_lanes(stored);
+}
+
+INLINE __m256 load_halves(const void *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(p));
+}
+
+#include "kernels_x86_multiply.h"
+#include "kernels_x86_rows.h"
+
+const kernels_table TABLE = {
+    .isa = ISA,
+    .quantise = quantise,
+    .multiply = multiply,
+    .normalise = normalise,
+    .rotate = rotate,
+    .attend = attend,
+    .gate = gate,
+    .to_half = to_half,
+};

@@ -1,0 +1,51 @@
+import Wire
+
+extension LogEntry {
+    /// About how many bytes the entry is on the wire: enough to cut batches, no more.
+    ///
+    /// Only commands that can carry much are measured; ids, names and numbers are covered by a
+    /// constant.
+    var estimatedByteCount: Int {
+        let constant = 512
+        switch command?.body {
+        case .meshFounded(let mesh):
+            return constant + mesh.root.count + total(mesh.certificates)
+        case .nodeEnrolled(let node): return constant + total(node.certificates)
+        case .issuingKeySealed(let key): return constant + key.sealed.count
+        case .statementRecorded(let statement): return constant + statement.bundle.count
+        case .taskSubmitted(let task): return constant + byteCount(of: task.spec)
+        case .taskFinished(let task):
+            return constant + task.result.head.count + task.result.sentence.utf8.count
+                + task.result.outputs.count * 128 + task.result.holders.count * 34
+        case .modelDeployed(let model): return constant + model.stages.count * 64
+        case .stageReady(let stage): return constant + stage.refusal.utf8.count
+        case .planOpened(let plan):
+            return constant + plan.goal.utf8.count + plan.programs.count * 512
+                + plan.data.count * 128
+        case .planAdvanced(let plan): return constant + plan.arguments.utf8.count
+        case .planClosed(let plan): return constant + plan.answer.utf8.count
+        default: return constant
+        }
+    }
+
+    private func total(_ parts: [[UInt8]]) -> Int { parts.reduce(0) { $0 + $1.count } }
+
+    private func byteCount(of spec: TaskSpec) -> Int {
+        switch spec.work {
+        case .program(let work):
+            var count = work.inputs.count * 128
+            for argument in work.arguments { count += argument.utf8.count + 4 }
+            for variable in work.environment {
+                count += variable.name.utf8.count + variable.value.utf8.count + 8
+            }
+            return count
+        case .generation(let work):
+            var count = work.prompt.utf8.count + work.schema.utf8.count
+            for message in work.messages {
+                count += message.role.utf8.count + message.content.utf8.count + 8
+            }
+            return count
+        case .read: return 0
+        }
+    }
+}

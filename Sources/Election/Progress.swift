@@ -1,0 +1,19 @@
+import Basics
+
+/// How far the log of one other node is, as its leader knows (figure 2, `nextIndex`, `matchIndex`).
+struct Progress: Sendable {
+    let node: NodeID
+    /// The highest entry known to be on that node's disk.
+    var match: UInt64 = 0
+    /// The next entry to send.
+    var next: UInt64
+    /// True until the two logs are known to meet at `next - 1`: entries are sent one batch at a
+    /// time and wait for the answer.
+    ///
+    /// False: `next` runs ahead of the answers.
+    var isProbing = true
+    /// When the newest round that it answered was sent.
+    var contact: Instant?
+    /// The commit index that was last told.
+    var toldCommitIndex: UInt64 = 0
+}

@@ -1,0 +1,75 @@
+import Basics
+import Wire
+
+extension Raft {
+    /// Figure 2, `AppendEntries`, the receiver's side.
+    mutating func take(_ request: AppendRequest, from sender: NodeID, at now: Instant) {
+        guard request.term >= term else {
+            // Tells a leader of the past, or one whose term a lonely candidate has overtaken.
+            refuse(request, hint: 0, to: sender)
+            return
+        }
+        guard !(role == .leader && request.term == term) else {
+            pending.append(.note(.implausibleMessage(from: sender)))
+            return
+        }
+        becomeFollower(term: request.term, leader: sender, at: now)
+        leaderContact = now
+        resetElection(at: now)
+
+        guard log.term(at: request.previousIndex) == request.previousTerm else {
+            guard request.previousIndex > commitIndex else {
+                let index = request.previousIndex
+                pending.append(.note(.conflictWithCommitted(index: index, from: sender)))
+                return
+            }
+            let meeting = log.lastIndex(
+                upTo: request.previousIndex - 1,
+                termAtMost: request.previousTerm
+            )
+            // What is committed is in every leader's log.
+            refuse(request, hint: max(meeting, commitIndex), to: sender)
+            return
+        }
+        guard append(request.entries, from: sender) else { return }
+        let match = request.previousIndex + UInt64(request.entries.count)
+        commitIndex = max(commitIndex, min(request.commitIndex, match))
+        send(
+            .appendReply(
+                AppendReply(term: term, accepted: true, matchIndex: match, round: request.round)
+            ),
+            to: sender
+        )
+    }
+
+    /// Appends what is new.
+    ///
+    /// Entries that are there already stay: the message may be an old one, and what follows them
+    /// may be newer than it (paper 5.3, figure 2 step 3).
+    private mutating func append(_ entries: [LogEntry], from sender: NodeID) -> Bool {
+        for entry in entries {
+            if let term = log.term(at: entry.index) {
+                if term == entry.term { continue }
+                guard entry.index > commitIndex else {
+                    pending.append(
+                        .note(.conflictWithCommitted(index: entry.index, from: sender))
+                    )
+                    return false
+                }
+                log.removeAll(after: entry.index - 1)
+            }
+            firstUnsavedIndex = min(firstUnsavedIndex ?? entry.index, entry.index)
+            log.append(entry)
+        }
+        return true
+    }
+
+    private mutating func refuse(_ request: AppendRequest, hint: UInt64, to sender: NodeID) {
+        send(
+            .appendReply(
+                AppendReply(term: term, accepted: false, matchIndex: hint, round: request.round)
+            ),
+            to: sender
+        )
+    }
+}

@@ -1,0 +1,240 @@
+import Basics
+import Wire
+
+extension Raft {
+    mutating func becomeLeader(at now: Instant) {
+        role = .leader
+        leader = id
+        leaderSince = now
+        electionDue = .distantFuture
+        votes = []
+        progresses = []
+        updateProgresses(at: now)
+        pending.append(.becameLeader(term: term))
+        // The barrier: entries of earlier terms are committed by it and never by counting (5.4.2).
+        barrierIndex = log.lastIndex + 1
+        append(nil)
+        beginRound(at: now)
+        heartbeatDue = now + settings.heartbeatInterval
+        learnerHeartbeatDue =
+            progresses.count > log.voters.count - 1
+            ? now + settings.learnerHeartbeatInterval : .distantFuture
+        for index in progresses.indices { sendBatch(to: index) }
+        advanceCommitIndex(at: now)
+    }
+
+    mutating func append(_ command: Command?) {
+        let entry = LogEntry(index: log.lastIndex + 1, term: term, command: command)
+        firstUnsavedIndex = min(firstUnsavedIndex ?? entry.index, entry.index)
+        log.append(entry)
+    }
+
+    /// One progress for every other voter and learner; a newcomer starts at the end of our log and
+    /// is led back from there.
+    mutating func updateProgresses(at now: Instant) {
+        guard role == .leader else { return }
+        var nodes = learners.filter { $0 != id && !log.voters.contains($0) }
+        nodes.append(contentsOf: log.voters.filter { $0 != id })
+        nodes.sort()
+        var known = progresses[...]
+        progresses = []
+        for node in nodes where node != progresses.last?.node {
+            while let first = known.first, first.node < node { known.removeFirst() }
+            if let first = known.first, first.node == node {
+                progresses.append(first)
+            } else {
+                progresses.append(Progress(node: node, next: log.lastIndex + 1))
+            }
+        }
+        if progresses.count > log.voters.count - 1 {
+            learnerHeartbeatDue = min(
+                learnerHeartbeatDue,
+                now + settings.learnerHeartbeatInterval
+            )
+        } else {
+            learnerHeartbeatDue = .distantFuture
+        }
+    }
+
+    // MARK: Time
+
+    mutating func lead(at now: Instant) {
+        guard heartbeatDue <= now || learnerHeartbeatDue <= now else { return }
+        let contact = max(quorumContact(at: now) ?? leaderSince, leaderSince)
+        guard now - contact <= settings.electionTimeoutMax else {
+            pending.append(.note(.quorumLost(term: term)))
+            becomeFollower(term: term, leader: nil, at: now)
+            return
+        }
+        beginRound(at: now)
+        let isLearnersTurn = learnerHeartbeatDue <= now
+        let isVotersTurn = heartbeatDue <= now
+        for index in progresses.indices {
+            let isVoter = log.voters.contains(progresses[index].node)
+            if isVoter ? isVotersTurn : isLearnersTurn { sendHeartbeat(to: index) }
+        }
+        if isVotersTurn { heartbeatDue = now + settings.heartbeatInterval }
+        if isLearnersTurn { learnerHeartbeatDue = now + settings.learnerHeartbeatInterval }
+    }
+
+    private mutating func beginRound(at now: Instant) {
+        round += 1
+        rounds.append((round, now))
+        // An answer that is later than this proves nothing any more.
+        let longest = settings.electionTimeoutMax * 2
+        rounds.removeAll { now - $0.sentAt > longest }
+    }
+
+    /// When the newest round was sent that a quorum answered; nil before the first.
+    ///
+    /// This node itself answers always.
+    func quorumContact(at now: Instant) -> Instant? {
+        var contacts: [Instant] = []
+        for voter in log.voters {
+            if voter == id {
+                contacts.append(now)
+            } else if let index = position(of: voter), let contact = progresses[index].contact {
+                contacts.append(contact)
+            }
+        }
+        guard contacts.count >= quorum else { return nil }
+        return contacts.sorted(by: >)[quorum - 1]
+    }
+
+    func position(of node: NodeID) -> Int? {
+        var low = 0
+        var high = progresses.count
+        while low < high {
+            let middle = (low + high) / 2
+            if progresses[middle].node < node { low = middle + 1 } else { high = middle }
+        }
+        return low < progresses.count && progresses[low].node == node ? low : nil
+    }
+
+    // MARK: Replicating
+
+    /// Without entries: it is also the question whether the logs meet before `next`, by which lost
+    /// entries are noticed.
+    private mutating func sendHeartbeat(to index: Int) {
+        send(entries: [], to: index)
+    }
+
+    /// Sends entries from `next` on: one batch while probing, else as many as may be in flight.
+    mutating func sendBatch(to index: Int) {
+        repeat {
+            let progress = progresses[index]
+            let inFlight = Int(progress.next - progress.match) - 1
+            let room = progress.isProbing ? Int.max : settings.inFlightEntryCountMax - inFlight
+            guard room > 0, progress.next <= log.lastIndex else { return }
+            let entries = batch(from: progress.next, countMax: room)
+            send(entries: entries, to: index)
+            if progress.isProbing { return }
+            progresses[index].next += UInt64(entries.count)
+        } while true
+    }
+
+    private func batch(from first: UInt64, countMax: Int) -> [LogEntry] {
+        let count = min(countMax, settings.batchEntryCountMax)
+        var byteCount = 0
+        var entries: [LogEntry] = []
+        for entry in log.slice(from: first, through: log.lastIndex).prefix(count) {
+            byteCount += entry.estimatedByteCount
+            if !entries.isEmpty, byteCount > settings.batchByteCountMax { break }
+            entries.append(entry)
+        }
+        return entries
+    }
+
+    private mutating func send(entries: [LogEntry], to index: Int) {
+        let previous = progresses[index].next - 1
+        guard let previousTerm = log.term(at: previous) else {
+            preconditionFailure("next is \(previous + 1) in a log of \(log.lastIndex)")
+        }
+        progresses[index].toldCommitIndex = commitIndex
+        let request = AppendRequest(
+            term: term,
+            previousIndex: previous,
+            previousTerm: previousTerm,
+            commitIndex: commitIndex,
+            round: round,
+            entries: entries
+        )
+        send(.appendRequest(request), to: progresses[index].node)
+    }
+
+    mutating func stopPipeline(to node: NodeID) {
+        guard let index = position(of: node) else { return }
+        progresses[index].isProbing = true
+        progresses[index].next = progresses[index].match + 1
+    }
+
+    mutating func take(_ reply: AppendReply, from sender: NodeID, at now: Instant) {
+        guard reply.term <= term else {
+            becomeFollower(term: reply.term, leader: nil, at: now)
+            return
+        }
+        guard reply.term == term, role == .leader, let index = position(of: sender) else { return }
+        if let sentAt = rounds.first(where: { $0.number == reply.round })?.sentAt {
+            progresses[index].contact = max(progresses[index].contact ?? sentAt, sentAt)
+        }
+        guard reply.accepted else {
+            lead(back: index, to: reply.matchIndex)
+            return
+        }
+        guard reply.matchIndex <= log.lastIndex else {
+            pending.append(.note(.implausibleMessage(from: sender)))
+            return
+        }
+        let isNews = reply.matchIndex > progresses[index].match
+        if isNews { progresses[index].match = reply.matchIndex }
+        if progresses[index].isProbing {
+            progresses[index].isProbing = false
+            progresses[index].next = progresses[index].match + 1
+        } else {
+            progresses[index].next = max(progresses[index].next, progresses[index].match + 1)
+        }
+        if isNews { advanceCommitIndex(at: now) }
+        // The commitment may have ended this node's leadership.
+        if role == .leader { sendBatch(to: index) }
+    }
+
+    /// The other log lacks what stands before `next`: try again at its hint.
+    private mutating func lead(back index: Int, to hint: UInt64) {
+        let isVoter = log.voters.contains(progresses[index].node)
+        // A learner that lost its disk has less than it confirmed and is served again. A voter in
+        // that state must be removed: others counted on what it had.
+        if !isVoter { progresses[index].match = min(progresses[index].match, hint) }
+        let next = max(progresses[index].match, min(hint, log.lastIndex)) + 1
+        // Otherwise it is an answer to something older, or a second one to the same.
+        guard next < progresses[index].next else { return }
+        progresses[index].next = next
+        progresses[index].isProbing = true
+        sendBatch(to: index)
+    }
+
+    // MARK: Committing
+
+    /// Paper 5.3, 5.4.2: the highest entry of this term that a quorum has.
+    mutating func advanceCommitIndex(at now: Instant) {
+        var matches: [UInt64] = []
+        for voter in log.voters {
+            if voter == id {
+                matches.append(log.lastIndex)
+            } else {
+                matches.append(position(of: voter).map { progresses[$0].match } ?? 0)
+            }
+        }
+        guard matches.count >= quorum else { return }
+        let index = matches.sorted(by: >)[quorum - 1]
+        guard index > commitIndex, log.term(at: index) == term else { return }
+        commitIndex = index
+        for index in progresses.indices where !progresses[index].isProbing {
+            sendBatch(to: index)
+            if progresses[index].toldCommitIndex < commitIndex { sendHeartbeat(to: index) }
+        }
+        // Thesis 4.2.2: a leader that removed itself leads until that is committed.
+        if !isVoter, log.votersIndex <= commitIndex {
+            becomeFollower(term: term, leader: nil, at: now)
+        }
+    }
+}

@@ -1,0 +1,59 @@
+extension Raft {
+    /// Times and bounds.
+    ///
+    /// Every voter should have the same times.
+    package struct Settings: Hashable, Sendable {
+        /// To voters.
+        package var heartbeatInterval: Duration = .milliseconds(100)
+        /// To learners, who never campaign: there may be a thousand of them.
+        package var learnerHeartbeatInterval: Duration = .milliseconds(500)
+        /// A voter campaigns after so long without a leader, at random between the two.
+        ///
+        /// The shortest is five heartbeats, so that a lost one or two starts nothing; the longest
+        /// twice that, so that the first of five voters is usually alone.
+        package var electionTimeoutMin: Duration = .milliseconds(500)
+        package var electionTimeoutMax: Duration = .milliseconds(1_000)
+        /// The part of the shortest election timeout that counts as lease; the rest is for clocks
+        /// that run at different speeds.
+        package var leaseShare = 0.9
+        /// Of one message; a single larger entry still goes.
+        package var batchEntryCountMax = 64
+        package var batchByteCountMax = 256 * 1_024
+        /// Entries on their way to one node that it has not confirmed.
+        package var inFlightEntryCountMax = 1_024
+        /// Appended and not yet committed; more proposals are refused.
+        package var uncommittedEntryCountMax = 4_096
+
+        package init() {}
+
+        package enum Mistake: Hashable, Sendable {
+            case electionTimeoutBelowTwoHeartbeats, electionTimeoutMaxNotAboveMin
+            case leaseShareNotBelowOne, notPositive(String)
+        }
+
+        /// Every mistake at once, so that an operator mends them in one go.
+        package func mistakes() -> [Mistake] {
+            var mistakes: [Mistake] = []
+            if electionTimeoutMin < heartbeatInterval * 2 {
+                mistakes.append(.electionTimeoutBelowTwoHeartbeats)
+            }
+            if electionTimeoutMax <= electionTimeoutMin {
+                mistakes.append(.electionTimeoutMaxNotAboveMin)
+            }
+            if !(leaseShare > 0 && leaseShare < 1) { mistakes.append(.leaseShareNotBelowOne) }
+            let times = [
+                ("heartbeatInterval", heartbeatInterval),
+                ("learnerHeartbeatInterval", learnerHeartbeatInterval),
+            ]
+            for (name, time) in times where time <= .zero { mistakes.append(.notPositive(name)) }
+            let counts = [
+                ("batchEntryCountMax", batchEntryCountMax),
+                ("batchByteCountMax", batchByteCountMax),
+                ("inFlightEntryCountMax", inFlightEntryCountMax),
+                ("uncommittedEntryCountMax", uncommittedEntryCountMax),
+            ]
+            for (name, count) in counts where count <= 0 { mistakes.append(.notPositive(name)) }
+            return mistakes
+        }
+    }
+}

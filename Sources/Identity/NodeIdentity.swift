@@ -1,0 +1,174 @@
+package import Basics
+
+/// The two key pairs of a node, which it makes for itself before it belongs to any mesh.
+package struct NodeKeys: Sendable {
+    package let key: PrivateKey
+    package let curve: CurveKeyPair
+
+    package var id: NodeID { key.publicKey.nodeID }
+
+    package init(key: PrivateKey, curve: CurveKeyPair) {
+        self.key = key
+        self.curve = curve
+    }
+
+    package static func generate() throws(IdentityError) -> NodeKeys {
+        NodeKeys(key: try .generate(), curve: try .generate())
+    }
+
+    package static func load(from folder: String) throws(IdentityError) -> NodeKeys {
+        let files = IdentityFiles(folder: folder)
+        return NodeKeys(key: try .load(from: files.key), curve: try .load(from: files.curve))
+    }
+
+    /// The folder's keys; fresh ones, saved, where it has none.
+    ///
+    /// A join that was cut off goes on with the keys of its first attempt.
+    package static func loadOrGenerate(in folder: String) throws(IdentityError) -> NodeKeys {
+        let files = IdentityFiles(folder: folder)
+        if SecureFile.exists(files.key), SecureFile.exists(files.curve) {
+            return try load(from: folder)
+        }
+        let keys = try generate()
+        try keys.save(to: folder)
+        return keys
+    }
+
+    package func save(to folder: String) throws(IdentityError) {
+        try SecureFile.makeFolder(folder)
+        let files = IdentityFiles(folder: folder)
+        try curve.save(to: files.curve)
+        try key.save(to: files.key)
+    }
+}
+
+/// Where a node's identity stands on disk.
+package struct IdentityFiles: Hashable, Sendable {
+    package let folder: String
+
+    package init(folder: String) { self.folder = folder }
+
+    /// PKCS#8 PEM, mode 0600.
+    package var key: String { folder + "/key.pem" }
+    /// 32 bytes, mode 0600.
+    package var curve: String { folder + "/curve.key" }
+    /// The node's certificate and the issuing one, PEM.
+    package var certificate: String { folder + "/cert.pem" }
+    package var root: String { folder + "/root.pem" }
+}
+
+/// A member of a mesh: its keys, its certificate, and the root that it trusts.
+package struct NodeIdentity: Sendable {
+    package let keys: NodeKeys
+    package let certificate: Certificate
+    package let issuingCertificate: Certificate
+    package let trust: TrustStore
+
+    package var id: NodeID { keys.id }
+    package var name: String { certificate.commonName }
+    package var meshID: Digest { trust.meshID }
+    package var rootCertificate: Certificate { trust.root }
+    /// What this node shows to others: leaf first, DER, without the root.
+    package var chain: [[UInt8]] { [certificate.der, issuingCertificate.der] }
+
+    /// Checks that the parts belong together; whether the certificate still holds is a question
+    /// of the time, and an expired one must load, so that it can be renewed.
+    package init(
+        keys: NodeKeys,
+        certificate: Certificate,
+        issuingCertificate: Certificate,
+        rootCertificate: Certificate
+    ) throws(IdentityError) {
+        guard certificate.publicKey == keys.key.publicKey else {
+            throw .keyMismatch(path: "key.pem")
+        }
+        guard certificate.curvePublicKey == keys.curve.publicKey else {
+            throw .keyMismatch(path: "curve.key")
+        }
+        trust = TrustStore(root: rootCertificate)
+        let chain = [certificate.der, issuingCertificate.der]
+        let verdict = trust.verify(chain: chain, at: certificate.notBefore) { _ in false }
+        if case .failure(let refusal) = verdict { throw .chain(refusal) }
+        self.keys = keys
+        self.certificate = certificate
+        self.issuingCertificate = issuingCertificate
+    }
+
+    /// From a chain as `chain` gives it, such as a coordinator's answer to a signing request.
+    package init(
+        keys: NodeKeys,
+        chain: [[UInt8]],
+        rootCertificate: Certificate
+    ) throws(IdentityError) {
+        guard chain.count == 2 else {
+            throw .chain(chain.isEmpty ? .noCertificate : .tooLong(certificateCount: chain.count))
+        }
+        let certificates = try Certificate.parse(chain: chain)
+        try self.init(
+            keys: keys,
+            certificate: certificates[0],
+            issuingCertificate: certificates[1],
+            rootCertificate: rootCertificate
+        )
+    }
+
+    package static func load(from folder: String) throws(IdentityError) -> NodeIdentity {
+        let files = IdentityFiles(folder: folder)
+        let keys = try NodeKeys.load(from: folder)
+        let chain = try certificates(in: files.certificate, count: 2)
+        let root = try certificates(in: files.root, count: 1)
+        return try NodeIdentity(
+            keys: keys,
+            certificate: chain[0],
+            issuingCertificate: chain[1],
+            rootCertificate: root[0]
+        )
+    }
+
+    /// The certificate comes last: a folder with one is complete.
+    package func save(to folder: String) throws(IdentityError) {
+        try keys.save(to: folder)
+        let files = IdentityFiles(folder: folder)
+        try SecureFile.write(
+            Array(rootCertificate.pem.utf8),
+            to: files.root,
+            mode: SecureFile.publicMode
+        )
+        try saveCertificate(to: folder)
+    }
+
+    /// Writes the certificate alone, after a renewal.
+    package func saveCertificate(to folder: String) throws(IdentityError) {
+        try SecureFile.write(
+            Array((certificate.pem + issuingCertificate.pem).utf8),
+            to: IdentityFiles(folder: folder).certificate,
+            mode: SecureFile.publicMode
+        )
+    }
+
+    /// The node's signature (ECDSA P-256 over SHA-256, DER).
+    package func sign(_ bytes: [UInt8]) throws(IdentityError) -> [UInt8] {
+        try keys.key.sign(bytes)
+    }
+
+    /// A request for the next certificate, with the same keys and name.
+    package func renewalRequest() throws(IdentityError) -> SigningRequest {
+        try SigningRequest(name: name, keys: keys)
+    }
+
+    static func certificates(
+        in path: String,
+        count: Int
+    ) throws(IdentityError) -> [Certificate] {
+        let byteCountMax = 2 * Certificate.byteCountMax * count
+        let bytes = try SecureFile.read(path, byteCountMax: byteCountMax)
+        let text = String(decoding: bytes, as: UTF8.self)
+        let blocks = PEM.decode(text, label: PEM.certificate, countMax: count)
+        guard let blocks, blocks.count == count else { throw .malformedPEM(path: path) }
+        return try Certificate.parse(chain: blocks)
+    }
+}
+
+extension NodeIdentity: CustomStringConvertible {
+    package var description: String { "node \(name) (\(id.short)) of mesh \(meshID.short)" }
+}

@@ -1,0 +1,63 @@
+/// Rows of floats in memory that a stage takes once and its threads share.
+///
+/// A class around a pointer and not an array, because the threads of a stage write different
+/// parts of the same rows at the same time. The rule that keeps this sound is the stage's:
+/// between two synchronisations no thread touches what another writes.
+@safe package final class FloatRows: @unchecked Sendable {
+    package let rowCount: Int
+    package let rowLength: Int
+    // Owned: allocated in `init`, freed in `deinit`, never replaced.
+    let base: UnsafeMutablePointer<Float>
+
+    /// Rows of zeros.
+    package init(rowCount: Int, rowLength: Int) {
+        precondition(0 <= rowCount && 0 <= rowLength, "\(rowCount) rows of \(rowLength)")
+        self.rowCount = rowCount
+        self.rowLength = rowLength
+        // Safe: all of what is allocated is initialised.
+        unsafe base = .allocate(capacity: rowCount * rowLength)
+        // Safe: as above.
+        unsafe base.initialize(repeating: 0, count: rowCount * rowLength)
+    }
+
+    /// Rows with the given values, row after row.
+    package convenience init(_ values: [Float], rowLength: Int) {
+        precondition(0 < rowLength && values.count % rowLength == 0, "ragged rows")
+        self.init(rowCount: values.count / rowLength, rowLength: rowLength)
+        for row in 0..<rowCount { set(row, to: values[row * rowLength..<(row + 1) * rowLength]) }
+    }
+
+    deinit {
+        // Safe: `base` was allocated in `init`; floats need no deinitialisation.
+        unsafe base.deallocate()
+    }
+
+    /// The first element of a row; the caller stays inside the row.
+    func pointer(row: Int) -> UnsafeMutablePointer<Float> {
+        precondition(0 <= row && row < rowCount, "row \(row) of \(rowCount)")
+        // Safe: the row exists.
+        return unsafe base + row * rowLength
+    }
+
+    package func set(_ row: Int, to values: ArraySlice<Float>) {
+        precondition(values.count == rowLength, "\(values.count) values for \(rowLength)")
+        // Safe: a row has room for `rowLength` values.
+        let rows = unsafe UnsafeMutableBufferPointer(start: pointer(row: row), count: rowLength)
+        // Safe: as above.
+        _ = unsafe rows.update(from: values)
+    }
+
+    /// Appends a copy of a row.
+    package func append(_ row: Int, to values: inout [Float]) {
+        // Safe: the row has `rowLength` elements.
+        unsafe values.append(
+            contentsOf: UnsafeBufferPointer(start: pointer(row: row), count: rowLength))
+    }
+
+    /// A copy of a row.
+    package subscript(row: Int) -> [Float] {
+        var values: [Float] = []
+        append(row, to: &values)
+        return values
+    }
+}

@@ -1,0 +1,219 @@
+extension Stage {
+    /// One position of a tile.
+    private struct Row {
+        let segmentIndex: Int
+        /// Of the row in its segment's input.
+        let inputIndex: Int
+        let position: Int
+        let session: KVCache
+        let wantsLogits: Bool
+    }
+
+    /// Computes the segments together: each weight that is read serves all their positions.
+    ///
+    /// Returns one output per segment. Either all segments are good and all sessions have
+    /// moved on by their positions, or an error says what is wrong and nothing has changed.
+    package func forward(_ segments: [Segment]) throws(StageError) -> [Output] {
+        var rows: [Row] = []
+        for (index, segment) in segments.enumerated() {
+            let count = try rowCount(of: segment)
+            guard !segments[..<index].contains(where: { $0.session === segment.session }) else {
+                throw .sessionTwice
+            }
+            for offset in 0..<count {
+                let wanted =
+                    segment.logits == .all || segment.logits == .last && offset == count - 1
+                rows.append(
+                    Row(
+                        segmentIndex: index, inputIndex: offset,
+                        position: segment.start + offset, session: segment.session,
+                        wantsLogits: wanted))
+            }
+        }
+        var outputs = [[Float]](repeating: [], count: segments.count)
+        var first = 0
+        while first < rows.count {
+            let end = min(first + Self.rowCountMax, rows.count)
+            forward(Array(rows[first..<end]), of: segments, into: &outputs)
+            first = end
+        }
+        for row in rows { row.session.count = row.position + 1 }
+        return outputs.map { isLast ? .logits($0) : .hidden($0) }
+    }
+
+    /// Checks a segment and counts its positions.
+    private func rowCount(of segment: Segment) throws(StageError) -> Int {
+        let description = model.description, session = segment.session
+        let count: Int
+        switch segment.input {
+        case .tokens(let tokens):
+            guard isFirst else { throw .wrongInput }
+            let vocabularyCount = description.vocabularyCount
+            for token in tokens where !(0..<vocabularyCount ~= Int(token)) {
+                throw .tokenOutOfRange(token, vocabularyCount: vocabularyCount)
+            }
+            count = tokens.count
+        case .hidden(let elements):
+            guard !isFirst else { throw .wrongInput }
+            count = elements.count / description.embeddingLength
+            guard 0 < count, count * description.embeddingLength == elements.count else {
+                throw .raggedInput(
+                    elementCount: elements.count, rowLength: description.embeddingLength)
+            }
+        }
+        guard isLast || segment.logits == .none else { throw .noLogitsHere }
+        guard session.shape == sessionShape,
+            session.capacity <= scratch.scores.rowLength
+        else { throw .foreignSession }
+        guard segment.start == session.count else {
+            throw .notContiguous(start: segment.start, expected: session.count)
+        }
+        guard count <= session.capacity - session.count else {
+            throw .sessionFull(needed: session.count + count, capacity: session.capacity)
+        }
+        return count
+    }
+
+    /// Computes one tile: at most `rowCountMax` positions through all layers.
+    private func forward(_ rows: [Row], of segments: [Segment], into outputs: inout [[Float]]) {
+        for (index, row) in rows.enumerated() {
+            switch segments[row.segmentIndex].input {
+            case .tokens(let tokens):
+                embedding?.read(
+                    row: Int(tokens[row.inputIndex]), into: scratch.stream, row: index)
+            case .hidden(let elements):
+                let length = scratch.stream.rowLength
+                let start = row.inputIndex * length
+                scratch.stream.set(index, to: elements[start..<start + length])
+            }
+            Kernels.ropeAngles(
+                frequencies, position: row.position, into: scratch.angles, row: index)
+        }
+        threads.run { lane in
+            for (index, layer) in weights.enumerated() {
+                attention(layer, index: index, rows: rows, lane: lane)
+                feedForward(layer, rowCount: rows.count, lane: lane)
+            }
+        }
+        if isLast {
+            appendLogits(of: rows, to: &outputs)
+        } else {
+            for (index, row) in rows.enumerated() {
+                scratch.stream.append(index, to: &outputs[row.segmentIndex])
+            }
+        }
+    }
+
+    /// stream += W_o · softmax(q·K / √headLength) · V, with q, K, V from the normed stream.
+    private func attention(_ layer: LayerWeights, index: Int, rows: [Row], lane: Int) {
+        let s = scratch, d = model.description
+        norm(s.stream, weight: layer.attentionNorm, rowCount: rows.count, lane: lane)
+
+        // A lane computes whole heads, so it rotates and stores them without waiting.
+        let heads = threads.share(of: d.headCount, lane: lane)
+        project(layer.query, heads: heads, rowCount: rows.count, into: s.queries)
+        let headsKV = threads.share(of: d.headCountKV, lane: lane)
+        project(layer.key, heads: headsKV, rowCount: rows.count, into: s.keys)
+        project(layer.value, heads: headsKV, rowCount: rows.count, into: s.values)
+        for (r, row) in rows.enumerated() {
+            for (part, heads) in [(s.queries, heads), (s.keys, headsKV)] {
+                kernels.rotate(
+                    row: r, of: part, heads: heads, headLength: d.headLength,
+                    angles: s.angles, anglesRow: r)
+            }
+            for (part, kind) in [(s.keys, KVCache.Part.keys), (s.values, .values)] {
+                kernels.store(
+                    row: r, of: part, heads: headsKV, as: kind, layer: index,
+                    position: row.position, cache: row.session)
+            }
+        }
+        threads.synchronise()
+
+        let groupLength = d.headCount / d.headCountKV
+        for item in threads.share(of: rows.count * d.headCount, lane: lane) {
+            let (r, head) = item.quotientAndRemainder(dividingBy: d.headCount)
+            kernels.attend(
+                row: r, of: s.queries, head: head, layer: index, cache: rows[r].session,
+                cacheHead: head / groupLength, count: rows[r].position + 1,
+                scores: s.scores, scoresRow: lane, into: s.attended.floats)
+        }
+        threads.synchronise()
+        quantise(s.attended, rowCount: rows.count, lane: lane)
+        kernels.multiply(
+            layer.attentionOutput, rows: threads.share(of: d.embeddingLength, lane: lane),
+            by: s.attended, columnCount: rows.count, into: s.stream, accumulate: true)
+        threads.synchronise()
+    }
+
+    /// stream += W_down · (silu(W_gate · h) ⊙ (W_up · h)), h = the normed stream.
+    private func feedForward(_ layer: LayerWeights, rowCount: Int, lane: Int) {
+        let s = scratch, d = model.description
+        norm(s.stream, weight: layer.feedForwardNorm, rowCount: rowCount, lane: lane)
+        let range = threads.share(of: d.feedForwardLength, lane: lane)
+        kernels.multiply(
+            layer.gate, rows: range, by: s.normed, columnCount: rowCount, into: s.gated.floats)
+        kernels.multiply(layer.up, rows: range, by: s.normed, columnCount: rowCount, into: s.up)
+        for row in 0..<rowCount {
+            kernels.gate(s.gated.floats, with: s.up, row: row, range: range)
+        }
+        threads.synchronise()
+        quantise(s.gated, rowCount: rowCount, lane: lane)
+        kernels.multiply(
+            layer.down, rows: threads.share(of: d.embeddingLength, lane: lane),
+            by: s.gated, columnCount: rowCount, into: s.stream, accumulate: true)
+        threads.synchronise()
+    }
+
+    /// Normalises the first rows into `normed`; all lanes see all rows when it returns.
+    private func norm(_ x: FloatRows, weight: FloatRows, rowCount: Int, lane: Int) {
+        for row in threads.share(of: rowCount, lane: lane) {
+            kernels.normalise(
+                row: row, of: x, weight: weight, epsilon: model.description.normEpsilon,
+                into: scratch.normed.floats, row: row)
+            kernels.quantise(row: row, of: scratch.normed)
+        }
+        threads.synchronise()
+    }
+
+    /// Quantises the first rows; all lanes see all rows when it returns.
+    private func quantise(_ x: ActivationRows, rowCount: Int, lane: Int) {
+        for row in threads.share(of: rowCount, lane: lane) { kernels.quantise(row: row, of: x) }
+        threads.synchronise()
+    }
+
+    /// Multiplies the rows of whole heads with the normed stream.
+    private func project(
+        _ weights: WeightMatrix, heads: Range<Int>, rowCount: Int, into out: FloatRows
+    ) {
+        let length = model.description.headLength
+        kernels.multiply(
+            weights, rows: heads.lowerBound * length..<heads.upperBound * length,
+            by: scratch.normed, columnCount: rowCount, into: out)
+    }
+
+    /// The output norm and matrix, for the rows that want logits, some rows at a time.
+    private func appendLogits(of rows: [Row], to outputs: inout [[Float]]) {
+        guard let output, let outputNorm else { return }
+        let wanted = rows.indices.filter { rows[$0].wantsLogits }
+        var first = 0
+        while first < wanted.count {
+            let part = wanted[first..<min(first + ForwardScratch.logitsRowCount, wanted.count)]
+            for (place, index) in part.enumerated() {
+                kernels.normalise(
+                    row: index, of: scratch.stream, weight: outputNorm,
+                    epsilon: model.description.normEpsilon,
+                    into: scratch.normed.floats, row: place)
+                kernels.quantise(row: place, of: scratch.normed)
+            }
+            threads.run { lane in
+                kernels.multiply(
+                    output, rows: threads.share(of: output.rowCount, lane: lane),
+                    by: scratch.normed, columnCount: part.count, into: scratch.logits)
+            }
+            for (place, index) in part.enumerated() {
+                scratch.logits.append(place, to: &outputs[rows[index].segmentIndex])
+            }
+            first += part.count
+        }
+    }
+}

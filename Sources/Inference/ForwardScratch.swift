@@ -1,0 +1,42 @@
+/// The memory between the kernels of a stage, taken once; every row count is a tile's.
+final class ForwardScratch {
+    /// The residual stream: what goes from layer to layer.
+    let stream: FloatRows  // (rows, embedding)
+    let normed: ActivationRows  // (rows, embedding)
+    let queries: FloatRows  // (rows, heads · headLength)
+    let keys: FloatRows  // (rows, headsKV · headLength)
+    let values: FloatRows  // (rows, headsKV · headLength)
+    let attended: ActivationRows  // (rows, heads · headLength)
+    let gated: ActivationRows  // (rows, feedForward)
+    let up: FloatRows  // (rows, feedForward)
+    let angles: FloatRows  // (rows, 2 · headLength)
+    let logits: FloatRows  // (logitsRowCount, vocabulary); empty but in the last stage
+    /// One row per thread, as long as the longest session.
+    private(set) var scores: FloatRows  // (threads, positions)
+
+    /// 8 rows of logits at a time: 150,000 tokens of a large vocabulary are then 5 MB.
+    static let logitsRowCount = 8
+
+    init(_ d: ModelDescription, rowCount: Int, threadCount: Int, makesLogits: Bool) {
+        stream = FloatRows(rowCount: rowCount, rowLength: d.embeddingLength)
+        normed = ActivationRows(rowCount: rowCount, rowLength: d.embeddingLength)
+        queries = FloatRows(rowCount: rowCount, rowLength: d.headCount * d.headLength)
+        keys = FloatRows(rowCount: rowCount, rowLength: d.headCountKV * d.headLength)
+        values = FloatRows(rowCount: rowCount, rowLength: d.headCountKV * d.headLength)
+        attended = ActivationRows(rowCount: rowCount, rowLength: d.headCount * d.headLength)
+        gated = ActivationRows(rowCount: rowCount, rowLength: d.feedForwardLength)
+        up = FloatRows(rowCount: rowCount, rowLength: d.feedForwardLength)
+        angles = FloatRows(rowCount: rowCount, rowLength: 2 * d.headLength)
+        logits = FloatRows(
+            rowCount: makesLogits ? Self.logitsRowCount : 0, rowLength: d.vocabularyCount)
+        scores = FloatRows(rowCount: threadCount, rowLength: 0)
+    }
+
+    /// Makes room for attention over so many positions; never while a forward pass runs.
+    func reserveScores(positionCount: Int) {
+        guard scores.rowLength < positionCount else { return }
+        // Multiples of 64 floats: two threads then never share a cache line.
+        scores = FloatRows(
+            rowCount: scores.rowCount, rowLength: positionCount.roundedUp(to: 64))
+    }
+}

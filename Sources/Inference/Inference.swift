@@ -1,0 +1,33 @@
+// Inference: a language model from a GGUF file, computed the same way to the last bit everywhere.
+//
+//     text ─▶ Tokenizer ─▶ ids ─▶ Stage 0..<k ─▶ hidden rows ─▶ Stage k..<n ─▶ logits ─▶ Sampler
+//                                 │ KVCache                     │ KVCache
+//
+// The file. `MappedFile` maps it, `GGUF` reads the header from bytes that it does not trust,
+// `ModelFile` checks that every tensor has a name, type and shape that the engine computes, and
+// refuses anything else by its name. No weight is read before.
+//
+// The computation. A `Stage` holds a range of layers; a stage with all of them is the whole
+// model. `forward` takes segments (consecutive positions of one session each), computes up to 64
+// positions at a time so that each weight read serves all of them, and returns hidden rows for
+// the next stage or logits. A `KVCache` belongs to one session in one stage and takes all its
+// memory at the start. The residual stream between layers and stages is float.
+//
+// Why a result can be recomputed. The order of all floating-point operations of one output
+// element is fixed (CKernels/include/kernels.h) and depends on one weight row and one activation
+// row: batch, threads, SIMD width and stage borders only choose who computes an element and
+// when. Attention of one position walks the cache from its first position to its own,
+// whichever call put the keys there. So a prefill over the tokens of a finished generation gives
+// the logits that were sampled from, bit for bit, on any node. There is no clock in here, no
+// chance but the sampler's seed, and no math library beyond what IEEE 754 defines.
+//
+// Speed. Activations are quantised once per row to int8 blocks (in ggml's format, scales rounded
+// to halves, so that greedy output can be compared with llama.cpp's), and weights are multiplied
+// as they lie in the file: int8 dot products, one fused multiply-add per block and lane. `Threads`
+// run a whole forward pass together and meet at barriers; nothing in it allocates, locks or
+// awaits. The mathematics of the layers follows Llama (arXiv 2302.13971): RMS normalisation
+// (1910.07467), rotary positions (2104.09864), grouped queries (2305.13245), SwiGLU (2002.05202).
+//
+// What was left out on purpose: dequantised copies of weights (memory), repacked weights (the
+// file is the only copy), flash-attention tiles (at the lengths served here attention is a
+// small part).

@@ -1,0 +1,147 @@
+import CKernels
+
+/// The numeric kernels of the best instruction set of this CPU: the one Swift door to CKernels.
+///
+/// Every method checks the shapes that it is given and then calls C. All instruction sets
+/// give the same bits (the order of operations is written in kernels.h), so the choice is
+/// one of speed alone; tests choose a lower one with `limit`.
+@safe package struct Kernels: @unchecked Sendable {
+    /// Worst first, as in kernels.h.
+    package enum InstructionSet: UInt32, CaseIterable, Sendable {
+        case scalar = 0, neon, avx2, avx512
+    }
+
+    // Points at one of the constant tables in CKernels, which live for ever and never change.
+    private let table: UnsafePointer<kernels_table>
+
+    package init(limit: InstructionSet = .avx512) {
+        // Safe: the function answers for every limit and never returns null.
+        unsafe table = kernels_select(kernels_isa(rawValue: limit.rawValue))
+    }
+
+    package var instructionSet: InstructionSet {
+        // Safe: the table is constant.
+        InstructionSet(rawValue: unsafe table.pointee.isa.rawValue) ?? .scalar
+    }
+
+    /// Whether weights of this type can be multiplied.
+    package static func supports(_ type: GGUFType) -> Bool {
+        kernels_supports(Int32(type.rawValue))
+    }
+
+    /// Quantises one row of `x`, so that quantised weights can be multiplied with it. Rows that
+    /// are not whole blocks of 32 are left alone: only F32 and F16 weights are that long.
+    package func quantise(row: Int, of x: ActivationRows) {
+        precondition(0 <= row && row < x.rowCount, "row \(row) of \(x.rowCount)")
+        guard x.hasQuants else { return }
+        // Safe: `x` has a place for each of its rows in all four parts.
+        unsafe table.pointee.quantise(
+            x.floats.pointer(row: row), x.rowLength, x.quants + row * x.rowLength,
+            x.scales + row * x.blockStride, x.sums + row * x.blockStride)
+    }
+
+    /// out[column][row] = dot(weights[row], x[column]) for the rows in `rows` and the first
+    /// `columnCount` rows of `x`; added to what `out` holds when `accumulate`.
+    package func multiply(
+        _ weights: WeightMatrix, rows: Range<Int>, by x: ActivationRows, columnCount: Int,
+        into out: FloatRows, accumulate: Bool = false
+    ) {
+        precondition(
+            weights.rowLength == x.rowLength && rows.upperBound <= weights.rowCount
+                && weights.rowCount <= out.rowLength
+                && columnCount <= x.rowCount && columnCount <= out.rowCount,
+            "\(weights.rowCount) rows of \(weights.rowLength) times \(x.rowCount) of \(x.rowLength)"
+        )
+        // Safe: the shapes fit, as checked; the matrix keeps its memory alive.
+        unsafe withUnsafePointer(to: weights.layout) { layout in
+            // Safe: `x` lives through the call.
+            var activations = unsafe x.layout
+            // Safe: as above.
+            unsafe table.pointee.multiply(
+                layout, rows.lowerBound, rows.count, &activations, columnCount,
+                out.base, out.rowLength, accumulate)
+        }
+    }
+
+    /// Root mean square normalisation of one row (arXiv 1910.07467), times `weight`.
+    package func normalise(
+        row: Int, of x: FloatRows, weight: FloatRows, epsilon: Float,
+        into out: FloatRows, row outRow: Int
+    ) {
+        precondition(
+            weight.rowLength == x.rowLength && out.rowLength == x.rowLength,
+            "rows of \(x.rowLength), weights of \(weight.rowLength)")
+        // Safe: `pointer(row:)` checks the rows, and they are equally long.
+        unsafe table.pointee.normalise(
+            x.pointer(row: row), weight.base, x.rowLength, epsilon, out.pointer(row: outRow))
+    }
+
+    /// Rotates the pairs of the heads in `heads` of one row by the angles of its position.
+    package func rotate(
+        row: Int, of x: FloatRows, heads: Range<Int>, headLength: Int,
+        angles: FloatRows, anglesRow: Int
+    ) {
+        let pairCount = angles.rowLength / 4
+        precondition(
+            2 * pairCount <= headLength && 0 <= heads.lowerBound
+                && heads.upperBound * headLength <= x.rowLength,
+            "heads \(heads) of \(headLength) in a row of \(x.rowLength)")
+        // Safe: the heads lie in the row and the pairs in a head.
+        unsafe table.pointee.rotate(
+            x.pointer(row: row) + heads.lowerBound * headLength, heads.count, headLength,
+            angles.pointer(row: anglesRow), pairCount)
+    }
+
+    /// Attention of one head at one position over the first `count` positions of the cache.
+    ///
+    /// `scores` is scratch, at least `count` long, of the calling thread alone.
+    package func attend(
+        row: Int, of queries: FloatRows, head: Int, layer: Int, cache: KVCache, cacheHead: Int,
+        count: Int, scores: FloatRows, scoresRow: Int, into out: FloatRows
+    ) {
+        let length = cache.shape.headLength
+        precondition(
+            count <= cache.capacity && count <= scores.rowLength
+                && (head + 1) * length <= queries.rowLength && queries.rowLength == out.rowLength,
+            "\(count) positions in a cache of \(cache.capacity)")
+        let scale = 1 / Float(length).squareRoot()
+        // Safe: the head lies in its row, `count` positions lie in the cache and in `scores`.
+        unsafe table.pointee.attend(
+            queries.pointer(row: row) + head * length,
+            cache.keys(layer: layer, head: cacheHead), cache.values(layer: layer, head: cacheHead),
+            count, length, scale, scores.pointer(row: scoresRow),
+            out.pointer(row: row) + head * length)
+    }
+
+    /// Stores the heads in `heads` of one row of keys or values in the cache as halves.
+    package func store(
+        row: Int, of x: FloatRows, heads: Range<Int>, as part: KVCache.Part,
+        layer: Int, position: Int, cache: KVCache
+    ) {
+        let length = cache.shape.headLength
+        precondition(
+            heads.upperBound * length <= x.rowLength && position < cache.capacity,
+            "position \(position) in a cache of \(cache.capacity)")
+        for head in heads {
+            // Safe: the head lies in its row and the position in the cache.
+            unsafe table.pointee.to_half(
+                x.pointer(row: row) + head * length, length,
+                cache.base(part, layer: layer, head: head) + position * length)
+        }
+    }
+
+    /// gate = silu(gate) · up, for the elements in `range` of one row.
+    package func gate(_ gate: FloatRows, with up: FloatRows, row: Int, range: Range<Int>) {
+        precondition(
+            0 <= range.lowerBound && range.upperBound <= gate.rowLength
+                && gate.rowLength == up.rowLength,
+            "elements \(range) of \(gate.rowLength)")
+        // Safe: the range lies in both rows; the kernel allows out = gate.
+        unsafe table.pointee.gate(
+            gate.pointer(row: row) + range.lowerBound, up.pointer(row: row) + range.lowerBound,
+            range.count, gate.pointer(row: row) + range.lowerBound)
+    }
+
+    /// e to the power of `x`, clamped to e^-87 … e^88; the same bits on every machine.
+    package static func exponential(_ x: Float) -> Float { kernels_exp(x) }
+}

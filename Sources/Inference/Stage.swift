@@ -1,0 +1,119 @@
+/// A range of a model's layers, ready to compute: weights, scratch memory and threads.
+///
+/// The first stage takes token ids, the others hidden rows; the last gives logits, the others
+/// hidden rows. A stage with all layers is the whole model. One call of `forward` at a time;
+/// the caller gives each stage a lane of its own (a plain thread, never a Swift task).
+///
+/// What a call returns depends, bit for bit, on the tokens of its session alone: not on the
+/// other sessions in the batch, how a prompt was cut into calls, threads, or stage borders.
+package final class Stage {
+    package enum Input: Sendable {
+        /// One id per position.
+        case tokens([Int32])
+        /// (positions, embeddingLength), row after row, as the stage before returned them.
+        case hidden([Float])
+    }
+
+    /// For which positions of a segment the last stage makes logits.
+    package enum Logits: Hashable, Sendable { case none, last, all }
+
+    package enum Output: Hashable, Sendable {
+        /// (positions, embeddingLength): input of the next stage.
+        case hidden([Float])
+        /// (asked positions, vocabularyCount).
+        case logits([Float])
+    }
+
+    /// Consecutive positions of one session.
+    package struct Segment {
+        package var session: KVCache
+        package var start: Int
+        package var input: Input
+        package var logits: Logits
+
+        package init(session: KVCache, start: Int, input: Input, logits: Logits) {
+            self.session = session
+            self.start = start
+            self.input = input
+            self.logits = logits
+        }
+    }
+
+    package let model: ModelFile
+    package let layers: Range<Int>
+    let kernels: Kernels
+    let threads: Threads
+    let weights: [LayerWeights]
+    let embedding: WeightMatrix?
+    let outputNorm: FloatRows?
+    let output: WeightMatrix?
+    let frequencies: [Double]
+    let scratch: ForwardScratch
+
+    package var isFirst: Bool { layers.lowerBound == 0 }
+    package var isLast: Bool { layers.upperBound == model.description.layerCount }
+    package var instructionSet: Kernels.InstructionSet { kernels.instructionSet }
+
+    /// Positions that are computed at a time. 64: the weights of a layer are then read from
+    /// memory once per 64 tokens, and a layer's scratch still fits the second cache.
+    package static let rowCountMax = 64
+
+    /// Makes a stage with `threads` threads, the caller's included; reads no matrix yet.
+    package init(
+        model: ModelFile, layers: Range<Int>, threads: Int, kernels: Kernels = Kernels()
+    ) throws(ModelError) {
+        let description = model.description
+        guard 0 <= layers.lowerBound, layers.upperBound <= description.layerCount, !layers.isEmpty
+        else { throw .layersOutOfRange(layers, layerCount: description.layerCount) }
+        guard 1...Threads.countMax ~= threads else { throw .threadCountOutOfRange(threads) }
+        frequencies = try Self.frequencies(of: model)
+        self.model = model
+        self.layers = layers
+        self.kernels = kernels
+        self.threads = Threads(count: threads)
+        weights = layers.map { LayerWeights(model, layer: $0) }
+        let isLast = layers.upperBound == description.layerCount
+        embedding = layers.lowerBound == 0 ? model.matrix("token_embd.weight") : nil
+        outputNorm = isLast ? model.vector("output_norm.weight") : nil
+        output = isLast ? model.matrix(model.outputName) : nil
+        scratch = ForwardScratch(
+            description, rowCount: Self.rowCountMax, threadCount: threads, makesLogits: isLast)
+    }
+
+    /// What a session of this stage looks like; says how much memory it takes.
+    package var sessionShape: KVCache.Shape {
+        KVCache.Shape(
+            layers: layers, headCount: model.description.headCountKV,
+            headLength: model.description.headLength)
+    }
+
+    /// Reserves the memory for a session of at most `capacity` tokens.
+    package func makeSession(capacity: Int) throws(ModelError) -> KVCache {
+        let contextLength = model.description.contextLength
+        guard 1...contextLength ~= capacity else {
+            throw .capacityOutOfRange(capacity, contextLength: contextLength)
+        }
+        scratch.reserveScores(positionCount: capacity)
+        return KVCache(shape: sessionShape, capacity: capacity)
+    }
+
+    /// Computes one segment; see `forward(_:)`.
+    package func forward(
+        _ input: Input, start: Int, session: KVCache, logits: Logits
+    ) throws(StageError) -> Output {
+        try forward([Segment(session: session, start: start, input: input, logits: logits)])[0]
+    }
+
+    private static func frequencies(of model: ModelFile) throws(ModelError) -> [Double] {
+        let description = model.description, name = "rope_freqs.weight"
+        guard model.header.tensor(name) != nil else {
+            return Kernels.ropeFrequencies(description, factors: nil)
+        }
+        let factors = model.vector(name)[0]
+        // Llama 3.1 divides by 1 to 8; a zero or a NaN would spoil every angle.
+        for factor in factors where !(1e-3...1e6 ~= factor) {
+            throw .unacceptable(key: name, value: "\(factor)")
+        }
+        return Kernels.ropeFrequencies(description, factors: factors)
+    }
+}

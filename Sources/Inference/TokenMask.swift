@@ -1,0 +1,38 @@
+/// Which tokens of a vocabulary may come next: one bit for each.
+package struct TokenMask: Hashable, Sendable {
+    package let tokenCount: Int
+    private var words: [UInt64]
+
+    /// A mask that allows nothing.
+    package init(tokenCount: Int) {
+        self.tokenCount = tokenCount
+        words = Array(repeating: 0, count: (tokenCount + 63) / 64)
+    }
+
+    /// Whether a token is allowed; false outside the vocabulary.
+    package subscript(token: TokenID) -> Bool {
+        guard 0 <= token, token < tokenCount else { return false }
+        return words[Int(token) >> 6] >> (UInt64(token) & 63) & 1 == 1
+    }
+
+    mutating func allow(_ token: TokenID) {
+        words[Int(token) >> 6] |= 1 << (UInt64(token) & 63)
+    }
+
+    package var isEmpty: Bool { words.allSatisfy { $0 == 0 } }
+
+    package var allowedCount: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
+
+    /// The allowed tokens, ascending.
+    package var allowed: [TokenID] {
+        var tokens: [TokenID] = []
+        for (index, word) in words.enumerated() {
+            var rest = word
+            while rest != 0 {
+                tokens.append(TokenID(index * 64 + rest.trailingZeroBitCount))
+                rest &= rest - 1
+            }
+        }
+        return tokens
+    }
+}

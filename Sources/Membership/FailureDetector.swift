@@ -1,0 +1,254 @@
+// Membership: who is in the mesh and who of them is alive.
+//
+// The protocol is SWIM (Das, Gupta, Motivala 2002) with Lifeguard (Dadgar, Phillips, Currey 2018).
+//
+//   probe      Every interval one member is pinged, in a shuffled round, so that each is reached in
+//              bounded time. Without an answer within the timeout three helpers ping it for us. A
+//              helper that got no answer says so (nack): silence of a helper means that the fault
+//              may be ours, and raises our local health multiplier, which slows our own
+//              accusations.
+//   suspicion  A member that answered nobody is suspect, not dead. Everyone runs a timer for it,
+//              long for a lone accuser and shorter with each independent one. Only the accused can
+//              end it otherwise: it raises its incarnation and says that it is alive.
+//   states     alive(n) < suspect(n) < unreachable(n) < dead(n) < left(n) < alive(n + 1)
+//              The suspicion timer ends in unreachable: place nothing there, promise nothing yet to
+//              others. Dead follows after a longer time. `left` is said by the leaver itself.
+//   spreading  Rumors ride on every message and on gossip between them, each a bounded number of
+//              times, the least sent first. Whoever we write to and do not hold for alive is told
+//              so first (buddy), because it is the one who can object.
+//   reunion    A full exchange (sync) at the start and every 30 s. It never kills: what the other
+//              side calls dead is only suspect here. Nodes out of reach are pinged once in a while,
+//              so that a healed partition reunites by itself.
+//   hint       A lost connection is no verdict but a reason to probe at once and to wait less.
+//
+// Not every node that speaks is a member: `admitted` and `expelled` say who may be one. What a node
+// says of itself before it is admitted is kept aside, within a bound, and counts once it is.
+//
+//   file                         what
+//   FailureDetector              the door: events, effects, queries
+//   FailureDetector+Settings     every time and bound, with its reason
+//   FailureDetector+Probing      pings, helpers, nacks, local health
+//   FailureDetector+Rumors       what is believed, and what follows from it
+//   FailureDetector+Spreading    gossip, sync, joining and leaving
+//   Member, RumorQueue, SortedNodes, Suspicion   the leaves
+
+package import Basics
+package import Wire
+
+/// Probes the other members in turn, spreads what it learns, and says who is alive.
+///
+/// A value without clock, socket and chance of its own: the same events at the same instants give
+/// the same effects, so a run is replayed from its seed. A step costs O(log n) for most messages
+/// and O(n) for a sync, with n members.
+package struct FailureDetector: Sendable {
+    /// What happened.
+    package enum Event: Hashable, Sendable {
+        /// Join through these nodes, which count as admitted: the operator named them.
+        case joining(through: [Seed])
+        /// This node may be a member from now on.
+        case admitted(NodeID)
+        /// This node may not be a member any more and is forgotten at once.
+        case expelled(NodeID)
+        case received(MembershipMessage, from: NodeID)
+        /// The connection to this node broke: a hint, not a verdict.
+        case connectionLost(NodeID)
+        /// This node has something new to say of itself.
+        case profileChanged(Profile)
+        /// Say goodbye: the others hold this node for left, and nothing is probed any more.
+        case leaving
+        /// `nextDeadline` has come.
+        case deadlinePassed
+    }
+
+    /// What the driver must do, in order.
+    package enum Effect: Hashable, Sendable {
+        case send(MembershipMessage, to: NodeID)
+        /// The state or the profile of another member is a new one.
+        case changed(NodeID, MemberState, Profile)
+        /// Expelled, or out of the mesh for so long that nothing is kept of it.
+        case forgotten(NodeID)
+        case note(Fact)
+    }
+
+    /// What an operator may want to read in a log; nothing depends on it.
+    package enum Fact: Hashable, Sendable {
+        /// Neither the target nor a helper answered in time.
+        case probeFailed(NodeID, missingNackCount: Int)
+        case suspected(NodeID, by: NodeID)
+        /// Somebody accused us; this is our new incarnation.
+        case refuted(incarnation: UInt64, accuser: NodeID?)
+        /// 0 is healthy, 7 is so slow that we hardly trust our own accusations.
+        case localHealthChanged(Int)
+        /// A rumor that no correct node sends was ignored.
+        case implausibleRumor(from: NodeID)
+        /// A bound of the settings was reached and something was not kept.
+        case full(Bound)
+    }
+
+    package enum Bound: Hashable, Sendable { case members, probes, relays, waiting }
+
+    /// A node that we can reach before we know anything of it.
+    package struct Seed: Hashable, Sendable {
+        package var id: NodeID
+        package var profile: Profile
+
+        package init(id: NodeID, profile: Profile) {
+            self.id = id
+            self.profile = profile
+        }
+    }
+
+    package let id: NodeID
+    package let settings: Settings
+    /// When to call `step(.deadlinePassed)` next.
+    package internal(set) var nextDeadline: Instant
+    /// All that is known, this node included, sorted by id: alive, suspect, unreachable, dead,
+    /// left.
+    package internal(set) var members: [Member]
+    /// The local health multiplier, 0 (healthy) to 7: how often our own probes went wrong of late.
+    package internal(set) var localHealth = 0
+    /// True from `leaving` on.
+    package internal(set) var isLeaving = false
+
+    var chance: Chance
+    var admitted: SortedNodes
+    var seeds: [Seed] = []
+    var seedIndex = 0
+    /// True from `joining` until somebody told us all that it knows.
+    package internal(set) var isJoining = false
+    /// Rumors of nodes about themselves that are not admitted yet, the oldest first.
+    var waiting: [Rumor] = []
+    var queue = RumorQueue()
+
+    // The rest of this round of probes, taken from the end.
+    var round: [NodeID] = []
+    var probes: [Probe] = []
+    var relays: [Relay] = []
+    var sequence: UInt64 = 0
+
+    var nextProbe: Instant
+    var nextGossip = Instant.distantFuture
+    var nextSync: Instant
+    var nextRevival: Instant
+    var revivalCount = 0
+    /// The earliest `changeDue` of the members.
+    var nextChange = Instant.distantFuture
+
+    /// A node that knows nobody.
+    ///
+    /// - Parameters:
+    ///   - incarnation: 1 is right for a node that keeps nothing: it learns from the others what it
+    ///     was before and goes above that.
+    ///   - seed: of all chance in this value.
+    package init(
+        id: NodeID,
+        profile: Profile,
+        incarnation: UInt64 = 1,
+        settings: Settings = Settings(),
+        seed: UInt64,
+        now: Instant
+    ) {
+        precondition(settings.mistakes().isEmpty, "\(settings.mistakes())")
+        self.id = id
+        self.settings = settings
+        members = [
+            Member(id: id, state: .alive, incarnation: incarnation, profile: profile, since: now)
+        ]
+        admitted = SortedNodes([id])
+        chance = Chance(seed: seed)
+        // Nodes that start together shall not probe together.
+        nextProbe = now + settings.probeInterval * Double.random(in: 0..<1, using: &chance)
+        nextSync = now + settings.syncInterval * Double.random(in: 0.5..<1, using: &chance)
+        nextRevival = now + settings.revivalInterval * Double.random(in: 0.5..<1, using: &chance)
+        nextDeadline = nextProbe
+    }
+
+    /// Takes what happened and appends what to do; never fails, whatever the others send.
+    package mutating func step(_ event: Event, at now: Instant, into effects: inout [Effect]) {
+        switch event {
+        case .joining(let seeds): join(through: seeds, at: now)
+        case .admitted(let node): admit(node, at: now, into: &effects)
+        case .expelled(let node): expel(node, into: &effects)
+        case .received(let message, let sender):
+            if sender != id { receive(message, from: sender, at: now, into: &effects) }
+        case .connectionLost(let node): probeAfterLoss(of: node, at: now, into: &effects)
+        case .profileChanged(let profile): change(to: profile)
+        case .leaving: leave(at: now, into: &effects)
+        case .deadlinePassed: act(at: now, into: &effects)
+        }
+        if queue.isEmpty {
+            nextGossip = .distantFuture
+        } else if nextGossip == .distantFuture {
+            // Not at once: what comes with the next messages can go along, and those who learn the
+            // same thing together shall not all speak together.
+            let share = Double.random(in: 0..<1, using: &chance)
+            nextGossip = now + settings.gossipInterval * share
+        }
+        nextDeadline = earliestDeadline()
+    }
+
+    /// What is known of this node; nil where it is no member.
+    package func member(_ id: NodeID) -> Member? { position(of: id).map { members[$0] } }
+
+    /// True when the farewell was said as often as it needs to be.
+    package var isGone: Bool { isLeaving && queue.isEmpty }
+
+    private mutating func act(at now: Instant, into effects: inout [Effect]) {
+        expireRelays(at: now, into: &effects)
+        expireProbes(at: now, into: &effects)
+        if nextChange <= now { expireStates(at: now, into: &effects) }
+        if nextProbe <= now { probeNext(at: now, into: &effects) }
+        if nextRevival <= now { revive(at: now, into: &effects) }
+        if nextSync <= now { syncNext(at: now, into: &effects) }
+        if nextGossip <= now { gossip(at: now, into: &effects) }
+    }
+
+    private func earliestDeadline() -> Instant {
+        var earliest = min(
+            min(nextProbe, nextGossip),
+            min(nextSync, nextRevival),
+            nextChange
+        )
+        for probe in probes {
+            earliest = min(earliest, probe.helpDue ?? probe.failureDue, probe.failureDue)
+        }
+        for relay in relays { earliest = min(earliest, relay.nackDue ?? relay.end, relay.end) }
+        return earliest
+    }
+
+    // MARK: Looking up
+
+    /// Where this node stands among the members, or would stand.
+    func insertionPosition(of node: NodeID) -> Int {
+        var low = 0
+        var high = members.count
+        while low < high {
+            let middle = (low + high) / 2
+            if members[middle].id < node { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    func position(of node: NodeID) -> Int? {
+        let position = insertionPosition(of: node)
+        return position < members.count && members[position].id == node ? position : nil
+    }
+
+    /// This node always knows itself.
+    var ownPosition: Int {
+        guard let position = position(of: id) else { preconditionFailure("\(id) lost itself") }
+        return position
+    }
+
+    func isAdmitted(_ node: NodeID) -> Bool { admitted.contains(node) }
+
+    /// At most `count` of the nodes, each with the same chance.
+    mutating func choose(_ count: Int, of nodes: [NodeID]) -> [NodeID] {
+        var nodes = nodes
+        let count = min(count, nodes.count)
+        for index in 0..<count {
+            nodes.swapAt(index, Int.random(in: index..<nodes.count, using: &chance))
+        }
+        return Array(nodes.prefix(count))
+    }
+}

@@ -1,0 +1,43 @@
+package import Basics
+package import Wire
+
+/// A node of the mesh as this node sees it.
+package struct Member: Hashable, Sendable {
+    package let id: NodeID
+    package internal(set) var state: MemberState
+    /// Only the member itself raises it.
+    package internal(set) var incarnation: UInt64
+    package internal(set) var profile: Profile
+    /// Since when it has been in this state here.
+    package internal(set) var since: Instant
+    /// The accuser whose word goes on with our own rumors about a suspect.
+    var accuser: NodeID?
+    /// Runs while the member is suspect.
+    var suspicion: Suspicion?
+    /// When the next state comes by itself: unreachable, dead, forgotten.
+    var changeDue = Instant.distantFuture
+
+    init(
+        id: NodeID,
+        state: MemberState,
+        incarnation: UInt64,
+        profile: Profile,
+        since: Instant
+    ) {
+        self.id = id
+        self.state = state
+        self.incarnation = incarnation
+        self.profile = profile
+        self.since = since
+    }
+
+    var rumor: Rumor {
+        Rumor(
+            node: id,
+            state: state,
+            incarnation: incarnation,
+            accuser: accuser,
+            profile: profile
+        )
+    }
+}

@@ -1,0 +1,36 @@
+import Basics
+
+/// A set of nodes that is walked in the order of their ids, on every machine alike.
+struct SortedNodes: Hashable, Sendable {
+    private(set) var ids: [NodeID]
+
+    init(_ ids: [NodeID]) { self.ids = ids.sorted() }
+
+    func contains(_ id: NodeID) -> Bool {
+        let position = position(of: id)
+        return position < ids.count && ids[position] == id
+    }
+
+    /// False where it was in already.
+    mutating func insert(_ id: NodeID) -> Bool {
+        let position = position(of: id)
+        if position < ids.count, ids[position] == id { return false }
+        ids.insert(id, at: position)
+        return true
+    }
+
+    mutating func remove(_ id: NodeID) {
+        let position = position(of: id)
+        if position < ids.count, ids[position] == id { ids.remove(at: position) }
+    }
+
+    private func position(of id: NodeID) -> Int {
+        var low = 0
+        var high = ids.count
+        while low < high {
+            let middle = (low + high) / 2
+            if ids[middle] < id { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}

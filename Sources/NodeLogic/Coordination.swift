@@ -1,0 +1,66 @@
+import Basics
+import Wire
+
+/// What a coordinator remembers of its term, and of this term only: all else is in the log.
+struct Coordination: Sendable {
+    /// What a worker said last, and when.
+    struct Word: Sendable {
+        var node: NodeID
+        var at: Instant
+        var report: WorkerReport
+    }
+
+    /// A proposal that was appended and is not applied yet.
+    private struct Pending: Sendable {
+        var sender: NodeID
+        var request: UInt64
+        var index: UInt64
+    }
+
+    let term: UInt64
+    /// Since when it leads: silence before that is no silence.
+    let since: Instant
+    /// Sorted by node.
+    private(set) var words: [Word] = []
+    private var pending: [Pending] = []
+    var orders: [CertificatePending] = []
+    /// The last entry of its own duties: it decides again when that is applied, and so never
+    /// decides twice on one state.
+    var awaitedIndex: UInt64 = 0
+    var nextTurn: Instant
+    /// Who receives the log beside the voters; nil before they were named.
+    var learners: [NodeID]?
+    /// When the sealing for each voter was asked for.
+    var sealings: [(voter: NodeID, at: Instant)] = []
+
+    init(term: UInt64, since: Instant) {
+        self.term = term
+        self.since = since
+        nextTurn = since
+    }
+
+    mutating func hear(_ report: WorkerReport, from node: NodeID, at now: Instant) {
+        let position = words.firstIndex { node <= $0.node } ?? words.count
+        if position < words.count, words[position].node == node {
+            // Reports may overtake each other.
+            guard words[position].report.appliedIndex <= report.appliedIndex else { return }
+            words[position] = Word(node: node, at: now, report: report)
+        } else {
+            words.insert(Word(node: node, at: now, report: report), at: position)
+        }
+    }
+
+    func word(of node: NodeID) -> Word? { words.first { $0.node == node } }
+
+    func index(of request: UInt64, from sender: NodeID) -> UInt64? {
+        pending.first { $0.request == request && $0.sender == sender }?.index
+    }
+
+    mutating func remember(_ index: UInt64, of request: UInt64, from sender: NodeID) {
+        pending.append(Pending(sender: sender, request: request, index: index))
+    }
+
+    mutating func forget(upTo appliedIndex: UInt64) {
+        if !pending.isEmpty { pending.removeAll { $0.index <= appliedIndex } }
+    }
+}

@@ -1,0 +1,154 @@
+package import Basics
+package import Election
+package import Membership
+package import Wire
+
+extension Node {
+    package enum Event: Sendable {
+        // From the control plane. Only these bodies are read here: membership, election, proposal,
+        // proposalReply, workerReport, enrolRequest, enrolReply; any other is ignored.
+        case received(Envelope.Body, from: NodeID)
+        case connected(NodeID)
+        // A hint that speeds up the next probe, never a verdict.
+        case disconnected(NodeID)
+        case deadlinePassed
+        // From this node's own API. `request` is the caller's number and returns in `.answer`.
+        case propose(request: UInt64, Command)
+        // A joiner proved at this node's door that it knows the token's secret, and the driver has
+        // checked the token's expiry by its clock. `request` returns in `.enrolled`.
+        case enrol(request: UInt64, EnrolRequest)
+        // From this node's lanes, each the end of one effect below.
+        case taskFinished(Digest, attempt: UInt32, fence: Fence, TaskResult)
+        case stageLoaded(model: String, epoch: UInt64, refusal: String)
+        case certificateIssued(IssuedCertificate)
+        case issuingKeySealed(voter: NodeID, sealed: [UInt8])
+        // Endpoints or resources of this node changed.
+        case profileChanged(Profile)
+        // Gossip that this node goes, hand over what it holds, then `.left`.
+        case leave
+    }
+
+    package enum Effect: Sendable {
+        // To stable storage before any later effect. Entries are contiguous; every stored entry at
+        // or above the first one's index is replaced by them.
+        case persist(hardState: Raft.HardState?, entries: [LogEntry])
+        case send(Envelope.Body, to: NodeID)
+        // Address book: repeated whenever certificates or profile of a node change.
+        case peer(NodeID, certificates: [[UInt8]], Profile)
+        // Revoked: cut its connections and forget its address.
+        case expel(NodeID)
+        // Ends as `.taskFinished` with the same task, attempt and fence, whatever comes of it.
+        case startTask(Digest, attempt: UInt32, fence: Fence, TaskSpec)
+        // The lease is void: stop, say nothing.
+        case stopTask(Digest)
+        // Ends as `.stageLoaded` with the model and its epoch. A later epoch replaces an earlier.
+        case loadStage(ModelDeployed, StagePlacement)
+        case unloadModel(String)
+        // Ends as `.certificateIssued` with the same `order`.
+        case issueCertificate(CertificateOrder)
+        // Ends as `.issuingKeySealed`; a driver that does not hold the issuing key does nothing.
+        case sealIssuingKey(voter: NodeID, certificates: [[UInt8]])
+        case answer(request: UInt64, Answer)
+        // Leaf first; empty where `refusal` says why not.
+        case enrolled(request: UInt64, certificates: [[UInt8]], refusal: String)
+        // An entry took effect, or was void (`refusal`), in the order of the log.
+        case applied(index: UInt64, Command, refusal: String?)
+        case coordinatorChanged(NodeID?, term: UInt64)
+        case memberChanged(NodeID, MemberState)
+        // The driver may stop: everybody who can know knows.
+        case left
+        case note(Fact)
+    }
+
+    package enum Answer: Hashable, Sendable {
+        // Committed, and applied on this node.
+        case accepted(index: UInt64)
+        case refused(String)
+    }
+
+    /// A certificate that the coordinator wants: the driver unseals the issuing key and signs.
+    package struct CertificateOrder: Hashable, Sendable {
+        package var order: UInt64
+        // The driver refuses an expired token by its own clock.
+        package var token: TokenCreated
+        package var signingRequest: [UInt8]
+        package var name: String
+        package var role: String
+    }
+
+    package struct IssuedCertificate: Hashable, Sendable {
+        package var order: UInt64
+        // SHA-256 of the request's public key.
+        package var node: NodeID
+        package var certificates: [[UInt8]]
+        // Empty when issued.
+        package var refusal: String
+
+        package init(order: UInt64, node: NodeID, certificates: [[UInt8]], refusal: String) {
+            self.order = order
+            self.node = node
+            self.certificates = certificates
+            self.refusal = refusal
+        }
+    }
+
+    /// What the driver kept, and whom it was introduced to.
+    package struct Boot: Sendable {
+        package var id: NodeID
+        package var profile: Profile
+        // Greater than at any earlier start of this node: its first word about itself.
+        package var incarnation: UInt64
+        package var hardState: Raft.HardState
+        // From index 1, contiguous. A founder starts with MeshFounded at index 1 in term 1.
+        package var entries: [LogEntry]
+        // From JoinAccepted or an earlier run: where to find the mesh.
+        package var introductions: [Introduction]
+
+        package init(
+            id: NodeID,
+            profile: Profile,
+            incarnation: UInt64,
+            hardState: Raft.HardState,
+            entries: [LogEntry],
+            introductions: [Introduction]
+        ) {
+            self.id = id
+            self.profile = profile
+            self.incarnation = incarnation
+            self.hardState = hardState
+            self.entries = entries
+            self.introductions = introductions
+        }
+    }
+
+    package struct Settings: Sendable {
+        package var membership = FailureDetector.Settings()
+        package var raft = Raft.Settings()
+        // How many tasks this node runs at a time.
+        package var slotCount = 1
+        package var reportInterval: Duration = .milliseconds(500)
+        // Six reports: one lost report, or two, must not void a lease.
+        package var leaseDuration: Duration = .seconds(3)
+        package var proposalInterval: Duration = .milliseconds(300)
+        package var proposalDuration: Duration = .seconds(30)
+        package var voterStabilityMin: Duration = .seconds(1)
+        package var voterDeadMax: Duration = .seconds(30)
+        package var leaveDuration: Duration = .seconds(2)
+
+        package init() {}
+    }
+}
+
+/// What is worth a line in a log; nothing depends on it.
+package enum Fact: Hashable, Sendable {
+    case leased(Digest, attempt: UInt32, holder: NodeID)
+    case requeued(Digest, attempt: UInt32, reason: String)
+    case votersProposed([NodeID])
+    case stagesMoved(model: String, epoch: UInt64)
+    case resultVoid(Digest, attempt: UInt32)
+    case requestAbandoned(request: UInt64)
+    case refusedMessage(from: NodeID, String)
+    case notAppended(Raft.Refusal)
+    case membership(FailureDetector.Fact)
+    case election(Raft.Fact)
+}

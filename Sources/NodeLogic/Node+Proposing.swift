@@ -1,0 +1,247 @@
+import Basics
+import Election
+import Scheduling
+import Wire
+
+/// A command that this node wants to see applied: it repeats itself until that is so.
+struct Request: Sendable {
+    enum Origin: Hashable, Sendable {
+        case caller(UInt64)
+        /// This node's result of a task. It stands until the log holds it or voids the lease.
+        case result(Digest)
+        case stage(model: String)
+    }
+
+    let number: UInt64
+    let origin: Origin
+    let command: Command
+    /// When to send it (again).
+    var due: Instant
+    var end: Instant
+    /// The coordinator appended it here; 0 before.
+    var awaitedIndex: UInt64 = 0
+
+    /// Whether this entry of the log is what was asked for.
+    ///
+    /// The coordinator chooses the stages of
+    /// a deployment, so that the entry says more than the wish.
+    func isMet(by applied: Command) -> Bool {
+        guard case .modelDeployed(let wish) = command.body, wish.epoch == 0,
+            case .modelDeployed(var placement) = applied.body
+        else { return applied == command }
+        placement.epoch = 0
+        placement.stages = wish.stages
+        return placement == wish
+    }
+}
+
+extension Node {
+    // A client that has more than this under way is refused and may come again.
+    private static let requestCountMax = 10_000
+
+    mutating func ask(
+        _ command: Command,
+        for origin: Request.Origin,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        requestNumber += 1
+        let isCallers = if case .caller = origin { true } else { false }
+        let request = Request(
+            number: requestNumber,
+            origin: origin,
+            command: command,
+            due: now,
+            end: isCallers ? now + settings.proposalDuration : .distantFuture
+        )
+        if isCallers, requests.count >= Self.requestCountMax || leaveDue != nil {
+            let reason = leaveDue == nil ? "too many requests are under way" : "the node leaves"
+            conclude(request, .refused(reason), into: &effects)
+            return
+        }
+        requests.append(request)
+        send(request.number, at: now, into: &effects)
+    }
+
+    /// Sends what is due again and gives up what took too long.
+    mutating func repeatRequests(at now: Instant, into effects: inout [Effect]) {
+        for request in requests where request.end <= now {
+            requests.removeAll { $0.number == request.number }
+            if case .caller(let number) = request.origin {
+                effects.append(.note(.requestAbandoned(request: number)))
+            }
+            let reason =
+                raft.leader == nil
+                ? "no coordinator: the mesh has no quorum" : "the coordinator does not answer"
+            // It may have been appended and still be decided later.
+            conclude(request, .refused(reason + "; it may take effect later"), into: &effects)
+        }
+        for request in requests where request.due <= now {
+            send(request.number, at: now, into: &effects)
+        }
+    }
+
+    private mutating func send(
+        _ number: UInt64,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        guard let position = requests.firstIndex(where: { $0.number == number }) else { return }
+        requests[position].due = now + settings.proposalInterval
+        guard let leader = raft.leader else { return }
+        let proposal = Proposal(request: number, command: requests[position].command)
+        if leader == id {
+            take(proposal, from: id, at: now, into: &effects)
+        } else {
+            effects.append(.send(.proposal(proposal), to: leader))
+        }
+    }
+
+    private mutating func conclude(
+        _ request: Request,
+        _ answer: Answer,
+        into effects: inout [Effect]
+    ) {
+        guard case .caller(let number) = request.origin else { return }
+        effects.append(.answer(request: number, answer))
+    }
+
+    // MARK: What comes back
+
+    mutating func take(
+        _ reply: ProposalReply,
+        from sender: NodeID,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        guard !reply.retry,
+            let position = requests.firstIndex(where: { $0.number == reply.request })
+        else { return }
+        let request = requests[position]
+        if !reply.refusal.isEmpty {
+            // Of its own leases and stages a node believes the log, not a coordinator that may
+            // have been replaced.
+            guard case .caller = request.origin else { return }
+            requests.remove(at: position)
+            conclude(request, .refused(reply.refusal), into: &effects)
+            return
+        }
+        requests[position].awaitedIndex = reply.index
+        if reply.index <= state.appliedIndex { recheck(request.number, at: now, into: &effects) }
+    }
+
+    /// An entry was applied: whoever asked for it, or waited for its place, learns what became
+    /// of it.
+    mutating func settleRequests(
+        with command: Command,
+        _ verdict: Verdict,
+        at index: UInt64,
+        _ now: Instant,
+        into effects: inout [Effect]
+    ) {
+        guard !requests.isEmpty else { return }
+        for request in requests {
+            if request.isMet(by: command) {
+                requests.removeAll { $0.number == request.number }
+                if case .refused(let sentence) = verdict {
+                    conclude(request, .refused(sentence), into: &effects)
+                } else {
+                    conclude(request, .accepted(index: index), into: &effects)
+                }
+            } else if request.awaitedIndex == index {
+                recheck(request.number, at: now, into: &effects)
+            }
+        }
+    }
+
+    // The place it was promised is taken: either its effect is there, or it was lost.
+    private mutating func recheck(
+        _ number: UInt64,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        guard let position = requests.firstIndex(where: { $0.number == number }) else { return }
+        let request = requests[position]
+        switch state.judge(request.command) {
+        case .done:
+            requests.remove(at: position)
+            conclude(request, .accepted(index: request.awaitedIndex), into: &effects)
+        case .refused(let sentence):
+            requests.remove(at: position)
+            conclude(request, .refused(sentence), into: &effects)
+        case .fresh:
+            requests[position].awaitedIndex = 0
+        }
+    }
+
+    // MARK: On the coordinator
+
+    /// Judges what another node, or this one, wants appended.
+    mutating func take(
+        _ proposal: Proposal,
+        from sender: NodeID,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        var reply = ProposalReply(request: proposal.request)
+        defer {
+            if sender == id {
+                take(reply, from: id, at: now, into: &effects)
+            } else {
+                effects.append(.send(.proposalReply(reply), to: sender))
+            }
+        }
+        guard coordination != nil, raft.isLeaderWithQuorum(at: now) else {
+            reply.retry = true
+            return
+        }
+        if let index = coordination?.index(of: proposal.request, from: sender) {
+            reply.index = index
+            return
+        }
+        guard mayPropose(proposal.command, sender) else {
+            reply.refusal = "only the coordinator decides this"
+            return
+        }
+        switch state.judge(proposal.command) {
+        case .done: reply.index = state.appliedIndex
+        case .refused(let sentence): reply.refusal = sentence
+        case .fresh:
+            guard let command = completed(proposal.command, at: now) else {
+                reply.refusal = "no node can serve the model now"
+                return
+            }
+            guard let index = append([command], at: now, into: &effects)?.lowerBound else {
+                reply.retry = true
+                return
+            }
+            reply.index = index
+            if index > state.appliedIndex {
+                coordination?.remember(index, of: proposal.request, from: sender)
+            }
+        }
+    }
+
+    /// The indices, or nil where this node does not lead or the log is full.
+    mutating func append(
+        _ commands: [Command],
+        at now: Instant,
+        into effects: inout [Effect]
+    ) -> ClosedRange<UInt64>? {
+        elect(.propose(commands), at: now, into: &effects)
+    }
+
+    // A node speaks for itself; what concerns all is the coordinator's to decide.
+    private func mayPropose(_ command: Command, _ sender: NodeID) -> Bool {
+        switch command.body {
+        case .meshFounded, .nodeEnrolled, .votersChanged, .issuingKeySealed, .taskLeased,
+            .taskRequeued, .planAdvanced:
+            false
+        case .taskFinished(let finished): finished.node == sender
+        case .stageReady(let ready): ready.node == sender
+        case .modelDeployed(let placement): placement.epoch == 0
+        case .planClosed(let closed): !closed.succeeded
+        default: true
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import Basics
+import Election
+import Membership
+import Wire
+
+// How many vote: one alone, three from three nodes on, five from five on. Two would be worse than
+// one, because the loss of either stops the mesh: two are passed through, never rested at.
+extension Node {
+    private static let voterCountMax = 5
+    private static let sealingInterval: Duration = .seconds(2)
+
+    /// All enrolled nodes that may be there receive the log.
+    mutating func updateLearners(at now: Instant, into effects: inout [Effect]) {
+        let learners = state.nodes.compactMap { node -> NodeID? in
+            guard node.revocation == nil, node.id != id else { return nil }
+            switch detector.member(node.id)?.state {
+            case .alive, .suspect, .unreachable: return node.id
+            case .dead, .left, nil: return nil
+            }
+        }
+        guard coordination?.learners != learners else { return }
+        coordination?.learners = learners
+        elect(.setLearners(learners), at: now, into: &effects)
+    }
+
+    /// At most one change at a time; Raft refuses another before it is committed.
+    mutating func chooseVoters(at now: Instant, into effects: inout [Effect]) {
+        guard raft.voters == state.voters, let voters = nextVoters(at: now) else { return }
+        let command = Command(body: .votersChanged(VotersChanged(voters: voters)))
+        effects.append(.note(.votersProposed(voters)))
+        if let indices = append([command], at: now, into: &effects) {
+            coordination?.awaitedIndex = indices.upperBound
+        }
+    }
+
+    /// The voters after the next change; nil where they are right.
+    private func nextVoters(at now: Instant) -> [NodeID]? {
+        let voters = state.voters
+        let newcomers = newcomers(at: now)
+        let lost = voters.filter { isGone($0, at: now) }
+        // One that is gone for good makes room; one that may come back only for a replacement.
+        if let voter = lost.first(where: { isGoneForGood($0) || !newcomers.isEmpty }),
+            voters.count > 1
+        {
+            return voters.filter { $0 != voter }
+        }
+        let presentCount = voters.count - lost.count + newcomers.count
+        let wanted = presentCount >= 5 ? Self.voterCountMax : presentCount >= 3 ? 3 : 1
+        if voters.count < wanted, newcomers.count >= (voters.count.isMultiple(of: 2) ? 1 : 2) {
+            return (voters + newcomers.prefix(1)).sorted()
+        }
+        // A sole voter that leaves hands over, though two are passed through.
+        if leaveDue != nil, voters == [id], let newcomer = newcomers.first {
+            return [id, newcomer].sorted()
+        }
+        guard voters.count.isMultiple(of: 2), newcomers.isEmpty else { return nil }
+        let absent = voters.first { $0 != id && detector.member($0)?.state != .alive }
+        return (absent ?? voters.last { $0 != id }).map { voter in
+            voters.filter { $0 != voter }
+        }
+    }
+
+    /// Stable nodes that could vote and do not, those with the most cores first.
+    private func newcomers(at now: Instant) -> [NodeID] {
+        let reached = raft.matchIndices
+        let candidates = detector.members.filter { member in
+            guard let node = state.node(member.id), node.revocation == nil, !node.isEdge,
+                member.id != id, member.state == .alive, !state.voters.contains(member.id),
+                now - member.since >= settings.voterStabilityMin,
+                let match = reached.first(where: { $0.node == member.id })?.index
+            else { return false }
+            return match + UInt64(settings.raft.batchEntryCountMax) >= raft.lastIndex
+        }
+        return candidates.map { (-Int($0.profile.coreCount), $0.id) }.sorted { $0 < $1 }.map(\.1)
+    }
+
+    private func isGone(_ voter: NodeID, at now: Instant) -> Bool {
+        if isGoneForGood(voter) { return true }
+        guard voter != id, let member = detector.member(voter) else { return false }
+        switch member.state {
+        case .dead: return true
+        case .unreachable: return now - member.since >= settings.voterDeadMax
+        case .alive, .suspect, .left: return false
+        }
+    }
+
+    private func isGoneForGood(_ voter: NodeID) -> Bool {
+        guard state.isAdmitted(voter) else { return true }
+        // Its own leaving a coordinator hands over first.
+        return voter == id
+            ? leaveDue != nil && state.voters.count > 1 : detector.member(voter)?.state == .left
+    }
+
+    /// Whoever may become the coordinator must be able to issue certificates.
+    mutating func sealIssuingKeys(at now: Instant, into effects: inout [Effect]) {
+        coordination?.sealings.removeAll { $0.at + Self.sealingInterval <= now }
+        for voter in state.voters where state.sealedIssuingKey(of: voter) == nil {
+            guard let record = state.node(voter), record.revocation == nil,
+                coordination?.sealings.contains(where: { $0.voter == voter }) == false
+            else { continue }
+            coordination?.sealings.append((voter, now))
+            effects.append(
+                .sealIssuingKey(voter: voter, certificates: record.certificates)
+            )
+        }
+    }
+}

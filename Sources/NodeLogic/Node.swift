@@ -1,0 +1,398 @@
+// NodeLogic: one node of the mesh as a value.
+//
+// A node is the composition of two protocol machines and one replicated state, and of the rules
+// between them:
+//
+//   Membership   who is alive (SWIM)                   soft, gossiped
+//   Raft         what has been decided (the log)       durable, ordered
+//   state        the log's entries folded in order     the same on every node
+//
+//   - any node accepts a proposal; the coordinator (the Raft leader of the current term) judges it
+//     against the replicated state and appends it; the asker answers its caller when the entry is
+//     applied on the asker's own side                                    (Node+Proposing.swift)
+//   - a joiner's request goes the same way, and a certificate comes back  (Node+Enrolling.swift)
+//   - a node acts on its own leases and its own stages as they are applied
+//                                              (Node+Working.swift, Node+Staging.swift)
+//   - the coordinator, once it holds a quorum and has applied an entry of its own term, requeues
+//     lost leases, leases queued tasks, drives plans, moves stages, chooses voters and has the
+//     issuing key sealed to them            (Node+Coordinating.swift, Node+Voters.swift)
+//
+// No clock, no socket, no file, no chance but the seed: `step` takes what happened and when,
+// changes the value, and appends what the driver must do, in order. A `.persist` must have reached
+// the disk before a later effect of the same step is performed. `Runtime` drives this value with
+// the wall clock and ZeroMQ, `Simulation` drives the very same value in virtual time.
+
+package import Basics
+import Election
+import Membership
+import Scheduling
+package import Wire
+
+package struct Node: Sendable {
+    package let id: NodeID
+    package let settings: Settings
+    /// When to call `step(.deadlinePassed)` next.
+    package private(set) var nextDeadline: Instant
+    package internal(set) var state = ReplicatedState()
+
+    var detector: FailureDetector
+    var raft: Raft
+    // The last entry that was on disk at the start: leases up to here were another life's.
+    let bootIndex: UInt64
+    // Enrolled or introduced before the log says so; looked up, never iterated.
+    var introductions: [NodeID: Introduction] = [:]
+    private var isBegun = false
+    private let boot: [Introduction]
+
+    // What the driver was told last of each node; looked up, never iterated.
+    var toldPeers: [NodeID: Introduction] = [:]
+    private var toldStates: [NodeID: MemberState] = [:]
+
+    // Node+Proposing, Node+Enrolling.
+    var requests: [Request] = []
+    var enrolments: [Enrolment] = []
+    var requestNumber: UInt64
+
+    // Node+Working, Node+Staging.
+    var runs: [Run] = []
+    var stages: [Stage] = []
+    var touchedTasks: [Digest] = []
+    var areStagesTouched = false
+    var nextReport: Instant
+
+    // On the coordinator only.
+    var coordination: Coordination?
+
+    // Node+Leaving.
+    var leaveDue: Instant?
+    var leaveDeadline: Instant?
+    var hasLeft = false
+
+    // Something happened that the rules must look at before this step ends.
+    var isUnsettled = false
+    // A few rounds are the rule; what is left then waits for the next deadline.
+    private static let roundCountMax = 100
+
+    package init(_ boot: Boot, settings: Settings, seed: UInt64, now: Instant) {
+        var chance = Chance(seed: seed)
+        id = boot.id
+        self.settings = settings
+        self.boot = boot.introductions.filter { $0.node != boot.id }
+        detector = FailureDetector(
+            id: boot.id,
+            profile: boot.profile,
+            incarnation: boot.incarnation,
+            settings: settings.membership,
+            seed: chance.next(),
+            now: now
+        )
+        raft = Raft(
+            id: boot.id,
+            settings: settings.raft,
+            seed: chance.next(),
+            hardState: boot.hardState,
+            entries: boot.entries,
+            now: now
+        )
+        bootIndex = raft.lastIndex
+        // Numbers of an earlier life must not meet ours at the coordinator.
+        requestNumber = chance.next() >> 1
+        nextReport = now
+        nextDeadline = now
+        for introduction in Self.enrolments(in: boot.entries) + self.boot {
+            introductions[introduction.node] = introduction
+        }
+    }
+
+    // Entries on disk may not be known to be committed yet, but who stands in them was certified.
+    private static func enrolments(in entries: [LogEntry]) -> [Introduction] {
+        entries.compactMap { entry in
+            switch entry.command?.body {
+            case .meshFounded(let founded):
+                Introduction(
+                    node: founded.founder,
+                    certificates: founded.certificates,
+                    profile: Profile()
+                )
+            case .nodeEnrolled(let enrolled):
+                Introduction(
+                    node: enrolled.node,
+                    certificates: enrolled.certificates,
+                    profile: Profile()
+                )
+            default: nil
+            }
+        }
+    }
+
+    package var coordinator: NodeID? { raft.leader }
+    package var term: UInt64 { raft.term }
+    /// Leads, though perhaps without a quorum at this moment.
+    package var isCoordinator: Bool { coordination != nil }
+    package var appliedIndex: UInt64 { state.appliedIndex }
+    /// All that this node has heard of, itself included, sorted by id.
+    package var members: [(node: NodeID, state: MemberState, profile: Profile)] {
+        detector.members.map { ($0.id, $0.state, $0.profile) }
+    }
+    /// The tasks that this node works on or whose results it has not yet seen in the log.
+    package var running: [Digest] { runs.map(\.task) }
+
+    /// Takes what happened, changes the node, and appends what the driver must do, in order.
+    package mutating func step(_ event: Event, at now: Instant, into effects: inout [Effect]) {
+        guard !hasLeft else {
+            nextDeadline = .distantFuture
+            return
+        }
+        if !isBegun { begin(at: now, into: &effects) }
+        switch event {
+        case .received(let body, let sender): receive(body, from: sender, at: now, into: &effects)
+        case .connected: break
+        case .disconnected(let peer):
+            detect(.connectionLost(peer), at: now, into: &effects)
+            elect(.peerUnreachable(peer), at: now, into: &effects)
+        case .deadlinePassed: act(at: now, into: &effects)
+        case .propose(let request, let command):
+            ask(command, for: .caller(request), at: now, into: &effects)
+        case .enrol(let request, let wish): enrol(wish, for: request, at: now, into: &effects)
+        case .taskFinished(let task, let attempt, let fence, let result):
+            finish(task, attempt: attempt, fence: fence, result, at: now, into: &effects)
+        case .stageLoaded(let model, let epoch, let refusal):
+            stageLoaded(model, epoch: epoch, refusal: refusal, at: now, into: &effects)
+        case .certificateIssued(let issued): take(issued, at: now, into: &effects)
+        case .issuingKeySealed(let voter, let sealed):
+            let command = Command(
+                body: .issuingKeySealed(IssuingKeySealed(voter: voter, sealed: sealed))
+            )
+            if coordination != nil, state.judge(command) == .fresh {
+                _ = append([command], at: now, into: &effects)
+            }
+        case .profileChanged(let profile):
+            detect(.profileChanged(profile), at: now, into: &effects)
+        case .leave: leave(at: now, into: &effects)
+        }
+        settle(at: now, into: &effects)
+        nextDeadline = hasLeft ? .distantFuture : isUnsettled ? now : earliestDeadline()
+    }
+
+    private mutating func begin(at now: Instant, into effects: inout [Effect]) {
+        isBegun = true
+        for introduction in boot {
+            tell(introduction, into: &effects)
+        }
+        let seeds = boot.map { FailureDetector.Seed(id: $0.node, profile: $0.profile) }
+        if !seeds.isEmpty { detect(.joining(through: seeds), at: now, into: &effects) }
+    }
+
+    private mutating func act(at now: Instant, into effects: inout [Effect]) {
+        if detector.nextDeadline <= now { detect(.deadlinePassed, at: now, into: &effects) }
+        if raft.nextDeadline <= now { elect(.deadlinePassed, at: now, into: &effects) }
+        repeatRequests(at: now, into: &effects)
+        repeatEnrolments(at: now, into: &effects)
+        if nextReport <= now { report(at: now, into: &effects) }
+        if let coordination, coordination.nextTurn <= now { isUnsettled = true }
+        if let leaveDue, leaveDue <= now { isUnsettled = true }
+    }
+
+    /// Follows up until nothing is left to do: what is applied makes work, and with a single voter
+    /// work is committed and applied at once.
+    private mutating func settle(at now: Instant, into effects: inout [Effect]) {
+        for _ in 0..<Self.roundCountMax {
+            guard isUnsettled, !hasLeft else { return }
+            isUnsettled = false
+            settleTasks(at: now, into: &effects)
+            settleStages(at: now, into: &effects)
+            coordinate(at: now, into: &effects)
+            goOnLeaving(at: now, into: &effects)
+        }
+    }
+
+    private func earliestDeadline() -> Instant {
+        var earliest = min(detector.nextDeadline, raft.nextDeadline)
+        for request in requests { earliest = min(earliest, request.due, request.end) }
+        for enrolment in enrolments { earliest = min(earliest, enrolment.due, enrolment.end) }
+        if raft.leader != nil { earliest = min(earliest, nextReport) }
+        if let coordination { earliest = min(earliest, coordination.nextTurn) }
+        if let leaveDue { earliest = min(earliest, leaveDue) }
+        return earliest
+    }
+
+    private mutating func receive(
+        _ body: Envelope.Body,
+        from sender: NodeID,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        // The transport has checked the sender's certificate, but not whether it still holds.
+        guard !state.isRevoked(sender) else {
+            effects.append(.note(.refusedMessage(from: sender, "it is revoked")))
+            return
+        }
+        switch body {
+        // A node that was away may hear from members that were enrolled since.
+        case .membership(let message):
+            detect(.received(message, from: sender), at: now, into: &effects)
+        case .election(let message):
+            elect(.received(message, from: sender), at: now, into: &effects)
+        case .proposalReply(let reply): take(reply, from: sender, at: now, into: &effects)
+        case .enrolReply(let reply): take(reply, from: sender, into: &effects)
+        case .proposal(let proposal):
+            guard state.isAdmitted(sender) else { break }
+            take(proposal, from: sender, at: now, into: &effects)
+        case .workerReport(let report):
+            guard state.isAdmitted(sender) else { break }
+            take(report, from: sender, at: now)
+        case .enrolRequest(let request):
+            guard state.isAdmitted(sender) else { break }
+            take(request, from: sender, into: &effects)
+        default: break
+        }
+    }
+
+    // MARK: The two machines
+
+    mutating func detect(
+        _ event: FailureDetector.Event,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        var consequences: [FailureDetector.Effect] = []
+        detector.step(event, at: now, into: &consequences)
+        for consequence in consequences {
+            switch consequence {
+            case .send(let message, let peer):
+                effects.append(.send(.membership(message), to: peer))
+            case .changed(let member, let state, let profile):
+                isUnsettled = true
+                tell(member, profile, into: &effects)
+                if toldStates[member] != state {
+                    toldStates[member] = state
+                    effects.append(.memberChanged(member, state))
+                }
+            case .forgotten(let member):
+                isUnsettled = true
+                toldStates[member] = nil
+            case .note(let fact): effects.append(.note(.membership(fact)))
+            }
+        }
+    }
+
+    /// Returns the indices of a `.propose` that was appended.
+    @discardableResult
+    mutating func elect(
+        _ event: Raft.Event,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) -> ClosedRange<UInt64>? {
+        var consequences: [Raft.Effect] = []
+        var accepted: ClosedRange<UInt64>?
+        raft.step(event, at: now, into: &consequences)
+        for consequence in consequences {
+            switch consequence {
+            case .persist(let hardState, let entries):
+                effects.append(.persist(hardState: hardState, entries: entries))
+            case .send(let message, let peer):
+                effects.append(.send(.election(message), to: peer))
+            case .committed(let entries):
+                for entry in entries { apply(entry, at: now, into: &effects) }
+            case .accepted(let indices, _): accepted = indices
+            case .refused(let refusal): effects.append(.note(.notAppended(refusal)))
+            case .becameLeader(let term):
+                coordination = Coordination(term: term, since: now)
+                isUnsettled = true
+            case .steppedDown: coordination = nil
+            case .leaderChanged(let leader, let term):
+                effects.append(.coordinatorChanged(leader, term: term))
+                hurry(at: now)
+            case .note(let fact): effects.append(.note(.election(fact)))
+            }
+        }
+        return accepted
+    }
+
+    // Whoever waits for a coordinator asks the new one at once, after the step that made it known.
+    private mutating func hurry(at now: Instant) {
+        for position in requests.indices { requests[position].due = now }
+        for position in enrolments.indices { enrolments[position].due = now }
+        nextReport = now
+    }
+
+    // MARK: What was decided
+
+    private mutating func apply(
+        _ entry: LogEntry,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        let verdict = state.apply(entry)
+        isUnsettled = true
+        guard let command = entry.command else { return }
+        effects.append(
+            .applied(index: entry.index, command, refusal: verdict.refusal)
+        )
+        if verdict == .fresh {
+            react(to: command, at: now, into: &effects)
+        } else if case .nodeEnrolled(let enrolled) = command.body, let refusal = verdict.refusal {
+            refuseOrders(for: enrolled.node, refusal, into: &effects)
+        }
+        settleRequests(with: command, verdict, at: entry.index, now, into: &effects)
+    }
+
+    private mutating func react(
+        to command: Command,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        switch command.body {
+        case .meshFounded(let founded): admit(founded.founder, at: now, into: &effects)
+        case .nodeEnrolled(let enrolled):
+            admit(enrolled.node, at: now, into: &effects)
+            settleEnrolments(into: &effects)
+        case .nodeRevoked(let revoked):
+            guard revoked.node != id else {
+                beRevoked(at: now, into: &effects)
+                break
+            }
+            detect(.expelled(revoked.node), at: now, into: &effects)
+            introductions[revoked.node] = nil
+            toldPeers[revoked.node] = nil
+            effects.append(.expel(revoked.node))
+        case .taskLeased(let leased): touchedTasks.append(leased.task)
+        case .taskRequeued(let requeued): touchedTasks.append(requeued.task)
+        case .taskFinished(let finished): touchedTasks.append(finished.task)
+        case .taskCancelled(let cancelled): touchedTasks.append(cancelled.task)
+        case .modelDeployed, .modelUndeployed: areStagesTouched = true
+        default: break
+        }
+    }
+
+    private mutating func admit(
+        _ node: NodeID,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        guard node != id else { return }
+        detect(.admitted(node), at: now, into: &effects)
+        if let member = detector.member(node) { tell(node, member.profile, into: &effects) }
+    }
+
+    // MARK: The driver's address book
+
+    private mutating func tell(
+        _ node: NodeID,
+        _ profile: Profile,
+        into effects: inout [Effect]
+    ) {
+        let certificates = state.node(node)?.certificates ?? introductions[node]?.certificates
+        guard node != id, let certificates, !state.isRevoked(node) else { return }
+        tell(
+            Introduction(node: node, certificates: certificates, profile: profile),
+            into: &effects
+        )
+    }
+
+    private mutating func tell(_ peer: Introduction, into effects: inout [Effect]) {
+        guard toldPeers[peer.node] != peer else { return }
+        toldPeers[peer.node] = peer
+        effects.append(.peer(peer.node, certificates: peer.certificates, peer.profile))
+    }
+}

@@ -1,0 +1,54 @@
+package import Basics
+package import Wire
+
+/// A node that was enrolled: it stays on record when it is revoked, so that it cannot come back.
+package struct NodeRecord: Hashable, Sendable {
+    package let id: NodeID
+    package internal(set) var name: String
+    /// "worker" or "edge".
+    package internal(set) var role: String
+    /// Leaf first, DER.
+    package internal(set) var certificates: [[UInt8]]
+    /// The index of the entry that enrolled it.
+    package let enrolledAt: UInt64
+    /// Why; nil while it may take part.
+    package internal(set) var revocation: String?
+
+    package var isEdge: Bool { role == "edge" }
+}
+
+/// A join token, without its secret.
+package struct TokenRecord: Hashable, Sendable {
+    package let created: TokenCreated
+    package internal(set) var usesLeft: UInt32
+    package internal(set) var isRevoked = false
+
+    package var isUsable: Bool { !isRevoked && usesLeft > 0 }
+}
+
+/// A model, and which node serves which of its layers.
+package struct Deployment: Hashable, Sendable {
+    /// The latest placement.
+    package internal(set) var placement: ModelDeployed
+    /// What the stages' nodes said of this epoch, in the order of the log.
+    package internal(set) var reports: [StageReady] = []
+    /// False once it is undeployed; the epoch stays, because the next one must be above it.
+    package internal(set) var isActive = true
+
+    package var model: String { placement.model }
+
+    /// Every stage is loaded.
+    package var isReady: Bool {
+        isActive
+            && placement.stages.allSatisfy { stage in
+                reports.contains { $0.node == stage.node && $0.refusal.isEmpty }
+            }
+    }
+
+    /// The first node that does not serve its stage, and why.
+    package var refusal: StageReady? { reports.first { !$0.refusal.isEmpty } }
+
+    package func placement(of node: NodeID) -> StagePlacement? {
+        isActive ? placement.stages.first { $0.node == node } : nil
+    }
+}

@@ -1,0 +1,161 @@
+import Basics
+import Planning
+package import Scheduling
+package import Wire
+
+extension ReplicatedState {
+    /// What the command would do, applied now.
+    package func judge(_ command: Command) -> Verdict {
+        switch command.body {
+        case .meshFounded: mesh == nil ? .fresh : .refused("the mesh is founded")
+        case .nodeEnrolled(let enrolled): judge(enrolled)
+        case .nodeRevoked(let revoked): judge(revoked)
+        case .tokenCreated(let created): judge(created)
+        case .tokenRevoked(let revoked):
+            if let token = tokens.first(where: { $0.created.token == revoked.token }) {
+                token.isRevoked ? .done : .fresh
+            } else {
+                .refused("no such token")
+            }
+        // Raft has taken it when it was appended: the state can only follow.
+        case .votersChanged(let change): change.voters.sorted() == voters ? .done : .fresh
+        case .issuingKeySealed(let key):
+            if !isAdmitted(key.voter) {
+                .refused("no such node")
+            } else {
+                sealedIssuingKey(of: key.voter) == key.sealed ? .done : .fresh
+            }
+        case .policySet(let policy): policy.allowedLicenses == allowedLicenses ? .done : .fresh
+        case .statementRecorded(let statement): judge(statement)
+        case .taskSubmitted, .taskLeased, .taskRequeued, .taskFinished, .taskCancelled:
+            judgeTask(command.body)
+        case .modelDeployed(let placement): judge(placement)
+        case .stageReady(let ready): judge(ready)
+        case .modelUndeployed(let undeployed):
+            if let deployment = deployments.first(where: { $0.model == undeployed.model }) {
+                deployment.isActive ? .fresh : .done
+            } else {
+                .refused("model \(undeployed.model) is not deployed")
+            }
+        case .planOpened(let opened): Verdict(plans.judge(opened))
+        case .planAdvanced(let advanced): Verdict(plans.judge(advanced))
+        case .planClosed(let closed): Verdict(plans.judge(closed))
+        }
+    }
+
+    private func judge(_ enrolled: NodeEnrolled) -> Verdict {
+        if let node = node(enrolled.node) {
+            guard node.revocation == nil else { return .refused("the node is revoked") }
+            // Without a token it is a renewal by the node itself; with one, an old request again.
+            let isRenewal = enrolled.token == nil && node.certificates != enrolled.certificates
+            return isRenewal ? .fresh : .done
+        }
+        guard let id = enrolled.token, let token = token(id) else {
+            return .refused("the token is unknown, used up or revoked")
+        }
+        guard token.role == enrolled.role else {
+            return .refused("the token is for the role \(token.role)")
+        }
+        return enrolled.certificates.isEmpty ? .refused("no certificate") : .fresh
+    }
+
+    private func judge(_ revoked: NodeRevoked) -> Verdict {
+        guard let node = node(revoked.node) else { return .refused("no such node") }
+        guard node.revocation == nil else { return .done }
+        return voters == [revoked.node]
+            ? .refused("the only voter cannot be revoked: nobody could decide anything") : .fresh
+    }
+
+    private func judge(_ created: TokenCreated) -> Verdict {
+        if let token = tokens.first(where: { $0.created.token == created.token }) {
+            return token.created == created ? .done : .refused("another token has this id")
+        }
+        guard ["worker", "edge"].contains(created.role) else {
+            return .refused("a role is worker or edge")
+        }
+        return created.uses == 0 ? .refused("a token has at least one use") : .fresh
+    }
+
+    private func judge(_ statement: StatementRecorded) -> Verdict {
+        if statements(about: statement.subject).contains(where: {
+            $0.statement == statement.statement
+        }) {
+            return .done
+        }
+        guard !statement.kind.isEmpty, !statement.name.isEmpty else {
+            return .refused("a statement has a kind and a name")
+        }
+        guard statement.bundle.count <= Self.bundleByteCountMax else {
+            return .refused("a bundle has at most \(Self.bundleByteCountMax) bytes")
+        }
+        return .fresh
+    }
+
+    private func judgeTask(_ body: Command.Body) -> Verdict {
+        switch body {
+        case .taskSubmitted(let submitted): tasks.judge(submitted)
+        case .taskLeased(let leased):
+            isAdmitted(leased.holder) ? tasks.judge(leased) : .refused("no such node")
+        case .taskRequeued(let requeued): tasks.judge(requeued)
+        case .taskFinished(let finished):
+            isAdmitted(finished.node)
+                ? tasks.judge(finished) : .refused("the node is revoked or unknown")
+        case .taskCancelled(let cancelled): tasks.judge(cancelled)
+        default: preconditionFailure("not a command about a task")
+        }
+    }
+
+    // A placement of epoch 0 is a wish: the coordinator chooses the stages and the epoch.
+    private func judge(_ placement: ModelDeployed) -> Verdict {
+        guard !placement.model.isEmpty else { return .refused("a deployment names its model") }
+        guard 1...Self.layerCountMax ~= placement.layerCount else {
+            return .refused("a model has 1 to \(Self.layerCountMax) layers")
+        }
+        let current = deployment(of: placement.model)
+        if placement.epoch == 0 {
+            guard let current = current?.placement else { return .fresh }
+            let isSame =
+                current.artifact == placement.artifact
+                && current.layerCount == placement.layerCount
+                && current.wantedStageCount == placement.wantedStageCount
+            // Asked again with fewer stages than wanted, it is spread anew.
+            return isSame && current.stages.count == Int(current.wantedStageCount)
+                ? .done : .fresh
+        }
+        if current?.placement == placement { return .done }
+        guard placement.epoch == nextEpoch(of: placement.model) else {
+            return .refused("epoch \(placement.epoch) is not the next one")
+        }
+        var next: UInt32 = 0
+        for stage in placement.stages {
+            guard stage.firstLayer == next, stage.firstLayer <= stage.lastLayer,
+                stage.lastLayer < placement.layerCount, isAdmitted(stage.node)
+            else { return .refused("the stages do not cover the model in order") }
+            next = stage.lastLayer + 1
+        }
+        guard next == placement.layerCount else {
+            return .refused("the stages do not cover the model in order")
+        }
+        return .fresh
+    }
+
+    private func judge(_ ready: StageReady) -> Verdict {
+        guard let deployment = deployment(of: ready.model),
+            deployment.placement.epoch == ready.epoch, deployment.placement(of: ready.node) != nil
+        else { return .refused("the placement is not the current one") }
+        return deployment.reports.contains(ready) ? .done : .fresh
+    }
+}
+
+extension Verdict {
+    init(_ verdict: PlanTable.Verdict) {
+        switch verdict {
+        case .fresh: self = .fresh
+        case .done: self = .done
+        case .refused(let sentence): self = .refused(sentence)
+        }
+    }
+
+    /// Why an entry of the log is void; nil where its effect is there.
+    var refusal: String? { if case .refused(let sentence) = self { sentence } else { nil } }
+}

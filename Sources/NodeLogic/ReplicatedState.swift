@@ -1,0 +1,214 @@
+package import Basics
+package import Planning
+package import Scheduling
+package import Wire
+
+/// What must not be lost: the fold of the log's committed entries, the same on every node.
+///
+/// `judge` says what a command would do, `apply` does it. A command that is not `.fresh` stands in
+/// the log without effect; every node sees that alike, because nothing but the state and the
+/// command is asked. Repeating a command is therefore harmless, and askers repeat themselves.
+package struct ReplicatedState: Sendable {
+    package private(set) var appliedIndex: UInt64 = 0
+    package private(set) var appliedTerm: UInt64 = 0
+    package private(set) var mesh: MeshFounded?
+    /// Sorted by id.
+    package private(set) var nodes: [NodeRecord] = []
+    /// In the order of creation.
+    package private(set) var tokens: [TokenRecord] = []
+    /// Sorted by id.
+    package private(set) var voters: [NodeID] = []
+    /// The issuing key, sealed to each of these; sorted by id.
+    package private(set) var issuingKeys: [IssuingKeySealed] = []
+    package private(set) var allowedLicenses: [String] = []
+    /// In the order of the log.
+    package private(set) var statements: [StatementRecorded] = []
+    package private(set) var tasks = TaskTable()
+    /// In the order of the first deployment.
+    package private(set) var deployments: [Deployment] = []
+    package private(set) var plans = PlanTable()
+
+    // Looked up, never iterated.
+    private var statementsBySubject: [Digest: [Int]] = [:]
+
+    // A Sigstore bundle with a chain of three certificates has some 6 KB.
+    package static let bundleByteCountMax = 64 << 10
+    package static let layerCountMax: UInt32 = 4_096
+
+    package init() {}
+
+    // MARK: Looking up
+
+    package func node(_ id: NodeID) -> NodeRecord? {
+        let position = position(of: id)
+        return position < nodes.count && nodes[position].id == id ? nodes[position] : nil
+    }
+
+    /// Enrolled and not revoked.
+    package func isAdmitted(_ id: NodeID) -> Bool { node(id).map { $0.revocation == nil } ?? false }
+
+    package func isRevoked(_ id: NodeID) -> Bool { node(id)?.revocation != nil }
+
+    /// A token that can still be used, whatever the time is.
+    package func token(_ id: Digest) -> TokenCreated? {
+        tokens.first { $0.created.token == id && $0.isUsable }?.created
+    }
+
+    package func sealedIssuingKey(of voter: NodeID) -> [UInt8]? {
+        issuingKeys.first { $0.voter == voter }?.sealed
+    }
+
+    /// The statements about an artifact, in the order of the log.
+    package func statements(about subject: Digest) -> [StatementRecorded] {
+        (statementsBySubject[subject] ?? []).map { statements[$0] }
+    }
+
+    /// The latest statement of that kind ("model", "program", "data") under that name.
+    package func statement(kind: String, name: String) -> StatementRecorded? {
+        statements.last { $0.kind == kind && $0.name == name }
+    }
+
+    package func deployment(of model: String) -> Deployment? {
+        deployments.first { $0.model == model && $0.isActive }
+    }
+
+    /// The epoch that the next placement of this model must have.
+    package func nextEpoch(of model: String) -> UInt64 {
+        (deployments.first { $0.model == model }?.placement.epoch ?? 0) + 1
+    }
+
+    // Where the node stands, or would stand.
+    private func position(of id: NodeID) -> Int {
+        var low = 0
+        var high = nodes.count
+        while low < high {
+            let middle = (low + high) / 2
+            if nodes[middle].id < id { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    // MARK: Applying
+
+    /// Takes the next entry of the log; one out of turn is a fault of the driver.
+    package mutating func apply(_ entry: LogEntry) -> Verdict {
+        precondition(
+            entry.index == appliedIndex + 1,
+            "entry \(entry.index) after \(appliedIndex)"
+        )
+        appliedIndex = entry.index
+        appliedTerm = entry.term
+        guard let command = entry.command else { return .done }
+        let verdict = judge(command)
+        guard verdict == .fresh else { return verdict }
+        switch command.body {
+        case .taskSubmitted, .taskLeased, .taskRequeued, .taskFinished, .taskCancelled:
+            return applyTask(command.body, fence: Fence(term: entry.term, index: entry.index))
+        case .modelDeployed, .stageReady, .modelUndeployed:
+            applyDeployment(command.body)
+        case .planOpened(let opened): _ = plans.apply(opened)
+        case .planAdvanced(let advanced): _ = plans.apply(advanced)
+        case .planClosed(let closed): _ = plans.apply(closed)
+        default: applyMesh(command.body, at: entry.index)
+        }
+        return verdict
+    }
+
+    private mutating func applyMesh(_ body: Command.Body, at index: UInt64) {
+        switch body {
+        case .meshFounded(let founded):
+            mesh = founded
+            allowedLicenses = founded.allowedLicenses
+            voters = [founded.founder]
+            nodes = [
+                NodeRecord(
+                    id: founded.founder,
+                    name: founded.founderName,
+                    role: "worker",
+                    certificates: founded.certificates,
+                    enrolledAt: index
+                )
+            ]
+        case .nodeEnrolled(let enrolled): enrol(enrolled, at: index)
+        case .nodeRevoked(let revoked):
+            nodes[position(of: revoked.node)].revocation = revoked.reason
+        case .tokenCreated(let created):
+            tokens.append(TokenRecord(created: created, usesLeft: created.uses))
+        case .tokenRevoked(let revoked):
+            for position in tokens.indices where tokens[position].created.token == revoked.token {
+                tokens[position].isRevoked = true
+            }
+        case .votersChanged(let change): voters = change.voters.sorted()
+        case .issuingKeySealed(let key):
+            issuingKeys.removeAll { $0.voter == key.voter }
+            let position = issuingKeys.firstIndex { key.voter < $0.voter } ?? issuingKeys.count
+            issuingKeys.insert(key, at: position)
+        case .policySet(let policy): allowedLicenses = policy.allowedLicenses
+        case .statementRecorded(let statement):
+            statementsBySubject[statement.subject, default: []].append(statements.count)
+            statements.append(statement)
+        default: preconditionFailure("not a command about the mesh")
+        }
+    }
+
+    private mutating func enrol(_ enrolled: NodeEnrolled, at index: UInt64) {
+        let position = position(of: enrolled.node)
+        if position < nodes.count, nodes[position].id == enrolled.node {
+            nodes[position].certificates = enrolled.certificates
+            return
+        }
+        nodes.insert(
+            NodeRecord(
+                id: enrolled.node,
+                name: enrolled.name,
+                role: enrolled.role,
+                certificates: enrolled.certificates,
+                enrolledAt: index
+            ),
+            at: position
+        )
+        for position in tokens.indices where tokens[position].created.token == enrolled.token {
+            tokens[position].usesLeft -= 1
+        }
+    }
+
+    private mutating func applyTask(_ body: Command.Body, fence: Fence) -> Verdict {
+        switch body {
+        case .taskSubmitted(let submitted): return tasks.apply(submitted)
+        case .taskLeased(let leased): return tasks.apply(leased, fence: fence)
+        case .taskRequeued(let requeued): return tasks.apply(requeued)
+        case .taskFinished(let finished):
+            let verdict = tasks.apply(finished)
+            plans.taskEnded(finished.task, .result(finished.result))
+            return verdict
+        case .taskCancelled(let cancelled):
+            let verdict = tasks.apply(cancelled)
+            plans.taskEnded(cancelled.task, .cancelled)
+            return verdict
+        default: preconditionFailure("not a command about a task")
+        }
+    }
+
+    private mutating func applyDeployment(_ body: Command.Body) {
+        switch body {
+        case .modelDeployed(let placement):
+            let deployment = Deployment(placement: placement)
+            if let position = deployments.firstIndex(where: { $0.model == placement.model }) {
+                deployments[position] = deployment
+            } else {
+                deployments.append(deployment)
+            }
+        case .stageReady(let ready):
+            for position in deployments.indices where deployments[position].model == ready.model {
+                deployments[position].reports.removeAll { $0.node == ready.node }
+                deployments[position].reports.append(ready)
+            }
+        case .modelUndeployed(let undeployed):
+            for position in deployments.indices
+            where deployments[position].model == undeployed.model {
+                deployments[position].isActive = false
+            }
+        default: preconditionFailure("not a command about a deployment")
+        }
+    }
+}

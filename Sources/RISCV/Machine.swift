@@ -1,0 +1,151 @@
+internal import Basics
+
+/// One program in its own world: a hart, memory, threads, files and a virtual clock.
+///
+/// Everything that the program can observe comes from the arguments of `init`, so that the same
+/// program with the same inputs and seed gives the same output, the same count and the same
+/// digest on every host, however `run` is sliced. Not copyable: it owns the guest's memory.
+package struct Machine: ~Copyable {
+    package let settings: Settings
+    /// Instructions retired so far, of all threads.
+    package internal(set) var retired: UInt64 = 0
+    /// How the program ended, once it has.
+    package internal(set) var ending: Ending?
+
+    var memory: Memory
+    var traces: TraceCache
+    var hart: Hart
+    let symbols: SymbolTable
+    /// Virtual nanoseconds in which every thread slept.
+    var skipped: UInt64 = 0
+
+    var threads: [Thread] = []
+    var current = 0
+    var lastThreadID = Machine.processID
+    /// When the next thread's turn comes, in retired instructions.
+    var turnEnd: UInt64 = 0
+    var actions = SignalActions()
+    /// How many faults came without an instruction between them.
+    var faultStreak = 0
+    var retiredAtFault: UInt64 = 0
+    /// What system calls cost the host in this slice, in instructions by a rough guess.
+    var work: UInt64 = 0
+
+    var files: FileTree
+    var handles = HandleTable()
+    /// Where relative names begin, until chdir.
+    var workingDirectory: Int
+    var standardInput: [UInt8]
+    var standardInputOffset = 0
+    var standardOutput: [UInt8] = []
+    var standardError: [UInt8] = []
+    var outputByteCount = 0
+
+    var programBreak: UInt64
+    let programBreakStart: UInt64
+    var chance: Chance
+    /// How often each system call was made, by number.
+    var callCounts: [UInt64] = .init(repeating: 0, count: Machine.callNumberLimit)
+    var unknownCalls: [UInt64: UInt64] = [:]
+
+    static let callWork: UInt64 = 200
+    /// A slice ends early when its system calls were so much work, so that the caller can cancel.
+    private static let workMax: UInt64 = 200_000_000
+    static let callNumberLimit = 512
+    /// How much output may wait before `run` comes back.
+    private static let outputByteCountPause = 1 << 16
+
+    /// Loads a program; `arguments` begin with its name, `standardInput` is all there will be.
+    package init(
+        program: [UInt8],
+        arguments: [String],
+        environment: [String] = [],
+        files: [InputFile] = [],
+        standardInput: [UInt8] = [],
+        settings: Settings = Settings()
+    ) throws(ELFError) {
+        let file = try ELFFile(program)
+        var chance = Chance(seed: settings.seed)
+        // All that can throw comes before anything of `self` is set.
+        var memory = try Memory(byteCountMax: settings.memoryByteCountMax)
+        try memory.load(file, program)
+        let stack = try memory.prepareStack(file, arguments, environment, &chance)
+        self.memory = memory
+        self.chance = chance
+        self.settings = settings
+        self.standardInput = standardInput
+        self.files = FileTree(files, byteCountMax: settings.fileByteCountMax)
+        traces = TraceCache()
+        hart = Hart()
+        symbols = file.symbols
+        workingDirectory = self.files.workingDirectory
+        programBreakStart = (file.end + 4095) & ~4095
+        programBreak = programBreakStart
+        threads = [Thread(id: Self.processID)]
+        hart.registers[2] = stack
+        hart.pc = file.entry
+    }
+
+    /// Runs at most `slice` more instructions; call again until it says `ended`.
+    ///
+    /// After `wroteOutput` nothing goes on until `takeOutput` was called.
+    package mutating func run(fuel slice: UInt64) -> Pause {
+        let (sum, overflow) = retired.addingReportingOverflow(slice)
+        let end = min(overflow ? .max : sum, settings.fuel)
+        work = 0
+        while ending == nil {
+            if work >= Self.workMax { return .sliceDone }
+            if standardOutput.count + standardError.count >= Self.outputByteCountPause {
+                return .wroteOutput
+            }
+            if retired >= end {
+                if retired < settings.fuel { return .sliceDone }
+                ending = .outOfFuel
+                break
+            }
+            schedule()
+            if ending == nil { execute(min(end, threads.count > 1 ? turnEnd : .max) - retired) }
+        }
+        return .ended(ending ?? .outOfFuel)
+    }
+
+    /// Takes what the program has written since the last call.
+    package mutating func takeOutput() -> (standardOutput: [UInt8], standardError: [UInt8]) {
+        defer {
+            standardOutput = []
+            standardError = []
+        }
+        return (standardOutput, standardError)
+    }
+
+    /// The most memory that was ever written at one time, in bytes.
+    package var peakMemoryByteCount: UInt64 { memory.touchedPageCountPeak * Memory.pageByteCount }
+
+    /// Files of the working directory that are new or changed, sorted by name.
+    package func outputFiles() -> [OutputFile] { files.outputs() }
+
+    /// System calls and how often each was made, sorted by number.
+    package func systemCalls() -> [SystemCallCount] {
+        callCounts.indices.filter { callCounts[$0] > 0 }.map {
+            SystemCallCount(number: UInt64($0), count: callCounts[$0])
+        }
+    }
+
+    /// The calls among them that this simulator does not have, and that failed with ENOSYS.
+    package func unknownSystemCalls() -> [SystemCallCount] {
+        unknownCalls.sorted { $0.key < $1.key }.map {
+            SystemCallCount(number: $0.key, count: $0.value)
+        }
+    }
+}
+
+/// How often a program made a system call.
+package struct SystemCallCount: Hashable, Sendable {
+    package var number: UInt64
+    package var count: UInt64
+
+    package init(number: UInt64, count: UInt64) {
+        self.number = number
+        self.count = count
+    }
+}

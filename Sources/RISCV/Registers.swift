@@ -1,0 +1,83 @@
+/// A view of one hart's register file: 128 words that `Hart` owns.
+///
+/// x0...x31 are slots 0...31, the sink that swallows writes to x0 is 32, f0...f31 are 64...95,
+/// fcsr is 96 and the address that LR has reserved is 97.
+@safe struct Registers {
+    static let sink: UInt8 = 32
+    static let float: UInt8 = 64
+    static let fcsr: UInt8 = 96
+    static let reservation: UInt8 = 97
+    static let count = 128
+    /// Odd, so that it is no address that LR can reserve.
+    static let noReservation: UInt64 = 1
+
+    private let words: UnsafeMutablePointer<UInt64>
+
+    init(_ words: UnsafeMutablePointer<UInt64>) {
+        // Kept only as long as the owner lives: `Hart` hands out no view that outlives a call.
+        unsafe self.words = unsafe words
+    }
+
+    @inline(__always) subscript(slot: UInt8) -> UInt64 {
+        get {
+            // The decoder makes slots below 98 only, and the file has 128 words.
+            unsafe words[Int(slot)]
+        }
+        nonmutating set {
+            // As above.
+            unsafe words[Int(slot)] = newValue
+        }
+    }
+}
+
+/// The registers of the thread that runs now.
+@safe struct Hart: ~Copyable {
+    private let words: UnsafeMutablePointer<UInt64>
+    var pc: UInt64 = 0
+
+    init() {
+        // Freed in `deinit`, initialised here.
+        unsafe words = .allocate(capacity: Registers.count)
+        // The capacity is the count.
+        unsafe words.initialize(repeating: 0, count: Registers.count)
+        registers[Registers.reservation] = Registers.noReservation
+    }
+
+    deinit {
+        // Allocated in `init`, and nobody else frees.
+        unsafe words.deallocate()
+    }
+
+    var registers: Registers {
+        // The view is used while the hart lives.
+        unsafe Registers(words)
+    }
+
+    /// x1...x31, f0...f31, fcsr and pc, as a thread keeps them while another one runs.
+    var saved: SavedRegisters {
+        get {
+            var saved = SavedRegisters()
+            for index in 1..<32 { saved.x[index] = registers[UInt8(index)] }
+            for index in 0..<32 { saved.f[index] = registers[Registers.float + UInt8(index)] }
+            saved.fcsr = registers[Registers.fcsr]
+            saved.pc = pc
+            return saved
+        }
+        set {
+            for index in 1..<32 { registers[UInt8(index)] = newValue.x[index] }
+            for index in 0..<32 { registers[Registers.float + UInt8(index)] = newValue.f[index] }
+            registers[Registers.fcsr] = newValue.fcsr
+            // Another thread may have run meanwhile: its stores end every reservation.
+            registers[Registers.reservation] = Registers.noReservation
+            pc = newValue.pc
+        }
+    }
+}
+
+/// What a hart holds, as a value.
+struct SavedRegisters: Sendable {
+    var x: [32 of UInt64] = .init(repeating: 0)
+    var f: [32 of UInt64] = .init(repeating: 0)
+    var fcsr: UInt64 = 0
+    var pc: UInt64 = 0
+}

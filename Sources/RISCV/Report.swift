@@ -1,0 +1,50 @@
+package import Basics
+
+/// All that is known about a run that has ended.
+package struct Report: Hashable, Sendable {
+    package var ending: Ending
+    /// Instructions retired, of all threads.
+    package var retired: UInt64
+    package var digest: Digest
+    package var peakMemoryByteCount: UInt64
+    package var systemCalls: [SystemCallCount]
+    package var unknownSystemCalls: [SystemCallCount]
+    package var standardOutput: [UInt8]
+    package var standardError: [UInt8]
+    package var files: [OutputFile]
+}
+
+extension Machine {
+    /// Runs to the end and tells everything; output that was already taken is not repeated.
+    package mutating func runToEnd() -> Report {
+        var output: [UInt8] = [], errors: [UInt8] = []
+        while true {
+            let pause = run(fuel: .max)
+            let taken = takeOutput()
+            output += taken.standardOutput
+            errors += taken.standardError
+            if case .ended(let ending) = pause {
+                return report(ending, standardOutput: output, standardError: errors)
+            }
+        }
+    }
+
+    /// The report of a run that the caller drove, with the output that the caller took.
+    package func report(
+        _ ending: Ending,
+        standardOutput: [UInt8],
+        standardError: [UInt8]
+    ) -> Report {
+        Report(
+            ending: ending,
+            retired: retired,
+            digest: stateDigest(),
+            peakMemoryByteCount: peakMemoryByteCount,
+            systemCalls: systemCalls(),
+            unknownSystemCalls: unknownSystemCalls(),
+            standardOutput: standardOutput,
+            standardError: standardError,
+            files: outputFiles()
+        )
+    }
+}

@@ -1,0 +1,57 @@
+extension Machine {
+    /// What a run may use, with the defaults that we would run ourselves.
+    package struct Settings: Hashable, Sendable {
+        /// Instructions that may retire.
+        package var fuel: UInt64
+        /// Guest memory that has been written, in bytes.
+        package var memoryByteCountMax: UInt64
+        /// All files of the working directory together, in bytes.
+        package var fileByteCountMax: Int
+        /// Standard output and standard error together, in bytes.
+        package var outputByteCountMax: Int
+        package var handleCountMax: Int
+        package var threadCountMax: Int
+        /// What `getrandom` and the C library's AT_RANDOM are made from.
+        package var seed: UInt64
+
+        package init(
+            fuel: UInt64 = .max,
+            memoryByteCountMax: UInt64 = 1 << 30,
+            fileByteCountMax: Int = 1 << 28,
+            outputByteCountMax: Int = 1 << 28,
+            handleCountMax: Int = 256,
+            threadCountMax: Int = 256,
+            seed: UInt64 = 0
+        ) {
+            self.fuel = fuel
+            self.memoryByteCountMax = memoryByteCountMax
+            self.fileByteCountMax = fileByteCountMax
+            self.outputByteCountMax = outputByteCountMax
+            self.handleCountMax = handleCountMax
+            self.threadCountMax = threadCountMax
+            self.seed = seed
+        }
+    }
+}
+
+/// A file that a program finds in its working directory; the name may hold directories.
+package struct InputFile: Hashable, Sendable {
+    package var name: String
+    package var bytes: [UInt8]
+
+    package init(name: String, bytes: [UInt8]) {
+        self.name = name
+        self.bytes = bytes
+    }
+}
+
+/// A file that a program left in its working directory.
+package struct OutputFile: Hashable, Sendable {
+    package var name: String
+    package var bytes: [UInt8]
+
+    package init(name: String, bytes: [UInt8]) {
+        self.name = name
+        self.bytes = bytes
+    }
+}

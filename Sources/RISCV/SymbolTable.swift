@@ -1,0 +1,99 @@
+/// The names of functions, so that a pc can be told to a person as "main+0x14".
+///
+/// A damaged table gives fewer names and never an error: the program runs without them.
+struct SymbolTable: Sendable {
+    private struct Symbol: Sendable {
+        var address: UInt64
+        var nameOffset: Int
+    }
+
+    /// More than any real program has; a bound for what a damaged header may ask of us.
+    private static let symbolCountMax = 1 << 20
+    private static let nameByteCountMax = 200
+
+    private var symbols: [Symbol] = []
+    private var names: [UInt8] = []
+
+    init() {}
+
+    /// Reads section headers of type SHT_SYMTAB (2) and their string table.
+    init(_ bytes: [UInt8], base: UInt64) {
+        guard let sections = Self.sections(of: bytes) else { return }
+        for section in sections where section.type == 2 && section.entryByteCount == 24 {
+            guard section.link < sections.count else { continue }
+            let range = section.range, strings = sections[section.link].range
+            names = Array(bytes[strings])
+            for offset in stride(from: range.lowerBound, to: range.upperBound - 23, by: 24)
+                .prefix(Self.symbolCountMax)
+            {
+                let kind = bytes[offset + 4] & 15
+                let sectionIndex = bytes.integer(UInt16.self, at: offset + 6)
+                // Functions, and the untyped labels of assembly.
+                guard kind == 2 || kind == 0, sectionIndex != 0, sectionIndex < 0xff00 else {
+                    continue
+                }
+                let name = Int(bytes.integer(UInt32.self, at: offset))
+                guard name > 0, name < names.count, isName(at: name) else { continue }
+                let value = bytes.integer(UInt64.self, at: offset + 8) &+ base
+                symbols.append(Symbol(address: value, nameOffset: name))
+            }
+            // One table only: its offsets are into these names.
+            break
+        }
+        // The offset decides between aliases, so that the name is the same on every run.
+        symbols.sort { ($0.address, $0.nameOffset) < ($1.address, $1.nameOffset) }
+    }
+
+    /// "main+0x14", or nil below the first symbol.
+    func name(of pc: UInt64) -> String? {
+        var low = 0, high = symbols.count
+        while low < high {
+            let middle = (low + high) / 2
+            if symbols[middle].address <= pc { low = middle + 1 } else { high = middle }
+        }
+        guard low > 0 else { return nil }
+        let address = symbols[low - 1].address
+        // Far behind the last function there is no code of it: a guess would mislead.
+        guard pc - address < 1 << 20 else { return nil }
+        var first = low - 1
+        while first > 0, symbols[first - 1].address == address { first -= 1 }
+        let tail = names[symbols[first].nameOffset...].prefix(Self.nameByteCountMax)
+        let name = String(decoding: tail.prefix { $0 != 0 }, as: UTF8.self)
+        return pc == address ? name : "\(name)+0x\(String(pc - address, radix: 16))"
+    }
+
+    /// Compilers mark code and data with `$x`, `$d` and `.L` labels, which name no function.
+    private func isName(at offset: Int) -> Bool {
+        names[offset] != UInt8(ascii: "$") && names[offset] != UInt8(ascii: ".")
+            && names[offset] != 0
+    }
+
+    private struct Section {
+        var type: UInt32
+        var range: Range<Int>
+        var link: Int
+        var entryByteCount: UInt64
+    }
+
+    private static func sections(of bytes: [UInt8]) -> [Section]? {
+        let offset = bytes.integer(UInt64.self, at: 40)
+        let size = Int(bytes.integer(UInt16.self, at: 58))
+        let count = Int(bytes.integer(UInt16.self, at: 60))
+        guard size == 64, offset <= UInt64(bytes.count),
+            count * size <= bytes.count - Int(offset)
+        else { return nil }
+        return (0..<count).map { index in
+            let header = Int(offset) + index * size
+            let start = bytes.integer(UInt64.self, at: header + 24)
+            let length = bytes.integer(UInt64.self, at: header + 32)
+            let (end, overflow) = start.addingReportingOverflow(length)
+            let isInside = !overflow && end <= UInt64(bytes.count)
+            return Section(
+                type: bytes.integer(UInt32.self, at: header + 4),
+                range: isInside ? Int(start)..<Int(end) : 0..<0,
+                link: Int(bytes.integer(UInt32.self, at: header + 40)),
+                entryByteCount: bytes.integer(UInt64.self, at: header + 56)
+            )
+        }
+    }
+}

@@ -1,0 +1,118 @@
+import API
+import Basics
+import Identity
+import Inference
+import Provenance
+import Wire
+
+/// One generation at its head: what has come so far, and when it is over.
+struct GenerationRun: Sendable {
+    let order: GenerationOrder
+    let prompt: [TokenID]
+    let tokenCountMax: Int
+    var deployment: ModelDeployed
+    let book: ModelShelf.Book
+    private let emit: Generator.Emit
+
+    private(set) var tokens: [TokenID] = []
+    private(set) var text = ""
+    private(set) var finishReason = GenerationResult.FinishReason.length
+    private(set) var isOver = false
+    private(set) var lastProgress = ContinuousClock.now
+    private let start = ContinuousClock.now
+    private var firstToken: ContinuousClock.Instant?
+    private var stream = UnicodeStream()
+    private var stops: StopStrings
+
+    init(
+        order: GenerationOrder, prompt: [TokenID], tokenCountMax: Int, deployment: ModelDeployed,
+        book: ModelShelf.Book, emit: @escaping Generator.Emit
+    ) {
+        self.order = order
+        self.prompt = prompt
+        self.tokenCountMax = tokenCountMax
+        self.deployment = deployment
+        self.book = book
+        self.emit = emit
+        stops = StopStrings(order.stop)
+    }
+
+    /// With what each stage begins: it reserves its cache before it computes.
+    var opening: SessionOpening {
+        SessionOpening(
+            model: order.model, sampling: order.sampling, schema: order.schema,
+            capacity: UInt32(prompt.count + tokenCountMax),
+            promptTokenCount: UInt32(prompt.count), maxTokens: UInt32(tokenCountMax))
+    }
+
+    mutating func take(_ answer: StageToken) {
+        lastProgress = .now
+        if firstToken == nil { firstToken = .now }
+        guard !answer.complete else {
+            for token in answer.closing where !isOver { append(TokenID(bitPattern: token)) }
+            return end(.stop)
+        }
+        append(TokenID(bitPattern: answer.token))
+        if tokens.count >= tokenCountMax { end(.length) }
+    }
+
+    /// The end-of-generation token is the last one of the list, and not of the text.
+    private mutating func append(_ token: TokenID) {
+        tokens.append(token)
+        guard !book.tokenizer.endsGeneration(token) else { return end(.stop) }
+        let piece = stops.push(stream.append(book.tokenizer.bytes(of: token)))
+        text += piece
+        emit((piece, [token]))
+        if stops.isFound { end(.stop) }
+    }
+
+    private mutating func end(_ reason: GenerationResult.FinishReason) {
+        guard !isOver else { return }
+        isOver = true
+        finishReason = reason
+        let rest = stops.push(stream.finish()) + stops.finish()
+        text += rest
+        if !rest.isEmpty { emit((rest, [])) }
+    }
+
+    /// Rates are zero where there was too little to measure.
+    var prefillTokensPerSecond: Double {
+        let seconds = ((firstToken ?? start) - start).seconds
+        return seconds > 0 ? Double(prompt.count) / seconds : 0
+    }
+
+    var decodeTokensPerSecond: Double {
+        let seconds = (lastProgress - (firstToken ?? lastProgress)).seconds
+        return seconds > 0 ? Double(tokens.count - 1) / seconds : 0
+    }
+
+    /// The signed form: everything that a replay needs and must find again.
+    func result(head: NodeID) -> GenerationResult {
+        var sampling = GenerationResult.Sampling()
+        sampling.temperature = order.sampling.temperature
+        sampling.topK = Int(order.sampling.topK)
+        sampling.topP = order.sampling.topP
+        sampling.minP = order.sampling.minP
+        sampling.seed = order.sampling.seed
+        sampling.tokenCountMax = tokenCountMax
+        sampling.stops = order.stop
+        sampling.grammar = order.schema.isEmpty ? nil : Digest.of(order.schema)
+        let promptText: String =
+            switch order.input {
+            case .prompt(let text): text
+            case .messages(let messages):
+                JSON.array(
+                    messages.map { ["role": .string($0.role), "content": .string($0.content)] }
+                ).text
+            }
+        return GenerationResult(
+            requestID: Digest.of(prompt.description + "\(start)").short, model: deployment.artifact,
+            prompt: .init(
+                text: Digest.of(promptText), tokens: GenerationResult.digest(ofTokens: prompt),
+                tokenCount: prompt.count),
+            sampling: sampling, tokens: tokens, finishReason: finishReason,
+            stages: deployment.stages.map {
+                .init(node: $0.node, layers: Int($0.firstLayer)..<Int($0.lastLayer) + 1)
+            }, headNode: head, engineVersion: Generator.engineVersion)
+    }
+}

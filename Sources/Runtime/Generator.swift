@@ -1,0 +1,315 @@
+import API
+import Basics
+import Identity
+import Inference
+import NodeLogic
+import Provenance
+import Scheduling
+import Store
+import Wire
+
+/// What to generate, as the head takes it.
+struct GenerationOrder: Sendable {
+    var model: String
+    var input: GenerationRequest.Input
+    var tokenCountMax: Int?
+    var sampling: Wire.Sampling
+    /// A JSON schema's text, or empty.
+    var schema: String
+    var stop: [String] = []
+
+    init(_ request: GenerationRequest) {
+        model = request.model
+        input = request.input
+        tokenCountMax = request.tokenCountMax
+        sampling = Wire.Sampling(
+            temperature: request.temperature, topP: request.topP, topK: UInt32(request.topK),
+            minP: request.minP, seed: request.seed)
+        schema = request.schema?.text ?? ""
+        stop = request.stop
+    }
+
+    init(_ work: GenerationWork) {
+        model = work.model
+        input =
+            work.messages.isEmpty
+            ? .prompt(work.prompt)
+            : .messages(work.messages.map { .init(role: $0.role, content: $0.content) })
+        tokenCountMax = work.maxTokens == 0 ? nil : Int(work.maxTokens)
+        sampling = work.sampling
+        schema = work.schema
+    }
+}
+
+/// What a generation gave.
+struct GenerationOutcome: Sendable {
+    var text: String
+    var tokens: [TokenID]
+    var promptTokenCount: Int
+    var finishReason: GenerationResult.FinishReason
+    var stages: [StagePlacement]
+    var prefillTokensPerSecond: Double
+    var decodeTokensPerSecond: Double
+    var statement: Wire.NamedArtifact
+
+    var document: JSON {
+        [
+            "text": .string(text), "tokens": .array(tokens.map { JSON($0) }),
+            "prompt_tokens": JSON(promptTokenCount),
+            "finish_reason": .string(finishReason.rawValue),
+            "stages": .array(
+                stages.map {
+                    [
+                        "node": $0.node.json, "first_layer": JSON($0.firstLayer),
+                        "last_layer": JSON($0.lastLayer),
+                    ]
+                }),
+            "prefill_tokens_per_second": .number(prefillTokensPerSecond),
+            "decode_tokens_per_second": .number(decodeTokensPerSecond),
+            "statement": statement.digest.json,
+        ]
+    }
+}
+
+/// The head of a generation: tokenizes, feeds the first stage, takes tokens from the last one.
+///
+/// The head owns the history. When a stage is lost, it waits for the next placement, sends prompt
+/// and text so far again under a new session, and goes on with the very tokens that would have
+/// come, since the engine gives the same bits however the rows are split.
+final class Generator: Sendable {
+    static let engineVersion = "swiftlet-inference/1"
+    /// How long a model may take to be placed and loaded.
+    static let placementLimit = Duration.seconds(60)
+    /// Without any token for so long, over all placements, a generation fails.
+    static let silenceLimit = Duration.seconds(60)
+    /// Without a token for so long, the session is begun again.
+    static let tokenLimit = Duration.seconds(15)
+
+    let loop: NodeLoop
+    let exchange: ArtifactExchange
+    let shelf: ModelShelf
+    let stages: StageHost
+    let notary: Notary
+
+    init(
+        loop: NodeLoop, exchange: ArtifactExchange, shelf: ModelShelf, stages: StageHost,
+        notary: Notary
+    ) {
+        self.loop = loop
+        self.exchange = exchange
+        self.shelf = shelf
+        self.stages = stages
+        self.notary = notary
+    }
+
+    /// A piece of text, whole characters only, and the tokens behind it.
+    typealias Emit = @Sendable (_ piece: (text: String, tokens: [TokenID])) -> Void
+
+    func generate(
+        _ order: GenerationOrder, emit: @escaping Emit
+    ) async throws -> GenerationOutcome {
+        let deployment = try await placement(of: order.model)
+        let book = try await book(of: deployment)
+        let prompt = try book.tokens(of: order.input)
+        let contextLength = book.file.description.contextLength
+        let wanted = order.tokenCountMax ?? contextLength - prompt.count
+        guard !prompt.isEmpty, 0 < wanted, prompt.count + wanted <= contextLength else {
+            throw APIError(
+                status: 400,
+                message: prompt.isEmpty
+                    ? "the prompt has no tokens"
+                    : "\(prompt.count) prompt tokens and \(wanted) more do not fit the model's "
+                        + "context of \(contextLength) tokens: shorten the prompt or max_tokens",
+                code: "context_length_exceeded", parameter: "messages")
+        }
+        try checkSampling(order)
+        var run = GenerationRun(
+            order: order, prompt: prompt, tokenCountMax: wanted, deployment: deployment,
+            book: book, emit: emit)
+        try await decode(&run)
+        return try await finish(run)
+    }
+
+    private func checkSampling(_ order: GenerationOrder) throws {
+        let mistakes = Sampler.Settings(order.sampling).mistakes()
+        guard mistakes.isEmpty else {
+            throw APIError(
+                status: 400, message: "the sampling settings are out of range: \(mistakes)",
+                code: "bad_sampling")
+        }
+        guard !order.schema.isEmpty else { return }
+        do {
+            _ = try GrammarState(schema: JSON(parsing: order.schema))
+        } catch {
+            throw APIError(
+                status: 400, message: "the schema is refused: \(error)", code: "bad_schema",
+                parameter: "response_format")
+        }
+    }
+
+    /// The model's placement once every stage of it is ready.
+    func placement(of model: String) async throws -> ModelDeployed {
+        enum Found: Sendable { case ready(ModelDeployed), refused(String), unknown }
+        let found = await loop.wait(within: Self.placementLimit) { node -> Found? in
+            guard let deployment = node.state.deployment(of: model), deployment.isActive else {
+                return .unknown
+            }
+            if let refusal = deployment.refusal { return .refused(refusal.refusal) }
+            return deployment.isReady ? .ready(deployment.placement) : nil
+        }
+        switch found {
+        case .ready(let placed): return placed
+        case .refused(let reason):
+            throw APIError(status: 503, message: reason, code: "model_refused")
+        case .unknown:
+            throw APIError(
+                status: 404,
+                message: "the model \(model) is not deployed: run `swiftlet model deploy \(model)`",
+                code: "model_not_found", parameter: "model")
+        case nil:
+            throw APIError(
+                status: 503, message: "the stages of \(model) are not ready; try again later",
+                code: "model_not_ready")
+        }
+    }
+
+    /// The model's tokenizer, from a file that this node has admitted.
+    private func book(of deployment: ModelDeployed) async throws -> ModelShelf.Book {
+        do {
+            try await exchange.fetch(
+                deployment.artifact, byteCountMax: ModelShelf.byteCountMax)
+        } catch {
+            throw APIError(
+                status: 503, message: TaskWorker.sentence(of: error), code: "model_not_reachable")
+        }
+        let (bundles, licenses) = await loop.read { node in
+            (
+                node.state.statements(about: deployment.artifact).map(\.bundle),
+                node.state.allowedLicenses
+            )
+        }
+        if let refusal = notary.refusal(
+            of: deployment.artifact, in: exchange.store, bundles: bundles, licenses: licenses,
+            what: "the model \(deployment.model)")
+        {
+            throw APIError(status: 403, message: refusal, code: "model_refused")
+        }
+        return try shelf.book(of: deployment.artifact)
+    }
+
+    // MARK: decoding
+
+    private func decode(_ run: inout GenerationRun) async throws {
+        while true {
+            do {
+                try await decodeOnce(&run)
+                return
+            } catch let loss as StageLost {
+                try Task.checkCancellation()
+                guard ContinuousClock.now - run.lastProgress < Self.silenceLimit else {
+                    throw APIError(
+                        status: 503,
+                        message: "the generation stopped: \(loss.reason); no placement of "
+                            + "\(run.order.model) works", code: "stage_lost")
+                }
+                // The mesh may not have noticed the loss yet: the same placement gets another try.
+                try await Task.sleep(for: .milliseconds(300))
+                run.deployment = try await placement(of: run.order.model)
+            }
+        }
+    }
+
+    private struct StageLost: Error {
+        var reason: String
+    }
+
+    private func decodeOnce(_ run: inout GenerationRun) async throws {
+        let session = Digest.of(Random.bytes(count: 32))
+        let events = stages.heads.open(session)
+        let ticker = Task { [heads = stages.heads] in
+            while !Task.isCancelled {
+                try await Task.sleep(for: .milliseconds(500))
+                heads.deliver(.tick, to: session)
+            }
+        }
+        let placed = run.deployment
+        defer {
+            ticker.cancel()
+            stages.heads.close(session)
+            for stage in placed.stages {
+                stages.send(
+                    .sessionClosed(SessionClosed(session: session)), to: stage.node)
+            }
+        }
+        let known = run.prompt + run.tokens
+        feed(known, from: 0, session: session, run, opening: run.opening)
+        var position = known.count
+        var asked = ContinuousClock.now
+        for await event in events {
+            try Task.checkCancellation()
+            switch event {
+            case .token(let token):
+                guard token.epoch == placed.epoch, token.position == UInt32(position) else {
+                    continue
+                }
+                run.take(token)
+                if run.isOver { return }
+                feed(
+                    [TokenID(token.token)], from: position, session: session, run, opening: nil)
+                position += 1
+                asked = .now
+            case .refused(let refused):
+                throw StageLost(reason: "stage \(refused.stage) refused: \(refused.reason)")
+            case .tick:
+                let epoch = await loop.read { node in
+                    node.state.deployment(of: placed.model)?.placement.epoch
+                }
+                if epoch != placed.epoch { throw StageLost(reason: "a stage was lost") }
+                if ContinuousClock.now - asked > Self.tokenLimit {
+                    throw StageLost(reason: "a stage does not answer")
+                }
+            }
+        }
+        throw CancellationError()
+    }
+
+    /// Sends rows to the first stage, in pieces that it can take; the last row is sampled after.
+    private func feed(
+        _ tokens: [TokenID], from position: Int, session: Digest, _ run: GenerationRun,
+        opening: SessionOpening?
+    ) {
+        var start = 0
+        while start < tokens.count {
+            let end = min(start + Stage.rowCountMax, tokens.count)
+            let input = StageInput(
+                session: session, epoch: run.deployment.epoch, stage: 0,
+                position: UInt32(position + start), count: UInt32(end - start), head: loop.own,
+                sample: end == tokens.count, opening: start == 0 ? opening : nil,
+                tokens: tokens[start..<end].map { UInt32(bitPattern: $0) })
+            stages.send(.stageInput(input), to: run.deployment.stages[0].node)
+            start = end
+        }
+    }
+
+    // MARK: the end
+
+    private func finish(_ run: GenerationRun) async throws -> GenerationOutcome {
+        let store = exchange.store
+        // What a replay needs stands beside the statement, under the digests that it names.
+        let promptBytes = run.prompt.flatMap { token in
+            withUnsafeBytes(of: token.littleEndian) { Array($0) }
+        }
+        try store.put(promptBytes)
+        if !run.order.schema.isEmpty { try store.put(Array(run.order.schema.utf8)) }
+        let statement = run.result(head: loop.own).statement
+        let bundle = try notary.sign(statement).bytes
+        let digest = try store.put(bundle)
+        return GenerationOutcome(
+            text: run.text, tokens: run.tokens, promptTokenCount: run.prompt.count,
+            finishReason: run.finishReason, stages: run.deployment.stages,
+            prefillTokensPerSecond: run.prefillTokensPerSecond,
+            decodeTokensPerSecond: run.decodeTokensPerSecond,
+            statement: Wire.NamedArtifact(
+                name: "generation.intoto.json", digest: digest, byteCount: UInt64(bundle.count)))
+    }
+}

@@ -1,0 +1,66 @@
+package import Basics
+package import RISCV
+
+/// A guest program from start to end, in slices, so that it can be stopped in between.
+///
+/// The same call serves a task, its replay and `run --local`: a result that was computed by one
+/// is checked by another.
+package enum GuestRun {
+    /// Bump when the same program could give another result.
+    package static let engineVersion = "swiftlet-riscv/1"
+    /// 20 million instructions: some 50 ms between two looks at the stop flag.
+    private static let sliceFuel: UInt64 = 20_000_000
+    /// What a task may use where it does not say: an hour or so of one core.
+    package static let defaultFuel: UInt64 = 1_000_000_000_000
+    package static let defaultMemoryByteCountMax: UInt64 = 1 << 30
+    /// Output that a task may write, in bytes: it is kept in memory until the task ends.
+    package static let outputByteCountMax = 64 << 20
+
+    package struct Report: Sendable {
+        package var ending: Ending
+        package var retired: UInt64
+        package var digest: Digest
+        package var peakMemoryByteCount: UInt64
+        package var standardOutput: [UInt8]
+        package var standardError: [UInt8]
+        package var files: [OutputFile]
+        package var systemCalls: [SystemCallCount]
+        package var unknownSystemCalls: [SystemCallCount]
+    }
+
+    package struct Stopped: Error {}
+
+    /// - Parameters:
+    ///   - isStopped: looked at between two slices; `Stopped` is thrown when it says true.
+    ///   - write: gets output as it comes, standard output first.
+    package static func run(
+        program: [UInt8], arguments: [String], environment: [String], files: [InputFile],
+        standardInput: [UInt8], settings: Machine.Settings,
+        isStopped: () -> Bool = { false },
+        write: (_ standardOutput: [UInt8], _ standardError: [UInt8]) -> Void = { _, _ in }
+    ) throws -> Report {
+        var machine = try Machine(
+            program: program, arguments: arguments, environment: environment, files: files,
+            standardInput: standardInput, settings: settings)
+        var standardOutput: [UInt8] = []
+        var standardError: [UInt8] = []
+        while true {
+            let pause = machine.run(fuel: sliceFuel)
+            let output = machine.takeOutput()
+            standardOutput.append(contentsOf: output.standardOutput)
+            standardError.append(contentsOf: output.standardError)
+            if !output.standardOutput.isEmpty || !output.standardError.isEmpty {
+                write(output.standardOutput, output.standardError)
+            }
+            if case .ended(let ending) = pause {
+                return Report(
+                    ending: ending, retired: machine.retired, digest: machine.stateDigest(),
+                    peakMemoryByteCount: machine.peakMemoryByteCount,
+                    standardOutput: standardOutput, standardError: standardError,
+                    files: machine.outputFiles(), systemCalls: machine.systemCalls(),
+                    unknownSystemCalls: machine.unknownSystemCalls())
+            }
+            if isStopped() { throw Stopped() }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import API
+import Basics
+import Foundation
+import Identity
+import Inference
+import NodeLogic
+import Planning
+import Scheduling
+import Wire
+
+extension LiveBackend {
+    func status() async throws -> JSON {
+        let profile = node.profile
+        let mesh = node.identity.meshID
+        return await loop.read { node in
+            let tasks = node.state.tasks
+            return [
+                "id": node.id.json, "name": .string(profile.name), "role": .string(profile.role),
+                "state": "alive", "mesh": mesh.json, "address": .string(profile.controlEndpoint),
+                "coordinator": node.coordinator?.json ?? .null,
+                "is_coordinator": .bool(node.isCoordinator), "term": JSON(node.term),
+                "applied_index": JSON(node.appliedIndex),
+                "voters": .array(node.state.voters.map(\.json)),
+                "member_count": JSON(node.members.count),
+                "alive_member_count": JSON(node.members.filter { $0.state == .alive }.count),
+                "queued_task_count": JSON(tasks.queuedCount),
+                "leased_task_count": JSON(tasks.leasedCount),
+                "task_count": JSON(tasks.records.count),
+                "running_task_count": JSON(node.running.count),
+                "version": .string(profile.version),
+            ]
+        }
+    }
+
+    func members() async throws -> JSON {
+        await loop.read { node in
+            let voters = node.state.voters
+            return [
+                "members": .array(
+                    node.members.map { member in
+                        [
+                            "id": member.node.json, "name": .string(member.profile.name),
+                            "address": .string(member.profile.controlEndpoint),
+                            "state": .string("\(member.state)"),
+                            "role": .string(member.profile.role),
+                            "voter": .bool(voters.contains(member.node)),
+                            "cores": JSON(member.profile.coreCount),
+                        ]
+                    }),
+                "coordinator": node.coordinator?.json ?? .null, "term": JSON(node.term),
+            ]
+        }
+    }
+
+    // MARK: tokens
+
+    func createToken(timeToLive: Duration, uses: Int, role: String) async throws -> JSON {
+        guard role == "worker" else {
+            throw APIError(
+                status: 400, message: "there is no role \(role): the role of a token is worker",
+                code: "unknown_role", parameter: "role")
+        }
+        guard (1...1_000).contains(uses), timeToLive > .zero, timeToLive <= .seconds(30 * 86_400)
+        else {
+            throw APIError(
+                status: 400, message: "a token has 1 to 1,000 uses and lives at most 30 days",
+                code: "bad_token", parameter: "uses")
+        }
+        let endpoint = try Sockets.endpoint(node.profile.controlEndpoint)
+        let token = JoinToken(
+            endpoints: [endpoint], meshID: node.identity.meshID,
+            curvePublicKey: node.identity.keys.curve.publicKey)
+        let id = Digest.of(token.id)
+        let expiry = WallClock.seconds + timeToLive.components.seconds
+        let secret = token.secret.withBytes { Array($0) }
+        try await propose(
+            .tokenCreated(
+                TokenCreated(
+                    token: id, verifier: JoinProof.verifier(ofSecret: secret),
+                    expiresAt: UInt64(expiry), uses: UInt32(uses), role: role)))
+        return [
+            "token": .string(token.text),
+            "command": .string(
+                "swiftlet join '\(token.text)' --data DIR --listen tcp://HOST:PORT"),
+            "id": id.json, "expires_at": JSON(expiry), "uses": JSON(uses), "role": .string(role),
+        ]
+    }
+
+    func tokens() async throws -> JSON {
+        await loop.read { node in
+            [
+                "tokens": .array(
+                    node.state.tokens.filter(\.isUsable).map { token in
+                        [
+                            "id": token.created.token.json, "role": .string(token.created.role),
+                            "uses": JSON(token.usesLeft),
+                            "expires_at": JSON(token.created.expiresAt),
+                        ]
+                    })
+            ]
+        }
+    }
+
+    func revokeToken(_ id: String) async throws -> JSON {
+        let tokens = await loop.read { $0.state.tokens }
+        let token = try Self.resolve(id, among: tokens, kind: "token") { $0.created.token }
+        try await propose(.tokenRevoked(TokenRevoked(token: token.created.token)))
+        return ["id": token.created.token.json, "revoked": true]
+    }
+
+    // MARK: nodes
+
+    func revokeNode(_ idOrName: String, reason: String) async throws -> JSON {
+        let nodes = await loop.read { $0.state.nodes }
+        let named = nodes.filter { $0.name == idOrName }
+        let found =
+            named.count == 1
+            ? named[0]
+            : try Self.resolve(idOrName, among: nodes, kind: "node") { $0.id.digest }
+        try await propose(.nodeRevoked(NodeRevoked(node: found.id, reason: reason)))
+        return [
+            "node": found.id.json, "name": .string(found.name), "revoked": true,
+            "reason": .string(reason),
+        ]
+    }
+
+    func leave() async throws -> JSON {
+        node.leaving.raise()
+        return ["id": node.identity.id.json, "left": true]
+    }
+
+    func policy() async throws -> JSON {
+        await loop.read { node in
+            ["allowed_licenses": .array(node.state.allowedLicenses.map { .string($0) })]
+        }
+    }
+
+    func setPolicy(allowedLicenses: [String]) async throws -> JSON {
+        try await propose(.policySet(PolicySet(allowedLicenses: allowedLicenses)))
+        return try await policy()
+    }
+}

@@ -1,0 +1,153 @@
+import API
+import Basics
+import Identity
+import Inference
+import NodeLogic
+import Provenance
+import Store
+import Wire
+
+extension LiveBackend {
+    func models() async throws -> JSON {
+        let recorded = await loop.read { node in
+            node.state.statements.filter { $0.kind == "model" }
+        }
+        var documents: [JSON] = []
+        for statement in recorded { documents.append(await document(statement)) }
+        return ["models": .array(documents)]
+    }
+
+    private func document(_ statement: StatementRecorded) async -> JSON {
+        let deployment = await loop.read { $0.state.deployment(of: statement.name) }
+        let placed = deployment.flatMap { found in
+            found.isActive && found.placement.artifact == statement.subject ? found : nil
+        }
+        let state =
+            placed.map { $0.refusal != nil ? "refused" : $0.isReady ? "deployed" : "deploying" }
+            ?? "added"
+        let layerCount = (try? node.models.book(of: statement.subject))?.file.description.layerCount
+        var members: [JSON.Member] = [
+            .init("name", .string(statement.name)), .init("digest", statement.subject.json),
+            .init("license", .string(statement.license)),
+            .init("byte_count", JSON(statement.byteCount)),
+            .init(
+                "layer_count",
+                layerCount.map { JSON($0) } ?? placed.map { JSON($0.placement.layerCount) }
+                    ?? .null),
+            .init("state", .string(state)), .init("statement", statement.statement.json),
+            .init("node", statement.node.json),
+            .init(
+                "stages",
+                .array(
+                    (placed?.placement.stages ?? []).map { stage in
+                        [
+                            "node": stage.node.json, "first_layer": JSON(stage.firstLayer),
+                            "last_layer": JSON(stage.lastLayer),
+                            "ready": .bool(placed?.reports.contains { $0.node == stage.node && $0.refusal.isEmpty } ?? false),
+                        ]
+                    })),
+        ]
+        if let refusal = placed?.refusal { members.append(.init("message", .string(refusal.refusal))) }
+        return .object(members)
+    }
+
+    private func recorded(_ model: String) async throws -> StatementRecorded {
+        let found = await loop.read { node in
+            node.state.statements.last { $0.kind == "model" && $0.name == model }
+        }
+        guard let found else {
+            throw APIError(
+                status: 404,
+                message: "there is no model \(model): add it with `swiftlet model add FILE --name "
+                    + "\(model) --license SPDX`", code: "model_not_found", parameter: "model")
+        }
+        return found
+    }
+
+    func deploy(_ model: String, stageCount: Int, wait: Duration) async throws -> JSON {
+        let statement = try await recorded(model)
+        do {
+            try await node.exchange.fetch(
+                statement.subject, byteCountMax: ModelShelf.byteCountMax)
+        } catch {
+            throw APIError(
+                status: 503, message: TaskWorker.sentence(of: error), code: "model_not_reachable")
+        }
+        let licenses = await loop.read { $0.state.allowedLicenses }
+        let bundles = await loop.read { node in
+            node.state.statements(about: statement.subject).map(\.bundle)
+        }
+        if let refusal = node.notary.refusal(
+            of: statement.subject, in: node.exchange.store, bundles: bundles, licenses: licenses,
+            what: "the model \(model)")
+        {
+            throw APIError(status: 403, message: refusal, code: "model_refused")
+        }
+        let layerCount = try node.models.book(of: statement.subject).file.description.layerCount
+        guard (1...layerCount).contains(stageCount) else {
+            throw APIError(
+                status: 400, message: "\(model) has \(layerCount) layers: take 1 to \(layerCount) "
+                    + "stages", code: "bad_stage_count", parameter: "stages")
+        }
+        let (aliveCount, epoch) = await loop.read { node in
+            (
+                node.members.filter { $0.state == .alive }.count,
+                node.state.nextEpoch(of: model)
+            )
+        }
+        guard stageCount <= aliveCount else {
+            throw APIError(
+                status: 409,
+                message: "only \(aliveCount) nodes are alive: start more, or take fewer stages",
+                code: "too_few_nodes", parameter: "stages")
+        }
+        // Epoch 0 and no stages: a wish, which the coordinator completes.
+        try await propose(
+            .modelDeployed(
+                ModelDeployed(
+                    model: model, artifact: statement.subject, epoch: 0,
+                    layerCount: UInt32(layerCount), wantedStageCount: UInt32(stageCount),
+                    stages: [])))
+        _ = await loop.wait(within: wait) { node -> Bool? in
+            guard let deployment = node.state.deployment(of: model),
+                deployment.placement.epoch >= epoch
+            else { return nil }
+            return deployment.isReady || deployment.refusal != nil ? true : nil
+        }
+        let document = await document(statement)
+        if document["state"]?.asString == "refused" {
+            throw APIError(
+                status: 403, message: document["message"]?.asString ?? "the model is refused",
+                code: "model_refused")
+        }
+        return document
+    }
+
+    func undeploy(_ model: String) async throws -> JSON {
+        let statement = try await recorded(model)
+        try await propose(.modelUndeployed(ModelUndeployed(model: model)))
+        return await document(statement)
+    }
+
+    func generate(
+        _ request: GenerationRequest
+    ) async throws -> AsyncThrowingStream<GenerationEvent, any Error> {
+        // What is wrong with the request should be an answer, not the end of a stream.
+        _ = try await node.generator.placement(of: request.model)
+        let generator = node.generator
+        let (stream, continuation) = AsyncThrowingStream.makeStream(of: GenerationEvent.self)
+        let work = Task {
+            do {
+                let outcome = try await generator.generate(GenerationOrder(request)) { piece in
+                    continuation.yield(.text(piece.text, tokens: piece.tokens.map { Int($0) }))
+                }
+                continuation.yield(.finished(outcome.document))
+                continuation.finish()
+            } catch {
+                continuation.finish(throwing: error)
+            }
+        }
+        continuation.onTermination = { _ in work.cancel() }
+        return stream
+    }
+}

@@ -1,0 +1,97 @@
+import API
+import Basics
+import Identity
+import NodeLogic
+import Planning
+import Scheduling
+import Store
+import Wire
+
+extension LiveBackend {
+    func openPlan(_ request: PlanRequest) async throws -> JSON {
+        let store = node.exchange.store
+        func named(_ artifact: API.NamedArtifact) throws -> Wire.NamedArtifact {
+            guard let byteCount = store.byteCount(of: artifact.digest) else {
+                throw Self.notFound(
+                    "this node does not hold \(artifact.name): upload it first",
+                    "artifact_not_found")
+            }
+            return Wire.NamedArtifact(
+                name: artifact.name, digest: artifact.digest, byteCount: UInt64(byteCount))
+        }
+        let programs = try request.programs.map {
+            PlanProgram(artifact: try named($0.artifact), purpose: $0.purpose)
+        }
+        let data = try request.data.map(named)
+        let peers = await loop.peers()
+        for artifact in programs.map(\.artifact) + data where !peers.isEmpty {
+            _ = await node.exchange.keepCopy(of: artifact.digest, at: peers)
+        }
+        let plan = Digest.of(node.identity.id.bytes + Random.bytes(count: 32))
+        try await propose(
+            .planOpened(
+                PlanOpened(
+                    plan: plan, goal: request.goal, model: request.model,
+                    submitter: node.identity.id, stepCountMax: UInt32(request.stepCountMax),
+                    submittedAt: UInt64(WallClock.seconds), programs: programs, data: data)))
+        return ["plan": plan.json]
+    }
+
+    func plans() async throws -> JSON {
+        await loop.read { node in
+            [
+                "plans": .array(
+                    node.state.plans.plans.map { plan in
+                        [
+                            "plan": plan.id.json, "goal": .string(plan.opened.goal),
+                            "model": .string(plan.opened.model),
+                            "state": .string(plan.stateName),
+                            "step_count": JSON(plan.steps.count),
+                        ]
+                    })
+            ]
+        }
+    }
+
+    func plan(_ id: String, wait: Duration) async throws -> JSON {
+        let all = await loop.read { $0.state.plans.plans }
+        let plan = try Self.resolve(id, among: all, kind: "plan") { $0.id }.id
+        _ = await loop.wait(within: wait) { node in
+            node.state.plans[plan]?.closed == nil ? nil : true
+        }
+        return await loop.read { node in
+            guard let found = node.state.plans[plan] else { return .null }
+            return [
+                "plan": plan.json, "goal": .string(found.opened.goal),
+                "model": .string(found.opened.model), "state": .string(found.stateName),
+                "answer": found.closed.map { .string($0.answer) } ?? .null,
+                "coordinator": node.coordinator?.json ?? .null,
+                "steps": .array(found.steps.map { $0.document(plan: plan, node: node) }),
+            ]
+        }
+    }
+
+    func tools() async throws -> JSON {
+        ["tools": .array(Tool.allCases.map { ["name": .string($0.rawValue)] })]
+    }
+}
+
+extension Plan {
+    var stateName: String { closed.map { $0.succeeded ? "succeeded" : "failed" } ?? "running" }
+}
+
+extension PlanStep {
+    /// A step as the API shows it; its task is the tool call's, or the proposal's before that.
+    func document(plan: Digest, node: Node) -> JSON {
+        let action = Self.task(.act, plan: plan, step: number)
+        let proposal = Self.task(.propose, plan: plan, step: number)
+        let task = node.state.tasks[action] ?? node.state.tasks[proposal]
+        return [
+            "step": JSON(number), "tool": tool.map { .string($0) } ?? .null,
+            "arguments": (try? JSON(parsing: arguments)) ?? .null,
+            "state": .string(task?.stateName ?? "queued"), "task": task?.id.json ?? .null,
+            "node": task?.node?.json ?? .null,
+            "observation": observation.map { .string($0) } ?? .null,
+        ]
+    }
+}

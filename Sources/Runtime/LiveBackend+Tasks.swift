@@ -1,0 +1,196 @@
+import API
+import Basics
+import Identity
+import NodeLogic
+import RISCV
+import Scheduling
+import Store
+import Wire
+
+extension LiveBackend {
+    private static let shownByteCountMax = 4 << 20
+
+    func submitProgram(_ request: ProgramRequest) async throws -> JSON {
+        let store = node.exchange.store
+        func named(_ artifact: API.NamedArtifact) throws -> Wire.NamedArtifact {
+            guard let byteCount = store.byteCount(of: artifact.digest) else {
+                throw Self.notFound(
+                    "this node does not hold \(artifact.name) (\(artifact.digest.short)): upload "
+                        + "it first", "artifact_not_found")
+            }
+            return Wire.NamedArtifact(
+                name: artifact.name, digest: artifact.digest, byteCount: UInt64(byteCount))
+        }
+        let program = try named(request.program)
+        let inputs = try request.inputs.map(named)
+        let standardInput = try request.standardInput.map {
+            try named(API.NamedArtifact(name: "stdin", digest: $0))
+        }
+        // Nothing unsigned gets in: the submitter signs its inputs for this use.
+        for input in inputs + (standardInput.map { [$0] } ?? []) {
+            _ = try await record(
+                StatementRequest(
+                    kind: .data, digest: input.digest, name: input.name,
+                    license: Notary.taskInputLicense), byteCount: Int(input.byteCount))
+        }
+        // A second copy before the promise: this node may die right after it.
+        let peers = await loop.peers()
+        for artifact in [program] + inputs + (standardInput.map { [$0] } ?? [])
+        where !peers.isEmpty {
+            _ = await node.exchange.keepCopy(of: artifact.digest, at: peers)
+        }
+        let work = ProgramWork(
+            program: program, arguments: request.arguments,
+            environment: request.environment.map {
+                Wire.EnvironmentVariable(name: $0.name, value: $0.value)
+            }, inputs: inputs, standardInput: standardInput,
+            fuel: request.fuel ?? GuestRun.defaultFuel,
+            memoryByteCountMax: request.memoryByteCountMax ?? GuestRun.defaultMemoryByteCountMax,
+            seed: request.seed)
+        let task = try await submit(.program(work), name: program.name)
+        return ["task": task.json]
+    }
+
+    func submit(_ work: TaskSpec.Work, name: String) async throws -> Digest {
+        let spec = TaskSpec(
+            submitter: node.identity.id, name: name, submittedAt: UInt64(WallClock.seconds),
+            attemptCountMax: 0, work: work)
+        let task = Digest.of(node.identity.id.bytes + Random.bytes(count: 32))
+        try await propose(.taskSubmitted(TaskSubmitted(task: task, spec: spec)))
+        return task
+    }
+
+    func tasks() async throws -> JSON {
+        await loop.read { node in
+            [
+                "tasks": .array(
+                    node.state.tasks.records.map { record in
+                        [
+                            "task": record.id.json, "name": .string(record.spec.name),
+                            "kind": .string(record.kindName),
+                            "state": .string(record.stateName),
+                            "node": record.node?.json ?? .null,
+                            "attempt": JSON(record.attemptCount),
+                            "submitted_at": JSON(record.spec.submittedAt),
+                        ]
+                    })
+            ]
+        }
+    }
+
+    func record(of id: String) async throws -> TaskRecord {
+        if let digest = Digest(hex: id), let record = await loop.read({ $0.state.tasks[digest] }) {
+            return record
+        }
+        let records = await loop.read { $0.state.tasks.records }
+        return try Self.resolve(id, among: records, kind: "task") { $0.id }
+    }
+
+    func task(_ id: String, wait: Duration) async throws -> JSON {
+        let task = try await record(of: id).id
+        _ = await loop.wait(within: wait) { node in
+            node.state.tasks[task].flatMap { $0.isOver ? true : nil }
+        }
+        return try await document(try await record(of: task.hex))
+    }
+
+    private func document(_ record: TaskRecord) async throws -> JSON {
+        var members: [JSON.Member] = [
+            .init("task", record.id.json), .init("name", .string(record.spec.name)),
+            .init("kind", .string(record.kindName)), .init("state", .string(record.stateName)),
+            .init("attempt", JSON(record.attemptCount)),
+            .init("node", record.node?.json ?? .null),
+        ]
+        guard let result = record.completion?.result else { return .object(members) }
+        members += [
+            .init("exit_code", JSON(result.exitCode)),
+            .init("stdout", .string(try await text(of: result.standardOutput, result))),
+            .init("stderr", .string(try await text(of: result.standardError, result))),
+            .init("stdout_digest", result.standardOutput?.digest.json ?? .null),
+            .init("stderr_digest", result.standardError?.digest.json ?? .null),
+            .init("retired_instructions", JSON(result.retiredInstructions)),
+            .init("digest", result.stateDigest?.json ?? .null),
+            .init("statement", result.statement?.digest.json ?? .null),
+            .init(
+                "outputs",
+                .array(
+                    result.outputs.map {
+                        [
+                            "name": .string($0.name), "digest": $0.digest.json,
+                            "byte_count": JSON($0.byteCount),
+                        ]
+                    })),
+        ]
+        if !result.sentence.isEmpty { members.append(.init("message", .string(result.sentence))) }
+        return .object(members)
+    }
+
+    private func text(
+        of artifact: Wire.NamedArtifact?, _ result: TaskResult
+    ) async throws -> String {
+        guard let artifact, artifact.byteCount > 0 else { return "" }
+        // Short outputs stand in the log itself, and need no holder.
+        if artifact.digest == result.standardOutput?.digest,
+            artifact.byteCount == UInt64(result.head.count)
+        {
+            return String(decoding: result.head, as: UTF8.self)
+        }
+        do {
+            try await node.exchange.fetch(
+                artifact.digest, from: result.holders,
+                byteCountMax: TaskWorker.artifactByteCountMax)
+            let bytes = try node.exchange.store.read(
+                artifact.digest, count: Self.shownByteCountMax)
+            return String(decoding: bytes, as: UTF8.self)
+        } catch {
+            throw APIError(
+                status: 503, message: TaskWorker.sentence(of: error), code: "output_not_reachable")
+        }
+    }
+
+    func taskLogs(_ id: String) async throws -> JSON {
+        let record = try await record(of: id)
+        let document = try await document(record)
+        return [
+            "task": record.id.json, "state": .string(record.stateName),
+            "attempt": JSON(record.attemptCount), "stdout": document["stdout"] ?? "",
+            "stderr": document["stderr"] ?? "",
+        ]
+    }
+
+    func cancelTask(_ id: String) async throws -> JSON {
+        let task = try await record(of: id).id
+        try await propose(.taskCancelled(TaskCancelled(task: task)))
+        let record = try await record(of: task.hex)
+        return ["task": task.json, "state": .string(record.stateName)]
+    }
+}
+
+extension TaskRecord {
+    var kindName: String {
+        switch spec.work {
+        case .program: "program"
+        case .generation: "generation"
+        case .read: "read"
+        }
+    }
+
+    var stateName: String {
+        switch state {
+        case .queued: "queued"
+        case .leased: "running"
+        case .cancelled: "cancelled"
+        case .finished(let completion):
+            switch completion.result.outcome {
+            case .succeeded: "succeeded"
+            case .signalled: "signalled"
+            case .outOfFuel: "out_of_fuel"
+            case .refused: "refused"
+            case .failed: "failed"
+            case .cancelled: "cancelled"
+            }
+        }
+    }
+
+    var node: NodeID? { lease?.holder ?? completion?.node }
+}

@@ -1,0 +1,146 @@
+import API
+import Basics
+import Identity
+import Inference
+import NodeLogic
+import Provenance
+import Scheduling
+import Store
+import Wire
+
+/// One line of a verification, as the API shows it.
+struct VerificationCheck: Sendable {
+    var name: String
+    var ok: Bool
+    var detail: String
+
+    var document: JSON {
+        ["name": .string(name), "ok": .bool(ok), "detail": .string(detail)]
+    }
+}
+
+extension VerificationCheck {
+    init(_ check: Check) {
+        self.init(name: check.name.rawValue, ok: check.ok, detail: check.detail)
+    }
+}
+
+extension LiveBackend {
+    func verify(_ request: VerifyRequest) async throws -> JSON {
+        var checks: [VerificationCheck] = []
+        var didReplay = false
+        for document in try await documents(for: request.subject) {
+            let verification = try await check(document, &checks)
+            guard let signed = verification.signed else { continue }
+            await checkRecord(of: signed, document, &checks)
+            if request.replay, checks.allSatisfy(\.ok) {
+                checks += try await Replay(backend: self).checks(of: signed.statement)
+                didReplay = true
+            }
+        }
+        let isVerified = !checks.isEmpty && checks.allSatisfy(\.ok)
+        return [
+            "verified": .bool(isVerified), "replayed": .bool(didReplay),
+            "checks": .array(checks.map(\.document)),
+        ]
+    }
+
+    /// A signed document and, for an artifact's statement, the artifact that it should be about.
+    private struct Document: Sendable {
+        var bundle: [UInt8]
+        var artifact: Digest?
+    }
+
+    private func documents(for subject: VerifyRequest.Subject) async throws -> [Document] {
+        switch subject {
+        case .bundle(let bundle, let about): return [Document(bundle: bundle, artifact: about)]
+        case .identifier(let text):
+            let digest = Digest(hex: text)
+            if let digest {
+                let recorded = await loop.read { $0.state.statements(about: digest) }
+                if !recorded.isEmpty {
+                    return recorded.map { Document(bundle: $0.bundle, artifact: digest) }
+                }
+            }
+            if let record = try? await record(of: text) {
+                guard let statement = record.completion?.result.statement else {
+                    throw APIError(
+                        status: 409,
+                        message: "the task \(record.id.short) is \(record.stateName) and has no "
+                            + "signed result", code: "no_statement")
+                }
+                return [Document(bundle: try await self.statement(statement.digest))]
+            }
+            guard let digest else {
+                throw Self.notFound(
+                    "\(text) is no task, artifact or statement that this mesh knows",
+                    "not_found")
+            }
+            return [Document(bundle: try await statement(digest))]
+        }
+    }
+
+    private func check(
+        _ document: Document, _ checks: inout [VerificationCheck]
+    ) async throws -> StatementVerification {
+        let kind = Self.kind(of: document.bundle)
+        var found: Digest?
+        if kind == .artifact {
+            let subject =
+                document.artifact
+                ?? (try? SignedStatement(parsing: document.bundle))?.statement.subjects.first?
+                .digest
+            if let subject { found = try await hash(of: subject) }
+        }
+        let licenses = await loop.read { $0.state.allowedLicenses }
+        let verification = node.notary.check(
+            document.bundle, as: kind, digestFound: found,
+            licenses: licenses + [Notary.taskInputLicense])
+        checks += verification.checks.map { VerificationCheck($0) }
+        return verification
+    }
+
+    private static func kind(of bundle: [UInt8]) -> Admission.Kind {
+        switch (try? SignedStatement(parsing: bundle))?.statement.predicateType {
+        case Provenance.TaskResult.predicateType: .taskResult
+        case GenerationResult.predicateType: .generation
+        default: .artifact
+        }
+    }
+
+    /// The digest of the bytes that this mesh holds under that name: fetched, read, hashed.
+    private func hash(of artifact: Digest) async throws -> Digest? {
+        do {
+            try await node.exchange.fetch(artifact, byteCountMax: ModelShelf.byteCountMax)
+            try node.exchange.store.verify(artifact)
+            return artifact
+        } catch let error as ArtifactError {
+            if case .wrongDigest(_, let found) = error { return found }
+            throw APIError(status: 503, message: error.sentence, code: "artifact_not_reachable")
+        } catch {
+            throw APIError(
+                status: 503, message: TaskWorker.sentence(of: error),
+                code: "artifact_not_reachable")
+        }
+    }
+
+    /// A task's result must be the one that the replicated log accepted: a node of this mesh could
+    /// sign another.
+    private func checkRecord(
+        of signed: SignedStatement, _ document: Document, _ checks: inout [VerificationCheck]
+    ) async {
+        guard let result = try? Provenance.TaskResult(signed.statement),
+            let task = Digest(hex: result.attempt.taskID)
+        else { return }
+        let recorded = await loop.read { node in
+            node.state.tasks[task]?.completion?.result.statement?.digest
+        }
+        let ok = recorded == Digest.of(document.bundle)
+        checks.append(
+            VerificationCheck(
+                name: "recorded", ok: ok,
+                detail: ok
+                    ? "the replicated log holds this result for task \(task.short)"
+                    : "the replicated log holds another result, or none, for task \(task.short)"))
+    }
+}

@@ -1,0 +1,70 @@
+import Basics
+import Identity
+import NodeLogic
+import Provenance
+import Store
+import Wire
+
+/// Hands the node's long work to those who do it; every call returns at once.
+struct LiveHands: NodeHands {
+    let loop: NodeLoop
+    let worker: TaskWorker
+    let stages: StageHost
+    let exchange: ArtifactExchange
+    let enroller: Enroller
+    let notary: Notary
+
+    func start(_ task: Digest, attempt: UInt32, fence: Fence, spec: TaskSpec) {
+        worker.start(task, attempt: attempt, fence: fence, spec: spec)
+    }
+
+    func stop(_ task: Digest) { worker.stop(task) }
+
+    func load(
+        _ deployment: ModelDeployed, _ placement: StagePlacement, bundles: [[UInt8]],
+        policy: [String]
+    ) {
+        Task {
+            var refusal = ""
+            do {
+                try await exchange.fetch(
+                    deployment.artifact, byteCountMax: ModelShelf.byteCountMax)
+                refusal =
+                    notary.refusal(
+                        of: deployment.artifact, in: exchange.store, bundles: bundles,
+                        licenses: policy, what: "the model \(deployment.model)") ?? ""
+                if refusal.isEmpty { try await stages.load(deployment, placement) }
+            } catch {
+                refusal = TaskWorker.sentence(of: error)
+            }
+            loop.post(
+                event: .stageLoaded(
+                    model: deployment.model, epoch: deployment.epoch, refusal: refusal))
+        }
+    }
+
+    func unload(_ model: String) { stages.unload(model) }
+
+    func issue(_ order: Node.CertificateOrder, sealed: [UInt8]?) {
+        Task { loop.post(event: .certificateIssued(enroller.issue(order, sealed: sealed))) }
+    }
+
+    func sealIssuingKey(for voter: NodeID, certificates: [[UInt8]], sealed: [UInt8]?) {
+        Task {
+            guard let bytes = enroller.seal(for: certificates, sealed: sealed) else { return }
+            loop.post(event: .issuingKeySealed(voter: voter, sealed: bytes))
+        }
+    }
+
+    func artifactMessage(_ body: Wire.Envelope.Body, from sender: NodeID) {
+        switch body {
+        case .artifactWanted(let wanted): exchange.received(wanted, from: sender)
+        case .artifactOffered(let offer): exchange.received(offer, from: sender)
+        case .artifactHold(let hold):
+            exchange.received(
+                hold, from: sender, byteCountMax: TaskWorker.artifactByteCountMax)
+        case .artifactHeld(let held): exchange.received(held, from: sender)
+        default: break
+        }
+    }
+}

@@ -1,0 +1,130 @@
+package import Basics
+import Foundation
+import Identity
+import Messages
+import Provenance
+import Store
+import Transport
+import Wire
+
+extension LiveNode {
+    /// Makes a mesh: root, issuing key, and the first node with the first entry of the log.
+    ///
+    /// - Returns: `mesh`, `id`, `name`, `data`.
+    package static func found(directory: NodeDirectory, name: String) throws -> JSON {
+        guard !directory.hasIdentity else {
+            throw RuntimeError(
+                "\(directory.path) holds a node already: start it with `swiftlet up --data "
+                    + "\(directory.path)`, or choose another directory")
+        }
+        try directory.make()
+        let founding = try MeshFounding(nodeName: name, at: WallClock.seconds)
+        let node = founding.node
+        let log = try LogStore(path: directory.log)
+        let founded = MeshFounded(
+            mesh: node.meshID, founder: node.id, founderName: node.name,
+            root: node.rootCertificate.der, certificates: node.chain,
+            allowedLicenses: LicensePolicy.permissive)
+        let command = Command(body: .meshFounded(founded))
+        try log.persist(
+            hardState: (1, nil), entries: [.init(index: 1, term: 1, bytes: command.encoded())])
+        try log.close()
+        // Last: a directory with an identity is complete.
+        try founding.save(to: directory.identity)
+        return [
+            "mesh": .string(node.meshID.hex), "id": .string(node.id.hex),
+            "name": .string(node.name), "data": .string(directory.path),
+        ]
+    }
+
+    /// Enrols this machine with a token; the node can be started afterwards.
+    ///
+    /// The server's CURVE key and the root's digest stand in the token: the channel is encrypted
+    /// to the right node before anything is said, and what it shows must hang on that root.
+    package static func join(
+        directory: NodeDirectory, token text: String, name: String
+    ) async throws -> JSON {
+        guard !directory.hasIdentity else {
+            throw RuntimeError(
+                "\(directory.path) holds a node already: start it with `swiftlet up --data "
+                    + "\(directory.path)`, or choose another directory")
+        }
+        let token: JoinToken
+        do {
+            token = try JoinToken(parsing: text)
+        } catch {
+            throw RuntimeError("the token cannot be read: \(error); copy the whole of it")
+        }
+        try directory.make()
+        let keys = try NodeKeys.loadOrGenerate(in: directory.identity)
+        var lastError: any Error = RuntimeError("the token names no endpoint")
+        for endpoint in token.endpoints {
+            do {
+                let client = try JoinClient(
+                    endpoint: "tcp://\(endpoint)", serverKey: token.curvePublicKey,
+                    keys: keys.curve.forTransport(), mesh: token.meshID, sender: keys.id)
+                return try join(client, token, keys, directory: directory, name: name)
+            } catch let error as TransportError {
+                lastError = RuntimeError(
+                    "no answer from \(endpoint) (\(error)): is that node running, and can this "
+                        + "machine reach it?")
+            }
+        }
+        throw lastError
+    }
+
+    private static func join(
+        _ client: JoinClient, _ token: JoinToken, _ keys: NodeKeys, directory: NodeDirectory,
+        name: String
+    ) throws -> JSON {
+        let tokenID = Digest.of(token.id)
+        let nonce = Random.bytes(count: JoinProof.nonceByteCount)
+        let first = try client.exchange(
+            .joinBegin(JoinBegin(token: tokenID, nonce: nonce)), timeout: .seconds(10))
+        guard case .joinChallenge(let challenge) = first else { throw unexpected(first) }
+        let root = try Certificate(der: challenge.root)
+        guard root.fingerprint == token.meshID else {
+            throw RuntimeError(
+                "the node at that address belongs to another mesh (\(root.fingerprint.short)) than "
+                    + "the token (\(token.meshID.short)): the secret was not sent")
+        }
+        let nonces = nonce + challenge.nonce
+        let trust = TrustStore(root: root)
+        switch trust.verify(chain: challenge.certificates, at: WallClock.seconds, revoked: { _ in false }) {
+        case .failure(let refusal): throw RuntimeError("the node at that address: \(refusal)")
+        case .success(let server):
+            let signed = JoinProof.challengeBytes(
+                nonces: nonces, serverCurveKey: token.curvePublicKey,
+                clientCurveKey: keys.curve.publicKey)
+            guard server.curvePublicKey == token.curvePublicKey,
+                server.certificate.publicKey.verify(challenge.signature, over: signed)
+            else { throw RuntimeError("the node at that address cannot prove who it is") }
+        }
+        let request = try SigningRequest(name: name, keys: keys)
+        let secret = token.secret.withBytes { Array($0) }
+        let proof = JoinProof.proof(
+            verifier: JoinProof.verifier(ofSecret: secret), nonces: nonces,
+            signingRequest: request.der)
+        let second = try client.exchange(
+            .joinRequest(
+                JoinRequest(
+                    token: tokenID, signingRequest: request.der, proof: proof, name: name)),
+            timeout: .seconds(30))
+        guard case .joinAccepted(let accepted) = second else { throw unexpected(second) }
+        let identity = try NodeIdentity(
+            keys: keys, chain: accepted.certificates, rootCertificate: root)
+        try directory.save(introductions: accepted.members)
+        try identity.save(to: directory.identity)
+        return [
+            "mesh": .string(identity.meshID.hex), "id": .string(identity.id.hex),
+            "name": .string(identity.name), "data": .string(directory.path),
+        ]
+    }
+
+    private static func unexpected(_ body: Wire.Envelope.Body) -> RuntimeError {
+        if case .joinRefused(let refused) = body {
+            return RuntimeError("the mesh refuses to enrol this node: \(refused.reason)")
+        }
+        return RuntimeError("the node at that address gave an answer that does not fit")
+    }
+}

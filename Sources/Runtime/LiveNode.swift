@@ -1,0 +1,219 @@
+import API
+import Basics
+import Election
+import Foundation
+import Identity
+import Inference
+package import Logging
+import Messages
+import NodeLogic
+import ServiceLifecycle
+import Store
+import Transport
+import UnixSignals
+import Wire
+
+/// A node of the mesh as a running process: the node thread, the bulk plane, the lanes, the API.
+package final class LiveNode: Sendable {
+    package struct Settings: Sendable {
+        package var directory: NodeDirectory
+        /// `tcp://HOST:PORT`; the bulk plane takes the next port.
+        package var listen: String
+        /// `HOST:PORT` for HTTP over TLS; nil leaves the Unix socket alone.
+        package var http: String?
+        package var apiKey: String?
+        /// Tasks at a time; nil takes one for each core.
+        package var slotCount: Int?
+        /// Threads of the engine; nil takes one for each core.
+        package var threadCount: Int?
+        package var logLevel: Logger.Level
+
+        package init(
+            directory: NodeDirectory, listen: String, http: String? = nil, apiKey: String? = nil,
+            slotCount: Int? = nil, threadCount: Int? = nil, logLevel: Logger.Level = .info
+        ) {
+            self.directory = directory
+            self.listen = listen
+            self.http = http
+            self.apiKey = apiKey
+            self.slotCount = slotCount
+            self.threadCount = threadCount
+            self.logLevel = logLevel
+        }
+    }
+
+    let settings: Settings
+    let identity: NodeIdentity
+    let loop: NodeLoop
+    let exchange: ArtifactExchange
+    let notary: Notary
+    let models: ModelShelf
+    let stages: StageHost
+    let generator: Generator
+    let worker: TaskWorker
+    let lanes: LanePool
+    let enroller: Enroller
+    let profile: Profile
+    let logger: Logger
+    private let lock: DirectoryLock
+    private let bulk: BulkPlane
+    let leaving = Flag()
+
+    /// Opens the directory, binds the sockets and starts the threads; the API comes with `run`.
+    package init(_ settings: Settings) throws {
+        self.settings = settings
+        let directory = settings.directory
+        guard directory.hasIdentity else {
+            throw RuntimeError(
+                "\(directory.path) holds no node: run `swiftlet init` or `swiftlet join` first")
+        }
+        lock = try directory.locked()
+        try Sockets.raiseLimits()
+        var logger = Logger(label: "swiftlet") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = settings.logLevel
+        self.logger = logger
+        let nodeLogger = logger
+        let identity = try NodeIdentity.load(from: directory.identity)
+        self.identity = identity
+        let log = try LogStore(path: directory.log)
+        let stored = try log.load()
+        let coreCount = ProcessInfo.processInfo.activeProcessorCount
+        let threadCount = settings.threadCount ?? coreCount
+
+        let keys = BulkKeys(own: identity.id)
+        let loop = NodeLoop(own: identity.id)
+        let exchange = ArtifactExchange(
+            store: try ArtifactStore(directory: directory.artifacts), outlet: loop)
+        let store = exchange.store
+        models = ModelShelf(store: store)
+        stages = StageHost(
+            own: identity.id, shelf: models, threadCount: threadCount, outlet: loop)
+        lanes = LanePool(name: "guest", count: settings.slotCount ?? coreCount)
+
+        let stages = stages
+        let own = identity.id
+        let bulk = try BulkPlane(
+            settings: .init(
+                bindEndpoint: try Sockets.bulkEndpoint(for: settings.listen), node: own),
+            cipher: keys
+        ) { sender, message, payload in
+            switch message.body {
+            case .chunkWanted(let wanted): exchange.received(wanted, from: sender)
+            case .chunk(let chunk): exchange.received(chunk, payload: payload, from: sender)
+            case .chunkRefused(let refused): exchange.received(refused, from: sender)
+            default: stages.received(message.body, payload: payload, from: sender)
+            }
+        }
+        self.bulk = bulk
+
+        let profile = Profile(
+            name: identity.name, controlEndpoint: settings.listen,
+            bulkEndpoint: bulk.boundEndpoint, role: "worker", coreCount: UInt32(coreCount),
+            memoryByteCount: UInt64(ProcessInfo.processInfo.physicalMemory),
+            version: Version.text)
+        let credentials = Credentials(identity: identity, profile: profile, bulkKeys: keys)
+        notary = Notary(credentials: credentials)
+        generator = Generator(
+            loop: loop, exchange: exchange, shelf: models, stages: stages, notary: notary)
+        worker = TaskWorker(
+            loop: loop, exchange: exchange, notary: notary, generator: generator, lanes: lanes)
+        enroller = Enroller(identity: identity, folder: directory.identity)
+        self.loop = loop
+        self.exchange = exchange
+        self.profile = profile
+
+        var nodeSettings = Node.Settings()
+        nodeSettings.slotCount = settings.slotCount ?? coreCount
+        let startSettings = nodeSettings
+        let entries = try stored.entries.map { entry in
+            LogEntry(
+                index: entry.index, term: entry.term,
+                command: entry.bytes.isEmpty
+                    ? nil : try Command(decoding: entry.bytes.span, limit: 16 << 20))
+        }
+        let hands = LiveHands(
+            loop: loop, worker: worker, stages: stages, exchange: exchange, enroller: enroller,
+            notary: notary)
+        let introductions = directory.introductions().filter { $0.node != own }
+        let listen = settings.listen
+        try loop.start {
+            let control = try ControlPlane(
+                settings: .init(
+                    bindEndpoint: listen, node: own, mesh: identity.meshID,
+                    keys: identity.keys.curve.forTransport()),
+                authority: credentials)
+            let boot = Node.Boot(
+                id: own, profile: profile, incarnation: stored.boot,
+                hardState: Raft.HardState(term: stored.term, votedFor: stored.votedFor),
+                entries: entries, introductions: introductions)
+            return NodeCore(
+                boot: boot, settings: startSettings, control: control,
+                parts: .init(
+                    credentials: credentials, bulkKeys: keys, bulk: bulk, log: log,
+                    directory: directory, profile: profile, hands: hands, logger: nodeLogger))
+        }
+        try directory.save(settings: [
+            "listen": .string(settings.listen), "name": .string(identity.name),
+        ])
+    }
+
+    /// Serves until SIGTERM or SIGINT, or until the node was asked to leave; then leaves cleanly.
+    package func run() async throws {
+        let server = try APIServer(
+            backend: LiveBackend(node: self), unixSocketPath: settings.directory.socket,
+            tcp: settings.http.map { address in
+                try APIServer.TCP(
+                    address: address,
+                    certificatePath: IdentityFiles(folder: settings.directory.identity).certificate,
+                    keyPath: IdentityFiles(folder: settings.directory.identity).key,
+                    apiKey: settings.apiKey)
+            }, logger: logger)
+        logger.info(
+            "node \(identity.name) (\(identity.id.short)) of mesh \(identity.meshID.short) listens",
+            metadata: ["control": "\(settings.listen)", "bulk": "\(profile.bulkEndpoint)"])
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(
+                        service: server, successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .cancelGroup),
+                    .init(
+                        service: Departure(leaving: leaving),
+                        successTerminationBehavior: .gracefullyShutdownGroup),
+                ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        defer { close() }
+        try await group.run()
+        await leave()
+    }
+
+    /// Says goodbye, so that the others need not find out.
+    private func leave() async {
+        loop.post(event: .leave)
+        _ = await loop.waitForCore(within: .seconds(3)) { $0.hasLeft ? true : nil }
+    }
+
+    private func close() {
+        loop.stop()
+        bulk.close()
+        lanes.close()
+        stages.close()
+        unlink(settings.directory.socket)
+        logger.info("node \(identity.name) has stopped")
+    }
+}
+
+/// Ends the service group when the node was asked to leave the mesh.
+private struct Departure: Service {
+    let leaving: Flag
+
+    func run() async throws {
+        try await cancelWhenGracefulShutdown {
+            while !leaving.isRaised { try await Task.sleep(for: .milliseconds(100)) }
+        }
+    }
+}
+
+/// The version that a node tells others.
+package enum Version {
+    package static let text = "0.1.0"
+}

@@ -1,0 +1,263 @@
+import Basics
+import Election
+import Identity
+import Logging
+import Messages
+import NodeLogic
+import Store
+import Transport
+import Wire
+
+/// What lives on the node thread and nowhere else: the node's value, the control plane, and those
+/// who wait for the node.
+///
+/// Not Sendable on purpose. Everyone else reaches it by posting a job to the `NodeLoop`.
+final class NodeCore {
+    /// What the driver needs besides the node itself.
+    struct Parts: Sendable {
+        var credentials: Credentials
+        var bulkKeys: BulkKeys
+        var bulk: BulkPlane
+        var log: LogStore
+        var directory: NodeDirectory
+        var profile: Profile
+        var hands: any NodeHands
+        var logger: Logger
+    }
+
+    private(set) var node: Node
+    let control: ControlPlane
+    let parts: Parts
+    private let time: RunningTime
+    private var effects: [Node.Effect] = []
+    private var joins = JoinDesk()
+    // Certificates and profiles by node, sorted by id: whom to introduce, and where they are.
+    private var book: [Introduction] = []
+    private var isBookChanged = false
+    private(set) var hasLeft = false
+
+    // Looked up by request, never iterated.
+    private var answers: [UInt64: @Sendable (Node.Answer) -> Void] = [:]
+    private var nextRequest: UInt64
+    // Each returns true when it is done and may go; asked after each applied entry.
+    private var conditions: [(NodeCore) -> Bool] = []
+    private var haveConditionsChanged = false
+
+    init(boot: Node.Boot, settings: Node.Settings, control: ControlPlane, parts: Parts) {
+        self.control = control
+        self.parts = parts
+        time = RunningTime()
+        let seed = Random.bytes(count: 8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        node = Node(boot, settings: settings, seed: seed, now: time.now)
+        // Numbers of an earlier run of this node must not meet ours at the coordinator.
+        nextRequest = UInt64(truncatingIfNeeded: WallClock.nanoseconds)
+        for introduction in boot.introductions {
+            enter(introduction.node, introduction.certificates, introduction.profile)
+        }
+    }
+
+    var now: Instant { time.now }
+
+    // MARK: one turn
+
+    /// Waits for the network until the node's next deadline, and does what there is to do.
+    func turn() {
+        let wait = min(max(node.nextDeadline - now, .zero), .milliseconds(500))
+        for event in control.poll(for: wait) { take(event) }
+        if node.nextDeadline <= now { step(.deadlinePassed) }
+        checkConditions()
+        if isBookChanged {
+            isBookChanged = false
+            do {
+                try parts.directory.save(introductions: book)
+            } catch {
+                parts.logger.warning("could not save the list of known nodes: \(error)")
+            }
+        }
+    }
+
+    func step(_ event: Node.Event) {
+        node.step(event, at: now, into: &effects)
+        let batch = effects
+        effects.removeAll(keepingCapacity: true)
+        for effect in batch { perform(effect) }
+        haveConditionsChanged = true
+    }
+
+    private func take(_ event: ControlEvent) {
+        switch event {
+        case .message(let body, let sender): route(body, from: sender)
+        case .stranger(let body, let stranger, let curvePublicKey):
+            joins.take(body, from: stranger, curvePublicKey: curvePublicKey, core: self)
+        case .connected(let peer):
+            parts.bulkKeys.keyAccepted(by: peer)
+            step(.connected(peer))
+        case .disconnected(let peer): step(.disconnected(peer))
+        case .helloed(let peer, let hello):
+            enter(peer, hello.certificates, hello.profile)
+        case .refused(let sentence): parts.logger.warning("refused a connection: \(sentence)")
+        case .helloRefused(let peer, let reason):
+            parts.logger.warning("node \(peer.short) refused us: \(reason)")
+        }
+    }
+
+    private func route(_ body: Wire.Envelope.Body, from sender: NodeID) {
+        switch body {
+        case .artifactWanted, .artifactOffered, .artifactHold, .artifactHeld:
+            parts.hands.artifactMessage(body, from: sender)
+        default: step(.received(body, from: sender))
+        }
+    }
+
+    func send(_ body: Wire.Envelope.Body, to peer: NodeID) {
+        guard peer != node.id else { return route(body, from: peer) }
+        do {
+            try control.send(body, to: peer)
+        } catch {
+            parts.logger.debug("message to \(peer.short) not sent: \(error)")
+        }
+    }
+
+    // MARK: effects
+
+    private func perform(_ effect: Node.Effect) {
+        switch effect {
+        case .persist(let hardState, let entries): persist(hardState, entries)
+        case .send(let body, let peer): send(body, to: peer)
+        case .peer(let peer, let certificates, let profile): enter(peer, certificates, profile)
+        case .expel(let peer): expel(peer)
+        case .startTask(let task, let attempt, let fence, let spec):
+            parts.hands.start(task, attempt: attempt, fence: fence, spec: spec)
+        case .stopTask(let task): parts.hands.stop(task)
+        case .loadStage(let deployment, let placement):
+            let chains = statementBundles(of: deployment.artifact)
+            parts.hands.load(deployment, placement, bundles: chains, policy: allowedLicenses)
+        case .unloadModel(let model): parts.hands.unload(model)
+        case .issueCertificate(let order): parts.hands.issue(order, sealed: sealedIssuingKey)
+        case .sealIssuingKey(let voter, let certificates):
+            parts.hands.sealIssuingKey(
+                for: voter, certificates: certificates, sealed: sealedIssuingKey)
+        case .answer(let request, let answer):
+            answers.removeValue(forKey: request)?(answer)
+        case .enrolled(let request, let certificates, let refusal):
+            joins.enrolled(request, certificates, refusal, core: self)
+        case .applied(_, _, let refusal):
+            if let refusal { parts.logger.debug("an entry of the log was void: \(refusal)") }
+            haveConditionsChanged = true
+        case .coordinatorChanged(let coordinator, let term):
+            let name = coordinator.map { $0 == node.id ? "this node" : $0.short } ?? "nobody"
+            parts.logger.info("term \(term): the coordinator is \(name)")
+        case .memberChanged(let member, let state):
+            parts.logger.info("node \(member.short) is \(state)")
+        case .left: hasLeft = true
+        case .note(let fact): parts.logger.debug("\(fact)")
+        }
+    }
+
+    private func persist(_ hardState: Raft.HardState?, _ entries: [LogEntry]) {
+        do {
+            try parts.log.persist(
+                hardState: hardState.map { ($0.term, $0.votedFor) },
+                entries: entries.map { entry in
+                    LogStore.StoredEntry(
+                        index: entry.index, term: entry.term,
+                        bytes: entry.command?.encoded() ?? [])
+                })
+        } catch {
+            // A node that cannot remember its vote must not vote: it stops at once.
+            parts.logger.critical(
+                "cannot write the log in \(parts.directory.path): \(error); the node stops")
+            fatalError("the replicated log cannot be written")
+        }
+    }
+
+    /// The address book: from certificates to keys, from profiles to endpoints.
+    private func enter(_ peer: NodeID, _ certificates: [[UInt8]], _ profile: Profile) {
+        guard peer != node.id, let leaf = certificates.first,
+            let certificate = try? Certificate(der: leaf), certificate.nodeID == peer,
+            let key = certificate.curvePublicKey
+        else { return }
+        let entry = Introduction(node: peer, certificates: certificates, profile: profile)
+        let index = book.firstIndex { $0.node >= peer } ?? book.count
+        if index < book.count, book[index].node == peer {
+            guard book[index] != entry else { return }
+            book[index] = entry
+        } else {
+            book.insert(entry, at: index)
+        }
+        isBookChanged = true
+        guard !profile.controlEndpoint.isEmpty else { return }
+        control.setPeer(
+            PeerAddress(id: peer, endpoint: profile.controlEndpoint, curvePublicKey: key))
+        if !profile.bulkEndpoint.isEmpty {
+            try? parts.bulk.setPeer(peer, bulkEndpoint: profile.bulkEndpoint)
+        }
+    }
+
+    private func expel(_ peer: NodeID) {
+        let certificate = book.first { $0.node == peer }?.certificates.first
+        let key = certificate.flatMap { try? Certificate(der: $0) }?.curvePublicKey
+        parts.credentials.revoke(peer, curvePublicKey: key)
+        control.dropPeer(peer)
+        try? parts.bulk.dropPeer(peer)
+        parts.bulkKeys.forget(peer)
+        book.removeAll { $0.node == peer }
+        isBookChanged = true
+    }
+
+    // MARK: what others ask of the node thread
+
+    /// Everybody that a joiner should know: the address book and this node itself.
+    var introductions: [Introduction] {
+        book + [
+            Introduction(
+                node: node.id, certificates: parts.credentials.identity.chain,
+                profile: parts.profile)
+        ]
+    }
+
+    func propose(_ command: Command, answer: @escaping @Sendable (Node.Answer) -> Void) {
+        nextRequest += 1
+        answers[nextRequest] = answer
+        step(.propose(request: nextRequest, command))
+    }
+
+    func enrol(_ request: EnrolRequest) -> UInt64 {
+        nextRequest += 1
+        let number = nextRequest
+        step(.enrol(request: number, request))
+        return number
+    }
+
+    /// Asks the condition now and after each change, until it returns true.
+    func await(_ condition: @escaping (NodeCore) -> Bool) {
+        if !condition(self) { conditions.append(condition) }
+    }
+
+    private func checkConditions() {
+        guard haveConditionsChanged else { return }
+        haveConditionsChanged = false
+        conditions.removeAll { $0(self) }
+    }
+
+    private var sealedIssuingKey: [UInt8]? { node.state.sealedIssuingKey(of: node.id) }
+
+    private var allowedLicenses: [String] { node.state.allowedLicenses }
+
+    private func statementBundles(of artifact: Digest) -> [[UInt8]] {
+        node.state.statements(about: artifact).map(\.bundle)
+    }
+}
+
+/// Who does the long work that the node asks for; each call returns at once.
+protocol NodeHands: Sendable {
+    func start(_ task: Digest, attempt: UInt32, fence: Fence, spec: TaskSpec)
+    func stop(_ task: Digest)
+    func load(
+        _ deployment: ModelDeployed, _ placement: StagePlacement, bundles: [[UInt8]],
+        policy: [String])
+    func unload(_ model: String)
+    func issue(_ order: Node.CertificateOrder, sealed: [UInt8]?)
+    func sealIssuingKey(for voter: NodeID, certificates: [[UInt8]], sealed: [UInt8]?)
+    func artifactMessage(_ body: Wire.Envelope.Body, from sender: NodeID)
+}

@@ -1,0 +1,102 @@
+import Basics
+import Foundation
+import Identity
+import Messages
+import Wire
+
+/// A node's data directory: everything that it keeps from one start to the next.
+///
+///     DIR/identity/       keys (mode 0600), certificates; of the founder also the authority's
+///     DIR/log.sqlite      the replicated log, term and vote
+///     DIR/artifacts/      content-addressed files
+///     DIR/node.json       what `up` was told: listen address, name
+///     DIR/members.pb      whom this node knew last: where to find the mesh again
+///     DIR/node.sock       the API while the node runs (mode 0600)
+///     DIR/node.pid        the process that holds the directory, locked while it runs
+package struct NodeDirectory: Sendable {
+    package let path: String
+
+    package init(_ path: String) {
+        // Absolute: the process may be started from anywhere the next time.
+        self.path = URL(fileURLWithPath: path).standardizedFileURL.path
+    }
+
+    var identity: String { path + "/identity" }
+    var log: String { path + "/log.sqlite" }
+    var artifacts: String { path + "/artifacts" }
+    var settings: String { path + "/node.json" }
+    var members: String { path + "/members.pb" }
+    var lock: String { path + "/node.pid" }
+    /// Where the API listens for commands on this machine.
+    package var socket: String { path + "/node.sock" }
+
+    /// True where `init` or `join` has put an identity there.
+    package var hasIdentity: Bool {
+        FileManager.default.fileExists(atPath: IdentityFiles(folder: identity).certificate)
+    }
+
+    func make() throws {
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700])
+    }
+
+    /// Takes the directory for this process; the lock ends with the returned value.
+    func locked() throws -> DirectoryLock { try DirectoryLock(path: lock, directory: path) }
+
+    // MARK: what `up` was told
+
+    func savedSettings() -> JSON {
+        guard let data = FileManager.default.contents(atPath: settings) else { return .object([]) }
+        return (try? JSON(parsing: Array(data))) ?? .object([])
+    }
+
+    func save(settings document: JSON) throws {
+        try write(Array(document.prettyText.utf8), to: settings)
+    }
+
+    // MARK: whom the node knew last
+
+    func introductions() -> [Introduction] {
+        guard let data = FileManager.default.contents(atPath: members) else { return [] }
+        let bytes = Array(data)
+        let accepted = try? JoinAccepted(decoding: bytes.span, limit: 64 << 20)
+        return accepted?.members ?? []
+    }
+
+    func save(introductions: [Introduction]) throws {
+        try write(JoinAccepted(certificates: [], members: introductions).encoded(), to: members)
+    }
+
+    private func write(_ bytes: [UInt8], to file: String) throws {
+        try Data(bytes).write(to: URL(fileURLWithPath: file), options: .atomic)
+    }
+}
+
+/// Holds a data directory for one process: an advisory lock that the kernel drops when we die.
+final class DirectoryLock: Sendable {
+    private let file: Int32
+
+    init(path: String, directory: String) throws {
+        file = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+        guard file >= 0 else {
+            throw RuntimeError("cannot open \(path): \(String(cString: strerror(errno)))")
+        }
+        guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
+            close(file)
+            throw RuntimeError(
+                "a node is already running in \(directory); stop it, or choose another --data")
+        }
+        ftruncate(file, 0)
+        let text = "\(getpid())\n"
+        _ = text.withCString { write(file, $0, strlen($0)) }
+    }
+
+    deinit { close(file) }
+}
+
+/// What keeps a node from starting or a command from being done: one sentence for people.
+package struct RuntimeError: Error, CustomStringConvertible {
+    package var description: String
+    package init(_ description: String) { self.description = description }
+}

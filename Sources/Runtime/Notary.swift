@@ -1,0 +1,52 @@
+import Basics
+import Identity
+import Provenance
+import Store
+
+/// Signs what this node says, and judges what others have signed.
+struct Notary: Sendable {
+    let credentials: Credentials
+
+    /// The licence that a node puts on the inputs of one task: they are the submitter's own, serve
+    /// that task alone, and pass the policy for nothing else.
+    static let taskInputLicense = "LicenseRef-Task-Input"
+
+    func sign(_ statement: Statement) throws -> SignedStatement {
+        try credentials.identity.sign(statement)
+    }
+
+    /// Every check of one signed document, passed or not.
+    func check(
+        _ bundle: [UInt8], as kind: Admission.Kind, digestFound: Digest?, licenses: [String]
+    ) -> StatementVerification {
+        credentials.identity.trust.check(
+            bundle, as: kind, digestFound: digestFound, policy: LicensePolicy(allowed: licenses),
+            at: WallClock.seconds,
+            revoked: { subject in
+                if case .node(let node) = subject { return credentials.isRevoked(node) }
+                return false
+            })
+    }
+
+    /// Nil where one of the bundles admits the artifact; else one sentence that says why not.
+    ///
+    /// The file is read and hashed here, so that a bit that flipped on the disk is noticed too.
+    func refusal(
+        of artifact: Digest, in store: ArtifactStore, bundles: [[UInt8]], licenses: [String],
+        what: String
+    ) -> String? {
+        do {
+            try store.verify(artifact)
+        } catch {
+            return "\(what) is refused: \(error.sentence)"
+        }
+        var reason = "nobody has signed a statement about it; add it with its licence first"
+        for bundle in bundles {
+            let verification = check(
+                bundle, as: .artifact, digestFound: artifact, licenses: licenses)
+            if verification.isAdmitted { return nil }
+            if let failed = verification.checks.first(where: { !$0.ok }) { reason = failed.detail }
+        }
+        return "\(what) is refused: \(reason)"
+    }
+}

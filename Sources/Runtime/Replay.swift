@@ -1,0 +1,221 @@
+import API
+import Basics
+import Identity
+import Inference
+import NodeLogic
+import Provenance
+import RISCV
+import Scheduling
+import Store
+import Wire
+
+/// Does the work of a signed result again, and compares.
+struct Replay: Sendable {
+    let backend: LiveBackend
+
+    private var node: LiveNode { backend.node }
+
+    func checks(of statement: Statement) async throws -> [VerificationCheck] {
+        switch statement.predicateType {
+        case Provenance.TaskResult.predicateType:
+            return try await checks(of: Provenance.TaskResult(statement))
+        case GenerationResult.predicateType:
+            return try await checks(of: GenerationResult(statement))
+        default:
+            return [
+                VerificationCheck(
+                    name: "replay", ok: true,
+                    detail: "a statement about an artifact has nothing to replay")
+            ]
+        }
+    }
+
+    // MARK: a program
+
+    /// Runs the program on this node: same count of instructions, same state, same output.
+    private func checks(of result: Provenance.TaskResult) async throws -> [VerificationCheck] {
+        let task = Digest(hex: result.attempt.taskID)
+        let spec = await node.loop.read { live in
+            task.flatMap { live.state.tasks[$0]?.spec }
+        }
+        guard case .program(let work)? = spec?.work, work.agrees(with: result.invocation) else {
+            return [
+                VerificationCheck(
+                    name: "replay", ok: false,
+                    detail: "the replicated log has no such program task to run again")
+            ]
+        }
+        let artifacts = [work.program] + work.inputs + (work.standardInput.map { [$0] } ?? [])
+        for artifact in artifacts {
+            try await node.exchange.fetch(
+                artifact.digest, byteCountMax: TaskWorker.artifactByteCountMax)
+        }
+        let store = node.exchange.store
+        let report = try await node.lanes.run {
+            try TaskWorker.run(work, store: store, isStopped: { false })
+        }
+        func check<Value: Equatable & CustomStringConvertible>(
+            _ name: String, _ found: Value, _ claimed: Value
+        ) -> VerificationCheck {
+            VerificationCheck(
+                name: name, ok: found == claimed,
+                detail: found == claimed
+                    ? "the replay gave \(found)" : "the replay gave \(found), the result \(claimed)")
+        }
+        let outcome = result.outcome
+        return [
+            check("replay_retired", report.retired, outcome.retiredCount),
+            check("replay_state", report.digest, outcome.state),
+            check("replay_ending", report.ending.sentence ?? "", outcome.endingDetail),
+            check(
+                "replay_exit_code", Int(report.ending.exitCode),
+                outcome.exitCode ?? Int(report.ending.exitCode)),
+            check("replay_stdout", Digest.of(report.standardOutput), outcome.stdout),
+            check("replay_stderr", Digest.of(report.standardError), outcome.stderr),
+            check(
+                "replay_outputs",
+                report.files.map { "\($0.name) \(Digest.of($0.bytes).short)" },
+                outcome.outputs.map { "\($0.name) \($0.digest.short)" }),
+        ]
+    }
+
+    // MARK: a generation
+
+    /// Puts prompt and text through the whole model again and draws every token anew.
+    private func checks(of result: GenerationResult) async throws -> [VerificationCheck] {
+        let store = node.exchange.store
+        var artifacts = [result.model, result.prompt.tokens]
+        if let grammar = result.sampling.grammar { artifacts.append(grammar) }
+        for artifact in artifacts {
+            try await node.exchange.fetch(artifact, byteCountMax: ModelShelf.byteCountMax)
+        }
+        try store.verify(result.model)
+        let book = try node.models.book(of: result.model)
+        let prompt = try store.read(result.prompt.tokens)
+        let schema = try result.sampling.grammar.map { try store.read($0) }
+        let threadCount = node.settings.threadCount ?? 1
+        let mismatch = try await node.lanes.run {
+            try Self.mismatch(
+                of: result, book: book, prompt: Self.tokens(of: prompt), schema: schema,
+                threadCount: threadCount)
+        }
+        return [
+            VerificationCheck(
+                name: "replay_tokens", ok: mismatch == nil,
+                detail: mismatch ?? "the replay gave the same \(result.tokens.count) tokens")
+        ]
+    }
+
+    private static func tokens(of bytes: [UInt8]) -> [TokenID] {
+        var reader = ByteReader(bytes)
+        var tokens: [TokenID] = []
+        while let token = reader.integer(TokenID.self) { tokens.append(token) }
+        return tokens
+    }
+
+    /// Nil where every token comes out again; else a sentence that names the first other position.
+    static func mismatch(
+        of result: GenerationResult, book: ModelShelf.Book, prompt: [TokenID], schema: [UInt8]?,
+        threadCount: Int
+    ) throws -> String? {
+        let description = book.file.description
+        let all = prompt + result.tokens
+        guard !prompt.isEmpty, prompt.count == result.prompt.tokenCount,
+            all.count <= description.contextLength,
+            all.allSatisfy({ 0 <= $0 && Int($0) < description.vocabularyCount })
+        else { return "the prompt or the tokens do not fit the model" }
+        let stage = try Stage(
+            model: book.file, layers: 0..<description.layerCount, threads: threadCount)
+        let cache = try stage.makeSession(capacity: all.count)
+        var drawing = Drawing(result, book: book, grammar: try schema.map {
+            try GrammarState(schema: JSON(parsing: $0))
+        })
+        var start = 0
+        // The last token was drawn from the row before it: its own row is not needed.
+        while start < all.count - 1 {
+            let end = min(start + Stage.rowCountMax, all.count - 1)
+            let wantsLogits = end >= prompt.count
+            let output = try stage.forward(
+                .tokens(Array(all[start..<end])), start: start, session: cache,
+                logits: wantsLogits ? .all : .none)
+            if case .logits(let logits) = output {
+                for row in max(start, prompt.count - 1)..<end {
+                    let from = (row - start) * description.vocabularyCount
+                    let slice = Array(logits[from..<from + description.vocabularyCount])
+                    if let other = try drawing.mismatch(slice, position: row + 1, said: all[row + 1])
+                    {
+                        return other
+                    }
+                }
+            }
+            start = end
+        }
+        return nil
+    }
+
+    /// Draws as the last stage did.
+    private struct Drawing {
+        let sampler: Sampler
+        let book: ModelShelf.Book
+        let tokenCountMax: Int
+        var grammar: GrammarState?
+        var drawnCount = 0
+        // The tokens that close a document are forced, not drawn.
+        var forced: [TokenID] = []
+
+        init(_ result: GenerationResult, book: ModelShelf.Book, grammar: GrammarState?) {
+            var settings = Sampler.Settings()
+            settings.temperature = result.sampling.temperature
+            settings.topK = result.sampling.topK
+            settings.topP = result.sampling.topP
+            settings.minP = result.sampling.minP
+            settings.seed = result.sampling.seed
+            sampler = Sampler(settings)
+            self.book = book
+            self.grammar = grammar
+            tokenCountMax = result.sampling.tokenCountMax
+        }
+
+        mutating func mismatch(
+            _ logits: [Float], position: Int, said: TokenID
+        ) throws -> String? {
+            let token: TokenID?
+            if forced.isEmpty {
+                let mask = grammar?.mask(over: book.vocabulary)
+                token = try draw(sampler.sample(logits.span, position: position, mask: mask))
+            } else {
+                token = forced.removeFirst()
+            }
+            guard token == said else {
+                return "at position \(position) the replay gave token "
+                    + "\(token.map { "\($0)" } ?? "none"), the result says \(said)"
+            }
+            return nil
+        }
+
+        /// The token that the last stage would have sent: the drawn one, or the first of those that
+        /// complete a document in its place.
+        private mutating func draw(_ drawn: TokenID?) throws -> TokenID? {
+            guard let drawn else { return nil }
+            drawnCount += 1
+            let advance = grammar?.advance(
+                drawn, over: book.vocabulary, tokenCountLeft: tokenCountMax - drawnCount)
+            guard case .completed(let closing)? = advance, !closing.isEmpty else { return drawn }
+            forced = Array(closing.dropFirst())
+            return closing[0]
+        }
+    }
+}
+
+extension ProgramWork {
+    /// Whether a signed invocation is of this work.
+    func agrees(with invocation: Provenance.TaskResult.Invocation) -> Bool {
+        var inputs = self.inputs.map { NamedDigest(name: $0.name, digest: $0.digest) }
+        if let standardInput {
+            inputs.append(NamedDigest(name: "/dev/stdin", digest: standardInput.digest))
+        }
+        return program.digest == invocation.program && arguments == invocation.arguments
+            && environment.map { "\($0.name)=\($0.value)" } == invocation.environment
+            && inputs == invocation.inputs && seed == invocation.seed && fuel == invocation.fuel
+    }
+}

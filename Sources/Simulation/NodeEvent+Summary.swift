@@ -1,0 +1,91 @@
+import Basics
+import NodeLogic
+import Wire
+
+extension Node.Event {
+    /// A number for each kind of event and message, for the transcript.
+    var kind: UInt64 {
+        switch self {
+        case .received(let body, _): body.kind
+        case .connected: 1
+        case .disconnected: 2
+        case .deadlinePassed: 3
+        case .propose: 4
+        case .enrol: 5
+        case .taskFinished: 6
+        case .stageLoaded: 7
+        case .certificateIssued: 8
+        case .issuingKeySealed: 9
+        case .profileChanged: 10
+        case .leave: 11
+        }
+    }
+
+    /// One line for people.
+    var summary: String {
+        switch self {
+        case .received(let body, let sender):
+            "received \(body.name) from node \(Machine.number(of: sender))"
+        case .connected(let peer): "connected to node \(Machine.number(of: peer))"
+        case .disconnected(let peer): "lost the connection to node \(Machine.number(of: peer))"
+        case .deadlinePassed: "deadline"
+        case .propose(let request, _): "is asked, request \(request)"
+        case .enrol(let request, _): "is asked to enrol, request \(request)"
+        case .taskFinished(let task, let attempt, _, _): "finished \(task.short) as \(attempt)"
+        case .stageLoaded(let model, let epoch, _): "loaded \(model) epoch \(epoch)"
+        case .certificateIssued(let issued): "issued a certificate for \(issued.node)"
+        case .issuingKeySealed(let voter, _): "sealed the key for \(voter)"
+        case .profileChanged: "profile changed"
+        case .leave: "leaves"
+        }
+    }
+}
+
+extension Envelope.Body {
+    fileprivate var kind: UInt64 {
+        switch self {
+        case .membership(let message):
+            switch message.body {
+            case .ping: 20
+            case .pingRequest: 21
+            case .acknowledgement: 22
+            case .notAcknowledged: 23
+            case .gossip: 24
+            case .sync: 25
+            }
+        case .election(let message):
+            switch message.body {
+            case .voteRequest: 30
+            case .voteReply: 31
+            case .appendRequest(let request): 1_000 + request.previousIndex
+            case .appendReply(let reply): 1_000_000_000 + reply.matchIndex
+            }
+        case .proposal: 40
+        case .proposalReply: 41
+        case .workerReport: 42
+        case .enrolRequest: 43
+        case .enrolReply: 44
+        default: 50
+        }
+    }
+
+    fileprivate var name: String {
+        switch self {
+        case .membership(let message): "membership \(message.body)".prefixed
+        case .election(let message): "election \(message.body)".prefixed
+        case .proposal: "proposal"
+        case .proposalReply(let reply):
+            "reply \(reply.index) \(reply.refusal)\(reply.retry ? "retry" : "")"
+        case .workerReport(let report):
+            "report applied \(report.appliedIndex) free \(report.freeSlotCount)"
+        case .enrolRequest: "enrol request"
+        case .enrolReply: "enrol reply"
+        default: "something else"
+        }
+    }
+}
+
+extension String {
+    // A message in full would be a page.
+    fileprivate var prefixed: String { String(prefix(120)) }
+}

@@ -1,0 +1,77 @@
+import Basics
+package import NodeLogic
+package import Wire
+
+extension Simulator {
+    /// Asks a node for something, as its API would; the answer comes into `answers`.
+    package mutating func propose(_ body: Command.Body, at number: Int) -> UInt64 {
+        requestNumber += 1
+        if machines[number].isUp {
+            step(number, .propose(request: requestNumber, Command(body: body)))
+        }
+        return requestNumber
+    }
+
+    package func answer(to request: UInt64) -> Node.Answer? {
+        answers.first { $0.request == request }?.answer
+    }
+
+    /// A program run that nobody else asks for.
+    package static func task(_ name: String, submitter: Int = 0) -> TaskSubmitted {
+        let program = NamedArtifact(name: "\(name).elf", digest: Digest.of("elf \(name)"))
+        return TaskSubmitted(
+            task: Digest.of("task \(name)"),
+            spec: TaskSpec(
+                submitter: Machine.id(of: submitter),
+                name: name,
+                work: .program(ProgramWork(program: program, arguments: [name]))
+            )
+        )
+    }
+
+    package mutating func leave(_ number: Int) { step(number, .leave) }
+
+    // A joiner asks any running member, and another one when that fails.
+    mutating func join(_ number: Int) {
+        guard !machines[number].isEnrolled else { return }
+        let doors = upNumbers.filter { machines[$0].isEnrolled }
+        if let door = doors.randomElement(using: &chance) {
+            requestNumber += 1
+            let id = machines[number].id
+            step(
+                door,
+                .enrol(
+                    request: requestNumber,
+                    EnrolRequest(
+                        request: 0,
+                        token: token,
+                        signingRequest: id.bytes,
+                        name: "node-\(number)"
+                    )
+                )
+            )
+        }
+        schedule(.join(number), after: between(.seconds(2), .seconds(4)))
+    }
+
+    /// The door lets a joiner in: it starts with what the door knows.
+    mutating func letIn(_ certificates: [[UInt8]], by door: Int) {
+        let joiner = machines.indices.first {
+            Machine.certificate(of: machines[$0].id) == certificates.first
+        }
+        guard let joiner, !machines[joiner].isEnrolled else { return }
+        machines[joiner].isEnrolled = true
+        for introduction in machines[door].introductions
+        where introduction.node != machines[joiner].id {
+            machines[joiner].introduce(introduction)
+        }
+        machines[joiner].introduce(
+            Introduction(
+                node: machines[door].id,
+                certificates: [Machine.certificate(of: machines[door].id)],
+                profile: machines[door].profile
+            )
+        )
+        start(joiner)
+    }
+}

@@ -1,0 +1,100 @@
+import Basics
+import NodeLogic
+import Wire
+
+extension Simulator {
+    mutating func perform(_ effect: Node.Effect, of number: Int) {
+        switch effect {
+        case .persist(let hardState, let entries): machines[number].persist(hardState, entries)
+        case .send(let body, let peer): send(body, from: number, to: Machine.number(of: peer))
+        case .peer(let peer, let certificates, let profile):
+            machines[number].know(Machine.number(of: peer))
+            machines[number].introduce(
+                Introduction(node: peer, certificates: certificates, profile: profile)
+            )
+        case .expel(let peer):
+            machines[number].know(Machine.number(of: peer), false)
+            machines[number].introductions.removeAll { $0.node == peer }
+        case .startTask(let task, let attempt, let fence, let spec):
+            begin(task, attempt, fence, spec, on: number)
+        case .stopTask(let task): machines[number].work[task] = nil
+        case .loadStage(let deployment, _):
+            schedule(
+                .stageLoaded(model: deployment.model, epoch: deployment.epoch, refusal: ""),
+                of: number,
+                after: between(.milliseconds(20), .milliseconds(500))
+            )
+        case .unloadModel: break
+        case .issueCertificate(let order): issue(order, by: number)
+        case .sealIssuingKey(let voter, _): seal(for: voter, by: number)
+        case .answer(let request, let answer):
+            answers.append(ClientAnswer(request: request, node: number, answer: answer))
+        case .enrolled(_, let certificates, _): letIn(certificates, by: number)
+        case .applied(let index, let command, let refusal):
+            mix(index)
+            witness.applied(index, command, refusal: refusal, by: number)
+        case .coordinatorChanged(let leader, let term):
+            mix(term)
+            if leader == machines[number].id { witness.leads(number, in: term) }
+            trace?("  node \(number): coordinator \(leader.map(\.short) ?? "none") term \(term)")
+        case .memberChanged(let member, let state):
+            trace?("  node \(number): node \(Machine.number(of: member)) is \(state)")
+        case .left: machines[number].stop()
+        case .note(let fact): trace?("  node \(number): \(fact)")
+        }
+    }
+
+    private mutating func send(_ body: Envelope.Body, from sender: Int, to receiver: Int) {
+        guard machines[sender].knows(receiver) else { return }
+        for delay in network.delays(from: sender, to: receiver, &chance) {
+            schedule(.deliver(body, from: sender, to: receiver), after: delay)
+        }
+    }
+
+    private mutating func begin(
+        _ task: Digest,
+        _ attempt: UInt32,
+        _ fence: Fence,
+        _ spec: TaskSpec,
+        on number: Int
+    ) {
+        machines[number].work[task] = fence
+        schedule(
+            .taskFinished(task, attempt: attempt, fence: fence, FakeWork.result(of: spec)),
+            of: number,
+            after: between(settings.taskDurationMin, settings.taskDurationMax)
+        )
+    }
+
+    private mutating func issue(_ order: Node.CertificateOrder, by number: Int) {
+        guard let joiner = NodeID(bytes: order.signingRequest) else { return }
+        let holdsKey = holdsIssuingKey(number)
+        schedule(
+            .certificateIssued(
+                Node.IssuedCertificate(
+                    order: order.order,
+                    node: joiner,
+                    certificates: holdsKey ? [Machine.certificate(of: joiner)] : [],
+                    refusal: holdsKey ? "" : "the issuing key is not here yet"
+                )
+            ),
+            of: number,
+            after: .milliseconds(5)
+        )
+    }
+
+    private mutating func seal(for voter: NodeID, by number: Int) {
+        guard holdsIssuingKey(number) else { return }
+        schedule(
+            .issuingKeySealed(voter: voter, sealed: Array("sealed ".utf8) + voter.bytes),
+            of: number,
+            after: .milliseconds(5)
+        )
+    }
+
+    // The founder made the key; others hold what the log holds for them.
+    private func holdsIssuingKey(_ number: Int) -> Bool {
+        number == 0
+            || machines[number].node?.state.sealedIssuingKey(of: machines[number].id) != nil
+    }
+}

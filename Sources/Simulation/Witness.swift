@@ -1,0 +1,110 @@
+package import Basics
+import NodeLogic
+import Scheduling
+package import Wire
+
+/// Sees everything and says what must never be.
+package struct Witness: Sendable {
+    /// One sentence for each thing that must never be; the first thousand.
+    package private(set) var violations: [String] = []
+    /// The decided commands by index, as the first node to apply them had them.
+    package private(set) var decided: [UInt64: Command] = [:]
+    package private(set) var finishedCount = 0
+
+    // Looked up, never iterated.
+    private var leaders: [UInt64: Int] = [:]
+    private var digests: [UInt64: Digest] = [:]
+    private var completions: [Digest: TaskRecord.Completion] = [:]
+    // The lease that holds, by task.
+    private var grants: [Digest: Grant] = [:]
+
+    private struct Grant: Hashable {
+        var index: UInt64
+        var holder: NodeID
+    }
+
+    package init() {}
+
+    package func leader(of term: UInt64) -> Int? { leaders[term] }
+
+    mutating func leads(_ number: Int, in term: UInt64) {
+        if let other = leaders[term], other != number {
+            report("nodes \(other) and \(number) lead in term \(term)")
+        }
+        leaders[term] = number
+    }
+
+    mutating func applied(_ index: UInt64, _ command: Command, refusal: String?, by number: Int) {
+        if let known = decided[index] {
+            if known != command { report("node \(number) applied another entry at \(index)") }
+            return
+        }
+        decided[index] = command
+        switch command.body {
+        case .taskLeased(let leased) where refusal == nil:
+            grants[leased.task] = Grant(index: index, holder: leased.holder)
+        case .taskRequeued(let requeued) where refusal == nil: grants[requeued.task] = nil
+        case .taskFinished(let finished) where refusal == nil && finished.fence != Fence():
+            let grant = Grant(index: finished.fence.index, holder: finished.node)
+            if grants[finished.task] != grant {
+                report("task \(finished.task.short) finished without its lease at \(index)")
+            }
+        default: break
+        }
+    }
+
+    /// Looks at what a node has applied since it stood at `before`.
+    mutating func look(
+        at node: Node,
+        of number: Int,
+        since before: UInt64,
+        digestInterval: UInt64
+    ) {
+        for index in before..<node.appliedIndex {
+            if case .taskFinished(let finished) = decided[index + 1]?.body {
+                look(at: finished.task, node, number)
+            }
+        }
+        if node.appliedIndex.isMultiple(of: digestInterval) { compare(node, number) }
+    }
+
+    /// Compares the whole state, whatever the index is.
+    mutating func compare(_ node: Node, _ number: Int) {
+        let digest = node.state.digest
+        if let known = digests[node.appliedIndex], known != digest {
+            report("node \(number) has another state after entry \(node.appliedIndex)")
+        }
+        digests[node.appliedIndex] = digest
+        for record in node.state.tasks.records { look(at: record.id, node, number) }
+    }
+
+    private mutating func look(at task: Digest, _ node: Node, _ number: Int) {
+        guard let completion = node.state.tasks[task]?.completion else { return }
+        if let known = completions[task] {
+            if known != completion { report("task \(task.short) finished twice") }
+        } else {
+            completions[task] = completion
+            finishedCount += 1
+        }
+    }
+
+    mutating func report(_ sentence: String) {
+        // What is wrong once is wrong a million times; nobody reads on.
+        if violations.count < 1_000 { violations.append(sentence) }
+    }
+}
+
+extension Simulator {
+    /// What must hold at the end, when everything had time: no acknowledged task is lost, every
+    /// node says the same of each.
+    package mutating func checkTasks(_ acknowledged: [Digest]) {
+        for number in upNumbers {
+            guard let node = node(number) else { continue }
+            witness.compare(node, number)
+            for task in acknowledged where node.state.tasks[task]?.completion == nil {
+                let what = node.state.tasks[task] == nil ? "lost" : "not finished"
+                witness.report("task \(task.short) is \(what) on node \(number)")
+            }
+        }
+    }
+}

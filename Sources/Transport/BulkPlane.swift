@@ -1,0 +1,151 @@
+package import Basics
+import CZeroMQ
+import Messages
+import Synchronization
+package import Wire
+
+/// Large messages: pieces of artifacts, activations. Callable from every thread.
+///
+/// Sockets, sealing and the receiver's closure live on one thread of the plane's own, with a libzmq
+/// context of their own, so that nothing here delays a probe. CURVE would copy and cipher each
+/// message in software; the sockets are plain, and each message is sealed by the `BulkCipher`. A
+/// stranger can connect, and say nothing that opens.
+///
+/// What `send` accepted is bounded in bytes for each peer, until it has left this process.
+package final class BulkPlane: Sendable {
+    package struct Settings: Sendable {
+        /// `tcp://ADDRESS:PORT`; port `*` lets the system choose.
+        package var bindEndpoint: String
+        package var node: NodeID
+        /// Of one sealed message; libzmq cuts the connection that sends more.
+        package var messageByteCountMax = 16 << 20
+        /// Accepted for one peer and not yet with the kernel.
+        package var byteCountInFlightMax = 64 << 20
+
+        package init(bindEndpoint: String, node: NodeID) {
+            self.bindEndpoint = bindEndpoint
+            self.node = node
+        }
+    }
+
+    /// Called on the plane's thread, for one message after the other; while it runs, none is read.
+    package typealias Receiver = @Sendable (NodeID, BulkMessage, _ payload: [UInt8]) -> Void
+
+    /// Messages that wait for the plane's thread; their bytes are bounded by the credits.
+    private static let orderCountMax = 8_192
+    /// Room for what sealing adds.
+    private static let sealByteCountMax = 256
+
+    /// Where peers connect, with the port that the system chose.
+    package let boundEndpoint: String
+
+    private let settings: Settings
+    private let orders = Mailbox<BulkLane.Order>(capacity: orderCountMax)
+    private let waker: Waker
+    private let credits: Credits
+    private let tally = BulkTally()
+    private let isClosed = Atomic(false)
+    private let thread: OwnThread
+
+    package init(
+        settings: Settings, cipher: any BulkCipher, receiver: @escaping Receiver
+    ) throws(TransportError) {
+        let context = try SocketContext()
+        let router = try Socket(context, kind: ZMQ_ROUTER)
+        router.configureBulk(settings)
+        router.configureAddressFamily(settings.bindEndpoint)
+        router.set(ZMQ_ROUTER_MANDATORY, 1)
+        router.set(ZMQ_BACKLOG, 1_024)
+        try router.bind(settings.bindEndpoint)
+        boundEndpoint = router.boundEndpoint()
+        self.settings = settings
+        waker = try Waker()
+        credits = Credits(limit: settings.byteCountInFlightMax)
+        let lane = BulkLane(
+            settings: settings, cipher: cipher, receiver: receiver, context: context,
+            router: router, orders: orders, waker: waker, credits: credits, tally: tally)
+        // The sockets move once, from this thread to the new one: creating a thread is the full
+        // fence that libzmq asks for, and nobody here keeps a reference.
+        nonisolated(unsafe) let moved = lane
+        thread = try OwnThread { moved.run() }
+    }
+
+    deinit { close() }
+
+    package var counters: BulkCounters { tally.counters }
+
+    /// Bytes accepted for a peer that have not left yet.
+    package func byteCountInFlight(to id: NodeID) -> Int { credits.taken(by: id) }
+
+    /// Where a peer listens; nil for a node that only dials out.
+    package func setPeer(_ id: NodeID, bulkEndpoint: String?) throws(TransportError) {
+        try order(.setPeer(id, bulkEndpoint), for: id)
+    }
+
+    /// Cuts the connection to a peer, forgets what waits for it, and reads nothing from it any
+    /// more.
+    package func dropPeer(_ id: NodeID) throws(TransportError) {
+        try order(.dropPeer(id), for: id)
+    }
+
+    /// Queues a message.
+    ///
+    /// Throws `queueFull` where the peer has as many bytes on their way as it may, `tooLarge`, and
+    /// `closed`. A message for which there is no key or no way when its turn comes is dropped and
+    /// counted.
+    package func send(
+        _ message: BulkMessage, payload: [UInt8], to id: NodeID
+    ) throws(TransportError) {
+        let header = message.encoded()
+        let byteCount =
+            BulkFraming.prefixByteCount + header.count + payload.count + Self.sealByteCountMax
+        let limit = settings.messageByteCountMax
+        guard byteCount <= limit else { throw .tooLarge(byteCount: byteCount, limit: limit) }
+        guard credits.reserve(byteCount, for: id) else { throw .queueFull(id) }
+        // From here on the credit is the parcel's, which gives it back wherever it ends.
+        let parcel = Parcel(credits, node: id, byteCount: byteCount)
+        try order(.send(id, header: header, payload: payload, parcel), for: id)
+    }
+
+    /// Ends the thread, after what was sent had a moment to leave. Not from the receiver.
+    package func close() {
+        guard !isClosed.exchange(true, ordering: .acquiringAndReleasing) else { return }
+        tally.isStopping.store(true, ordering: .releasing)
+        waker.wake()
+        thread.join()
+    }
+
+    private func order(_ order: BulkLane.Order, for id: NodeID) throws(TransportError) {
+        guard !isClosed.load(ordering: .acquiring) else { throw .closed }
+        guard orders.offer(order) else { throw .queueFull(id) }
+        waker.wake()
+    }
+}
+
+/// How much came and went on the bulk plane, and what was dropped for which cause.
+package struct BulkCounters: Hashable, Sendable {
+    package var sentCount = 0
+    package var receivedCount = 0
+    /// Did not open: a wrong key, a flipped bit, a replay, a stranger.
+    package var unsealedCount = 0
+    /// Opened, and was no message that this version can read.
+    package var malformedCount = 0
+    /// From a peer that was dropped.
+    package var droppedCount = 0
+    /// There was no key to seal with.
+    package var keylessCount = 0
+    /// There was no connection, or it took nothing.
+    package var undeliverableCount = 0
+}
+
+/// The counters as the plane's thread changes them and others read them.
+final class BulkTally: Sendable {
+    let isStopping = Atomic(false)
+    private let mutex = Mutex(BulkCounters())
+
+    var counters: BulkCounters { mutex.withLock { $0 } }
+
+    func count(_ counter: sending WritableKeyPath<BulkCounters, Int>) {
+        mutex.withLock { $0[keyPath: counter] += 1 }
+    }
+}

@@ -1,0 +1,33 @@
+// Transport: nodes talk over ZeroMQ (libzmq 4.3), in two planes that never wait for each other.
+//
+//   ControlPlane   probes, votes, leases: small messages under CURVE, on the node's own thread
+//   BulkPlane      artifacts, activations: large sealed messages, on a thread of its own
+//   JoinClient     the few questions of a machine that is no node yet
+//
+// Sockets of the control plane (after "Harmony", ZeroMQ guide, chapter 8):
+//
+//        our node                                   a peer
+//   ┌──────────────┐   one DEALER per peer   ┌──────────────┐
+//   │ DEALER ──────┼────── CURVE client ─────▶ ROUTER       │  what we say
+//   │       ROUTER ◀────── CURVE client ─────┼ DEALER       │  what the peer says
+//   └──────────────┘                         └──────────────┘
+//
+// Each direction is a connection of its own, dialled by whoever speaks. A peer that cannot be
+// dialled (an edge node behind NAT) is answered on the connection that it opened.
+//
+// Who is speaking? ZeroMQ has two traps here. A ROUTER's routing id is whatever the dialler chose,
+// and ZAP, which approves CURVE keys, never sees it. So: ZAP names each connection by its CURVE key
+// (`User-Id`); a connection is in quarantine until its first message, a signed `Hello` over both
+// CURVE keys, has been judged; and every later message must come with the same key, the routing id
+// of that hello, its node as sender, and our mesh. Anything else is dropped and counted.
+//
+// A DEALER is one connection. libzmq would reconnect by itself under the same routing id, which the
+// ROUTER still holds for the old connection: it would then take the first message for a routing id
+// and lose the rest (router.cpp, identify_peer, ROUTER_HANDOVER 0). So each dial chooses a routing
+// id of its own, and a lost connection closes its DEALER; the next message dials again and says
+// hello. A server that has forgotten a hello answers "say hello first", with the same effect.
+//
+// Limits: bytes of a message (libzmq cuts the connection that exceeds them), messages waiting for a
+// hello, messages in a socket (HWM), hellos and join requests of one connection and of all
+// strangers in ten seconds, bytes on their way to one peer of the bulk plane. A full queue is an
+// error that the sender sees. What libzmq does not let us limit: the count of parts of one message.

@@ -1,0 +1,155 @@
+import ArgumentParser
+import Basics
+
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Say who this node is and how it is doing.",
+        discussion: "Example: swiftlet status --data n1")
+
+    @OptionGroup var options: NodeOptions
+
+    func run() async throws {
+        let status = try await options.withNode { try await $0.get("/api/status") }
+        if options.json { return Terminal.document(status) }
+        for member in status.asObject ?? [] {
+            let name = member.name.split(separator: "_").joined(separator: " ")
+            Terminal.line("\(name): \(Text.cell(member.value))")
+        }
+    }
+}
+
+struct MembersCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "members", abstract: "List the nodes of the mesh.",
+        discussion: "Example: swiftlet members --data n1")
+
+    @OptionGroup var options: NodeOptions
+
+    func run() async throws {
+        let answer = try await options.withNode { try await $0.get("/api/members") }
+        if options.json { return Terminal.document(answer) }
+        let coordinator = answer["coordinator"]?.asString
+        var table = Table("ID", "NAME", "ADDRESS", "STATE", "ROLE")
+        for member in answer["members"]?.asArray ?? [] {
+            let isCoordinator = coordinator != nil && member["id"]?.asString == coordinator
+            let role = Text.cell(member["role"])
+            table.add(
+                Text.id(member["id"]), Text.cell(member["name"]), Text.cell(member["address"]),
+                Text.cell(member["state"]), isCoordinator ? "\(role), coordinator" : role)
+        }
+        table.show(orSay: "The node knows no members.")
+    }
+}
+
+struct CoordinatorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "coordinator", abstract: "Say which node coordinates the mesh.",
+        discussion: "Example: swiftlet coordinator --data n1")
+
+    @OptionGroup var options: NodeOptions
+
+    func run() async throws {
+        let members = try await options.withNode { try await $0.get("/api/members") }
+        guard let id = members["coordinator"]?.asString else {
+            if options.json {
+                Terminal.document(["coordinator": nil, "term": members["term"] ?? .null])
+            }
+            throw Refusal("The mesh has no coordinator just now; a vote takes a second or two.")
+        }
+        let member = members["members"]?.asArray?.first { $0["id"]?.asString == id }
+        if options.json {
+            return Terminal.document([
+                "coordinator": .string(id), "name": member?["name"] ?? .null,
+                "address": member?["address"] ?? .null, "term": members["term"] ?? .null,
+            ])
+        }
+        let name = Text.cell(member?["name"])
+        Terminal.line("\(name) (\(id)), term \(Text.cell(members["term"]))")
+    }
+}
+
+struct LeaveCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "leave", abstract: "Let a node leave the mesh and end.",
+        discussion: "Example: swiftlet leave --data n3")
+
+    @OptionGroup var options: NodeOptions
+
+    func run() async throws {
+        let answer = try await options.withNode { try await $0.post("/api/leave", .object([])) }
+        if options.json { return Terminal.document(answer) }
+        Terminal.line("The node \(Text.id(answer["id"])) leaves the mesh.")
+    }
+}
+
+struct RevokeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "revoke", abstract: "Shut a node out of the mesh for good.",
+        discussion: """
+            Its certificate and everything that it signed are refused from now on.
+
+            Example: swiftlet revoke --data n1 n3 --reason "disk stolen"
+            """)
+
+    @OptionGroup var options: NodeOptions
+    @Argument(help: "The node's id, the beginning of one, or its name.")
+    var target: String
+    @Option(help: "Why; it stands in the log.")
+    var reason = "unspecified"
+
+    func run() async throws {
+        let answer = try await options.withNode {
+            try await $0.post(
+                "/api/nodes/revoke", ["node": .string(target), "reason": .string(reason)])
+        }
+        if options.json { return Terminal.document(answer) }
+        Terminal.line("The node \(Text.cell(answer["name"])) is revoked.")
+    }
+}
+
+struct PolicyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "policy", abstract: "Show or set which licences the mesh allows.",
+        discussion: "Example: swiftlet policy show --data n1",
+        subcommands: [Show.self, Set.self])
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show the allowed licences.",
+            discussion: "Example: swiftlet policy show --data n1")
+
+        @OptionGroup var options: NodeOptions
+
+        func run() async throws {
+            let policy = try await options.withNode { try await $0.get("/api/policy") }
+            PolicyCommand.show(policy, options)
+        }
+    }
+
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Replace the allowed licences.",
+            discussion: """
+                What is added or runs from now on must have one of these; what is running goes on.
+
+                Example: swiftlet policy set --data n1 Apache-2.0 MIT BSD-3-Clause
+                """)
+
+        @OptionGroup var options: NodeOptions
+        @Argument(help: "SPDX licence identifiers, all that shall be allowed.")
+        var licenses: [String]
+
+        func run() async throws {
+            let body: JSON = ["allowed_licenses": .array(licenses.map { .string($0) })]
+            let policy = try await options.withNode { try await $0.put("/api/policy", body) }
+            PolicyCommand.show(policy, options)
+        }
+    }
+
+    private static func show(_ policy: JSON, _ options: NodeOptions) {
+        if options.json { return Terminal.document(policy) }
+        for license in policy["allowed_licenses"]?.asArray ?? [] {
+            Terminal.line(Text.cell(license))
+        }
+    }
+}

@@ -1,0 +1,47 @@
+/// Rows and columns as text that fits the terminal: the widest column gives way.
+struct Table {
+    private let headings: [String]
+    private var rows: [[String]] = []
+
+    init(_ headings: String...) { self.headings = headings }
+
+    mutating func add(_ cells: String...) {
+        precondition(cells.count == headings.count, "a row has as many cells as the heading")
+        rows.append(cells.map { $0.split(whereSeparator: \.isNewline).joined(separator: " ") })
+    }
+
+    /// Prints the table, or `nothing` where it has no rows.
+    func show(orSay nothing: String) {
+        guard !rows.isEmpty else { return Terminal.remark(nothing) }
+        let widths = columnWidths()
+        Terminal.line(Terminal.style(line(headings, widths), .bold))
+        for row in rows { Terminal.line(line(row, widths)) }
+    }
+
+    private func columnWidths() -> [Int] {
+        var widths = headings.indices.map { column in
+            ([headings] + rows).map { $0[column].count }.max() ?? 0
+        }
+        // Whoever reads with a program gets everything.
+        guard Terminal.isOutputForPeople else { return widths }
+        let available = Terminal.width - 2 * (widths.count - 1)
+        while widths.reduce(0, +) > available, let widest = widths.max(), widest > 8,
+            let column = widths.firstIndex(of: widest)
+        {
+            widths[column] -= 1
+        }
+        return widths
+    }
+
+    private func line(_ cells: [String], _ widths: [Int]) -> String {
+        var text = ""
+        for (index, (cell, width)) in zip(cells, widths).enumerated() {
+            let shown = cell.count <= width ? cell : cell.prefix(width - 1) + "…"
+            text += shown
+            if index + 1 < cells.count {
+                text += String(repeating: " ", count: width - shown.count + 2)
+            }
+        }
+        return text
+    }
+}

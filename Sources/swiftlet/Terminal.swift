@@ -1,0 +1,134 @@
+import Basics
+import Foundation
+
+/// Where text goes: answers to stdout, everything else to stderr, colours only to people.
+enum Terminal {
+    static let isOutputForPeople = isatty(STDOUT_FILENO) == 1
+    static let isErrorForPeople = isatty(STDERR_FILENO) == 1
+    static let isInputFromPeople = isatty(STDIN_FILENO) == 1
+
+    /// Columns of the terminal; 80 where there is none.
+    static var width: Int {
+        var size = winsize()
+        let isKnown = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+        return isKnown ? Int(size.ws_col) : 80
+    }
+
+    static func write(_ bytes: [UInt8]) { put(bytes, to: STDOUT_FILENO) }
+    static func write(_ text: String) { write(Array(text.utf8)) }
+    static func line(_ text: String) { write(text + "\n") }
+    static func writeError(_ bytes: [UInt8]) { put(bytes, to: STDERR_FILENO) }
+    static func remark(_ text: String) { writeError(Array((text + "\n").utf8)) }
+
+    /// A command's error: one sentence.
+    static func complain(_ sentence: String) {
+        remark("\(style("swiftlet:", .red, isErrorForPeople)) \(sentence)")
+    }
+
+    static func document(_ document: JSON) { line(document.prettyText) }
+
+    enum Style: Int { case bold = 1, dim = 2, red = 31, green = 32, yellow = 33 }
+
+    static func style(
+        _ text: String, _ style: Style, _ isForPeople: Bool = isOutputForPeople
+    ) -> String {
+        let isAllowed = isForPeople && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
+        return isAllowed ? "\u{1B}[\(style.rawValue)m\(text)\u{1B}[0m" : text
+    }
+
+    /// Straight to the descriptor: nothing is buffered, so nothing is lost when we exit.
+    private static func put(_ bytes: [UInt8], to file: Int32) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Foundation.write(file, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            // A closed pipe: whoever reads has seen enough.
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+}
+
+/// One line on stderr that is drawn again and again, on a terminal only.
+struct ProgressLine: ~Copyable {
+    private let label: String
+    private let start = ContinuousClock.now
+    private var lastDrawn: ContinuousClock.Instant?
+    private var isDrawn = false
+
+    init(_ label: String) { self.label = label }
+
+    /// How much of how many bytes is done.
+    mutating func show(_ done: UInt64, of total: UInt64) {
+        let share = total == 0 ? 1 : min(1, Double(done) / Double(total))
+        let barWidth = max(10, min(40, Terminal.width - label.count - 24))
+        let filled = Int(share * Double(barWidth))
+        let bar =
+            String(repeating: "#", count: filled)
+            + String(repeating: ".", count: barWidth - filled)
+        draw("\(label) [\(bar)] \(Int(share * 100))% of \(Text.byteCount(total))")
+    }
+
+    /// What is going on now, and since when.
+    mutating func show(_ state: String) {
+        let seconds = Text.seconds(ContinuousClock.now - start)
+        draw("\(label) \(state) \(seconds)")
+    }
+
+    /// Takes the line away again.
+    mutating func clear() {
+        if isDrawn { Terminal.writeError(Array("\r\u{1B}[K".utf8)) }
+        isDrawn = false
+    }
+
+    private mutating func draw(_ text: String) {
+        guard Terminal.isErrorForPeople else { return }
+        let now = ContinuousClock.now
+        if let lastDrawn, now - lastDrawn < .milliseconds(80) { return }
+        lastDrawn = now
+        isDrawn = true
+        Terminal.writeError(Array("\r\u{1B}[K\(text.prefix(Terminal.width - 1))".utf8))
+    }
+
+    deinit { if isDrawn { Terminal.writeError(Array("\r\u{1B}[K".utf8)) } }
+}
+
+/// Quantities as people read them.
+enum Text {
+    static func byteCount(_ count: UInt64) -> String {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB"]
+        var value = Double(count), index = 0
+        while value >= 1024, index + 1 < units.count { (value, index) = (value / 1024, index + 1) }
+        return index == 0 ? "\(count) B" : "\(decimal(value, 1)) \(units[index])"
+    }
+
+    static func decimal(_ value: Double, _ digits: Int) -> String {
+        String(format: "%.\(digits)f", value)
+    }
+
+    static func seconds(_ duration: Duration) -> String { decimal(duration.inSeconds, 1) + " s" }
+
+    /// The first 12 digits of an id: enough to name it, short enough for a table.
+    static func id(_ value: JSON?) -> String { String((value?.asString ?? "").prefix(12)) }
+
+    /// A scalar of a document as a cell of a table.
+    static func cell(_ value: JSON?) -> String {
+        switch value {
+        case nil, .null?: "-"
+        case .string(let text)?: text
+        case let value?: value.text
+        }
+    }
+
+    static func time(_ value: JSON?) -> String {
+        guard let seconds = value?.asInteger else { return "-" }
+        let formatter = ISO8601DateFormatter()
+        return formatter.string(from: Date(timeIntervalSince1970: Double(seconds)))
+    }
+}
+
+extension Duration {
+    var inSeconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) / 1e18
+    }
+}

@@ -1,0 +1,55 @@
+import ArgumentParser
+import Foundation
+import Logging
+import Runtime
+
+/// How a node runs; shared by `up` and `join`.
+struct NodeRunOptions: ParsableArguments {
+    @Option(help: "The node's data directory.", completion: .directory)
+    var data: String
+    @Option(help: "tcp://HOST:PORT for the other nodes; the next port is taken too.")
+    var listen = "tcp://127.0.0.1:7400"
+    @Option(help: "HOST:PORT for HTTPS; clients need the key in $SWIFTLET_API_KEY.")
+    var http: String?
+    @Option(help: "Tasks at a time; else one for each core.")
+    var slots: Int?
+    @Option(help: "Threads for inference; else one for each core.")
+    var threads: Int?
+    @Option(help: "trace, debug, info, notice, warning or error.")
+    var logLevel = "info"
+
+    func validate() throws {
+        guard listen.hasPrefix("tcp://") else {
+            throw ValidationError("--listen \(listen) is no address; write tcp://HOST:PORT.")
+        }
+        guard Logger.Level(rawValue: logLevel) != nil else {
+            throw ValidationError("--log-level \(logLevel) is none; write info or debug.")
+        }
+        guard (slots ?? 1) > 0, (threads ?? 1) > 0 else {
+            throw ValidationError("--slots and --threads must be 1 or more.")
+        }
+    }
+
+    /// Runs the node until SIGTERM, SIGINT, or `leave`.
+    func run() async throws {
+        let settings = LiveNode.Settings(
+            directory: NodeDirectory(data), listen: listen, http: http,
+            apiKey: ProcessInfo.processInfo.environment["SWIFTLET_API_KEY"], slotCount: slots,
+            threadCount: threads, logLevel: Logger.Level(rawValue: logLevel) ?? .info)
+        try await LiveNode(settings).run()
+    }
+}
+
+struct UpCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "up", abstract: "Run a node in the foreground until SIGTERM.",
+        discussion: """
+            The node answers commands on DIR/node.sock, and with --http also over TLS.
+
+            Example: swiftlet up --data n1 --listen tcp://192.168.1.5:7400
+            """)
+
+    @OptionGroup var node: NodeRunOptions
+
+    func run() async throws { try await node.run() }
+}

@@ -1,0 +1,208 @@
+import Basics
+import NodeLogic
+import Scheduling
+import Testing
+import Wire
+
+struct ReplicatedStateTests {
+    private var state = ReplicatedState()
+    private let founder = NodeID(1)
+    private let token = Digest.of("token")
+
+    init() {
+        _ = apply(
+            .meshFounded(
+                MeshFounded(
+                    mesh: Digest.of("mesh"),
+                    founder: founder,
+                    founderName: "first",
+                    root: [1],
+                    certificates: [[1]],
+                    allowedLicenses: ["MIT"]
+                )
+            )
+        )
+    }
+
+    private mutating func apply(_ body: Command.Body) -> Verdict {
+        let entry = LogEntry(
+            index: state.appliedIndex + 1,
+            term: 1,
+            command: Command(body: body)
+        )
+        let judged = state.judge(Command(body: body))
+        let verdict = state.apply(entry)
+        #expect(judged == verdict)
+        return verdict
+    }
+
+    private func enrolled(_ number: UInt64, certificate: UInt8 = 9) -> Command.Body {
+        .nodeEnrolled(
+            NodeEnrolled(
+                node: NodeID(number),
+                name: "node \(number)",
+                role: "worker",
+                certificates: [[certificate]],
+                token: token
+            )
+        )
+    }
+
+    private func created(uses: UInt32) -> Command.Body {
+        .tokenCreated(
+            TokenCreated(token: token, verifier: [7], expiresAt: 5, uses: uses, role: "worker")
+        )
+    }
+
+    @Test mutating func `the founder is the first node and the only voter`() {
+        #expect(state.voters == [founder])
+        #expect(state.isAdmitted(founder))
+        #expect(state.allowedLicenses == ["MIT"])
+        #expect(apply(.meshFounded(MeshFounded(mesh: token, founder: founder))) != .fresh)
+        #expect(state.mesh?.mesh == Digest.of("mesh"))
+    }
+
+    @Test mutating func `a token lets in as many as it has uses`() {
+        #expect(apply(enrolled(2)) != .fresh)
+        #expect(apply(created(uses: 2)) == .fresh)
+        #expect(apply(enrolled(2)) == .fresh)
+        // The same node again, even with another certificate, costs nothing and changes nothing.
+        #expect(apply(enrolled(2)) == .done)
+        #expect(apply(enrolled(2, certificate: 8)) == .done)
+        #expect(state.node(NodeID(2))?.certificates == [[9]])
+        #expect(apply(enrolled(3)) == .fresh)
+        #expect(apply(enrolled(4)) == .refused("the token is unknown, used up or revoked"))
+        #expect(state.nodes.map(\.id) == [NodeID(1), NodeID(2), NodeID(3)])
+        #expect(state.token(token) == nil)
+    }
+
+    @Test mutating func `a revoked token lets nobody in`() {
+        _ = apply(created(uses: 9))
+        #expect(apply(.tokenRevoked(TokenRevoked(token: token))) == .fresh)
+        #expect(apply(.tokenRevoked(TokenRevoked(token: token))) == .done)
+        #expect(apply(enrolled(2)) != .fresh)
+    }
+
+    @Test mutating func `a revoked node does not come back and its results are not taken`() {
+        _ = apply(created(uses: 9))
+        _ = apply(enrolled(2))
+        let task = Digest.of("task")
+        _ = apply(
+            .taskSubmitted(
+                TaskSubmitted(
+                    task: task,
+                    spec: TaskSpec(
+                        submitter: founder,
+                        work: .read(ReadWork(artifact: Digest.of("a")))
+                    )
+                )
+            )
+        )
+        #expect(apply(.taskLeased(TaskLeased(task: task, attempt: 1, holder: NodeID(2)))) == .fresh)
+        let fence = Fence(term: 1, index: state.appliedIndex)
+        #expect(apply(.nodeRevoked(NodeRevoked(node: NodeID(2), reason: "stolen"))) == .fresh)
+        #expect(!state.isAdmitted(NodeID(2)) && state.isRevoked(NodeID(2)))
+        #expect(apply(enrolled(2)) == .refused("the node is revoked"))
+        let finished = TaskFinished(
+            task: task,
+            attempt: 1,
+            fence: fence,
+            node: NodeID(2),
+            result: TaskResult(outcome: .succeeded)
+        )
+        #expect(apply(.taskFinished(finished)) == .refused("the node is revoked or unknown"))
+        #expect(apply(.taskLeased(TaskLeased(task: task, attempt: 2, holder: NodeID(2)))) != .fresh)
+    }
+
+    @Test mutating func `the only voter cannot be revoked`() {
+        #expect(apply(.nodeRevoked(NodeRevoked(node: founder, reason: "mistake"))) != .fresh)
+        #expect(state.isAdmitted(founder))
+    }
+
+    private func placed(_ epoch: UInt64, _ stages: [(UInt64, UInt32, UInt32)]) -> Command.Body {
+        .modelDeployed(
+            ModelDeployed(
+                model: "tiny",
+                artifact: Digest.of("tiny"),
+                epoch: epoch,
+                layerCount: 4,
+                wantedStageCount: 2,
+                stages: stages.map {
+                    StagePlacement(node: NodeID($0.0), firstLayer: $0.1, lastLayer: $0.2)
+                }
+            )
+        )
+    }
+
+    @Test mutating func `a placement covers the model, and each one has the next epoch`() {
+        _ = apply(created(uses: 9))
+        _ = apply(enrolled(2))
+        #expect(apply(placed(1, [(1, 0, 1)])) != .fresh)
+        #expect(apply(placed(1, [(1, 0, 1), (2, 3, 3)])) != .fresh)
+        #expect(apply(placed(1, [(1, 0, 1), (2, 2, 4)])) != .fresh)
+        #expect(apply(placed(1, [(1, 0, 1), (7, 2, 3)])) != .fresh)
+        #expect(apply(placed(2, [(1, 0, 1), (2, 2, 3)])) != .fresh)
+        #expect(apply(placed(1, [(1, 0, 1), (2, 2, 3)])) == .fresh)
+        #expect(apply(placed(1, [(1, 0, 1), (2, 2, 3)])) == .done)
+        #expect(state.nextEpoch(of: "tiny") == 2)
+        // Undeployed and deployed again, the epoch goes on.
+        #expect(apply(.modelUndeployed(ModelUndeployed(model: "tiny"))) == .fresh)
+        #expect(state.deployment(of: "tiny") == nil)
+        #expect(apply(placed(1, [(1, 0, 3)])) != .fresh)
+        #expect(apply(placed(2, [(1, 0, 3)])) == .fresh)
+    }
+
+    @Test mutating func `a deployment is ready when each stage of this epoch is`() {
+        _ = apply(created(uses: 9))
+        _ = apply(enrolled(2))
+        _ = apply(placed(1, [(1, 0, 1), (2, 2, 3)]))
+        func ready(_ node: UInt64, _ epoch: UInt64, _ refusal: String = "") -> Command.Body {
+            .stageReady(
+                StageReady(model: "tiny", epoch: epoch, node: NodeID(node), refusal: refusal)
+            )
+        }
+        #expect(apply(ready(1, 1)) == .fresh)
+        #expect(apply(ready(1, 1)) == .done)
+        #expect(apply(ready(3, 1)) != .fresh)
+        #expect(apply(ready(2, 1, "no statement about this model")) == .fresh)
+        #expect(state.deployment(of: "tiny")?.isReady == false)
+        #expect(state.deployment(of: "tiny")?.refusal?.node == NodeID(2))
+        _ = apply(placed(2, [(1, 0, 1), (2, 2, 3)]))
+        #expect(apply(ready(1, 1)) != .fresh)
+        _ = apply(ready(1, 2))
+        _ = apply(ready(2, 2))
+        #expect(state.deployment(of: "tiny")?.isReady == true)
+    }
+
+    @Test mutating func `statements are found by subject and by name`() {
+        func recorded(_ text: String, byteCount: Int = 10) -> Command.Body {
+            .statementRecorded(
+                StatementRecorded(
+                    subject: Digest.of("model \(text)"),
+                    statement: Digest.of(text),
+                    kind: "model",
+                    name: "tiny",
+                    license: "MIT",
+                    node: founder,
+                    bundle: Array(repeating: 1, count: byteCount)
+                )
+            )
+        }
+        #expect(apply(recorded("one")) == .fresh)
+        #expect(apply(recorded("one")) == .done)
+        #expect(apply(recorded("two")) == .fresh)
+        #expect(apply(recorded("large", byteCount: 1 << 20)) != .fresh)
+        #expect(state.statements(about: Digest.of("model one")).count == 1)
+        #expect(state.statement(kind: "model", name: "tiny")?.statement == Digest.of("two"))
+        #expect(state.statement(kind: "program", name: "tiny") == nil)
+    }
+
+    @Test mutating func `the digest tells states apart and nothing else`() {
+        var other = ReplicatedStateTests()
+        #expect(state.digest == other.state.digest)
+        _ = apply(.policySet(PolicySet(allowedLicenses: ["Apache-2.0"])))
+        #expect(state.digest != other.state.digest)
+        _ = other.apply(.policySet(PolicySet(allowedLicenses: ["Apache-2.0"])))
+        #expect(state.digest == other.state.digest)
+    }
+}

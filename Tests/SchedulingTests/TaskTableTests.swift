@@ -1,0 +1,138 @@
+import Basics
+import Scheduling
+import Testing
+import Wire
+
+struct TaskTableTests {
+    private var table = TaskTable()
+    private let task = Digest.of("task")
+    private let worker = NodeID(1)
+
+    private func submitted(attemptCountMax: UInt32 = 0) -> TaskSubmitted {
+        TaskSubmitted(
+            task: task,
+            spec: TaskSpec(
+                submitter: NodeID(9),
+                attemptCountMax: attemptCountMax,
+                work: .read(ReadWork(artifact: Digest.of("artifact")))
+            )
+        )
+    }
+
+    private func finished(
+        attempt: UInt32,
+        index: UInt64,
+        by node: NodeID? = nil,
+        _ text: String = "done"
+    ) -> TaskFinished {
+        TaskFinished(
+            task: task,
+            attempt: attempt,
+            fence: Fence(term: 1, index: index),
+            node: node ?? worker,
+            result: TaskResult(outcome: .succeeded, head: Array(text.utf8))
+        )
+    }
+
+    private mutating func lease(
+        _ attempt: UInt32,
+        index: UInt64,
+        to node: NodeID? = nil
+    ) -> Verdict {
+        table.apply(
+            TaskLeased(task: task, attempt: attempt, holder: node ?? worker),
+            fence: Fence(term: 1, index: index)
+        )
+    }
+
+    @Test mutating func `a task is queued, leased and finished`() {
+        #expect(table.apply(submitted()) == .fresh)
+        #expect(table[task]?.state == .queued)
+        #expect(table.queuedCount == 1)
+        #expect(lease(1, index: 2) == .fresh)
+        #expect(table[task]?.lease?.fence == Fence(term: 1, index: 2))
+        #expect(table.leasedCount == 1)
+        #expect(table.apply(finished(attempt: 1, index: 2)) == .fresh)
+        #expect(table[task]?.completion?.result.head == Array("done".utf8))
+        #expect(table.leasedCount == 0 && table.queuedCount == 0)
+    }
+
+    @Test mutating func `saying it again changes nothing`() {
+        #expect(table.apply(submitted()) == .fresh)
+        #expect(table.apply(submitted()) == .done)
+        #expect(lease(1, index: 2) == .fresh)
+        #expect(lease(1, index: 3) == .done)
+        #expect(table[task]?.lease?.fence.index == 2)
+        #expect(table.apply(finished(attempt: 1, index: 2)) == .fresh)
+        #expect(table.apply(finished(attempt: 1, index: 2)) == .done)
+    }
+
+    @Test mutating func `another task cannot take an id`() {
+        _ = table.apply(submitted())
+        #expect(table.apply(submitted(attemptCountMax: 7)) == .refused("another task has this id"))
+        #expect(table[task]?.attemptCountMax == 4)
+    }
+
+    @Test mutating func `a result of a void lease is not taken`() {
+        _ = table.apply(submitted())
+        _ = lease(1, index: 2)
+        #expect(table.apply(TaskRequeued(task: task, attempt: 1, reason: "lost")) == .fresh)
+        #expect(table.apply(finished(attempt: 1, index: 2)) == .refused("the lease is void"))
+        #expect(lease(2, index: 5, to: NodeID(2)) == .fresh)
+        #expect(table.apply(finished(attempt: 1, index: 2)) == .refused("the lease is void"))
+        let early = finished(attempt: 2, index: 4, by: NodeID(2))
+        #expect(table.apply(early) == .refused("the lease is void"))
+        let foreign = finished(attempt: 2, index: 5, by: NodeID(3))
+        #expect(table.apply(foreign) == .refused("the lease is void"))
+        #expect(table.apply(finished(attempt: 2, index: 5, by: NodeID(2), "mine")) == .fresh)
+        #expect(table.apply(finished(attempt: 1, index: 2)) == .refused("the task has finished"))
+        #expect(table[task]?.completion?.result.head == Array("mine".utf8))
+    }
+
+    @Test mutating func `only the current lease can be voided`() {
+        _ = table.apply(submitted())
+        _ = lease(1, index: 2)
+        _ = table.apply(TaskRequeued(task: task, attempt: 1))
+        #expect(table.apply(TaskRequeued(task: task, attempt: 1)) == .done)
+        _ = lease(2, index: 4)
+        let old = TaskRequeued(task: task, attempt: 1)
+        #expect(table.apply(old) == .refused("attempt 1 holds no lease"))
+        #expect(lease(4, index: 6) == .refused("the task is not queued"))
+    }
+
+    @Test mutating func `a task without leases left is given up by the coordinator alone`() throws {
+        _ = table.apply(submitted(attemptCountMax: 2))
+        for attempt in 1...2 as ClosedRange<UInt32> {
+            _ = lease(attempt, index: UInt64(attempt))
+            let surrender = try #require(table[task]).surrender(by: NodeID(5))
+            #expect(table.apply(surrender) == .refused("the lease is void"))
+            _ = table.apply(TaskRequeued(task: task, attempt: attempt))
+        }
+        #expect(lease(3, index: 9) != .fresh)
+        let record = try #require(table[task])
+        #expect(record.isExhausted)
+        #expect(table.apply(record.surrender(by: NodeID(5))) == .fresh)
+        #expect(table[task]?.completion?.result.sentence == "its worker died 2 times")
+    }
+
+    @Test mutating func `a cancelled task takes no result`() {
+        _ = table.apply(submitted())
+        _ = lease(1, index: 2)
+        #expect(table.apply(TaskCancelled(task: task)) == .fresh)
+        #expect(table.apply(TaskCancelled(task: task)) == .done)
+        #expect(table.apply(finished(attempt: 1, index: 2)) == .refused("the task was cancelled"))
+        #expect(table.queuedCount == 0 && table.leasedCount == 0)
+    }
+
+    @Test mutating func `a requeued task keeps its place in the queue`() {
+        for name in ["task", "second", "third"] {
+            var command = submitted()
+            command.task = Digest.of(name)
+            _ = table.apply(command)
+        }
+        _ = lease(1, index: 4)
+        #expect(table.queued(countMax: 9).map(\.id) == [Digest.of("second"), Digest.of("third")])
+        _ = table.apply(TaskRequeued(task: task, attempt: 1))
+        #expect(table.queued(countMax: 9).first?.id == task)
+    }
+}

@@ -1,0 +1,313 @@
+import Basics
+import Messages
+import Synchronization
+import Testing
+import Transport
+import Wire
+
+/// Seals with a keyed checksum and a counter, in the place of AES-GCM: it notices what a real
+/// cipher notices (a flipped bit, a wrong pair of nodes, a replay), and hides nothing.
+private final class TestCipher: BulkCipher {
+    struct Mistake: Error {}
+
+    private struct State {
+        var sent: UInt64 = 0
+        var seen: [NodeID: Set<UInt64>] = [:]
+    }
+
+    let node: NodeID
+    let hasKey = Atomic(true)
+    private let state = Mutex(State())
+
+    init(_ node: NodeID) { self.node = node }
+
+    func seal(_ frames: [[UInt8]], to receiver: NodeID) throws -> [UInt8] {
+        guard hasKey.load(ordering: .relaxed) else { throw Mistake() }
+        let counter = state.withLock { state in
+            state.sent += 1
+            return state.sent
+        }
+        var sealed = Self.bytes(counter) + [UInt8](repeating: 0, count: 8)
+        for frame in frames { sealed += frame }
+        let sum = Self.checksum(sealed, from: node, to: receiver)
+        sealed.replaceSubrange(8..<16, with: Self.bytes(sum))
+        return sealed
+    }
+
+    func open(_ sealed: [UInt8], from sender: NodeID) throws -> [UInt8] {
+        guard sealed.count >= 16 else { throw Mistake() }
+        var zeroed = sealed
+        zeroed.replaceSubrange(8..<16, with: [UInt8](repeating: 0, count: 8))
+        let sum = Self.checksum(zeroed, from: sender, to: node)
+        guard Array(sealed[8..<16]) == Self.bytes(sum) else { throw Mistake() }
+        let counter = sealed[0..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        let isNew = state.withLock { $0.seen[sender, default: []].insert(counter).inserted }
+        guard isNew else { throw Mistake() }
+        return Array(sealed[16...])
+    }
+
+    private static func bytes(_ value: UInt64) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }
+    }
+
+    private static func checksum(_ bytes: [UInt8], from: NodeID, to: NodeID) -> UInt64 {
+        let seed = from.bytes[7] &+ to.bytes[7] &* 3
+        return bytes.withUnsafeBytes { buffer in
+            var sum = UInt64(seed) &+ 14_695_981_039_346_656_037
+            var offset = 0
+            // Words, then single bytes: debug builds are slow.
+            while offset + 8 <= buffer.count {
+                sum = (sum ^ buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+                    &* 1_099_511_628_211
+                sum ^= sum >> 29
+                offset += 8
+            }
+            while offset < buffer.count {
+                sum = (sum ^ UInt64(buffer[offset])) &* 1_099_511_628_211
+                offset += 1
+            }
+            return sum
+        }
+    }
+}
+
+/// A bulk plane and what it received.
+private final class Depot: Sendable {
+    struct Item: Sendable {
+        var sender: NodeID
+        var message: BulkMessage
+        var payload: [UInt8]
+    }
+
+    let id: NodeID
+    let cipher: TestCipher
+    let plane: BulkPlane
+    private let items: Mailbox<Item>
+
+    init(_ number: UInt64, byteCountInFlightMax: Int = 64 << 20) throws {
+        id = NodeID(number)
+        cipher = TestCipher(id)
+        let items = Mailbox<Item>(capacity: 10_000)
+        var settings = BulkPlane.Settings(bindEndpoint: "tcp://127.0.0.1:*", node: id)
+        settings.byteCountInFlightMax = byteCountInFlightMax
+        plane = try BulkPlane(settings: settings, cipher: cipher) { sender, message, payload in
+            _ = items.offer(Item(sender: sender, message: message, payload: payload))
+        }
+        self.items = items
+    }
+
+    func knows(_ other: Depot) throws {
+        try plane.setPeer(other.id, bulkEndpoint: other.plane.boundEndpoint)
+    }
+
+    func received() -> [Item] {
+        var batch: [Item] = []
+        items.drain(into: &batch)
+        return batch
+    }
+
+    /// Waits for so many messages, or gives what came in time.
+    func receive(_ count: Int, within time: Duration = .seconds(20)) -> [Item] {
+        let end = ContinuousClock.now + time
+        var batch: [Item] = []
+        while batch.count < count, ContinuousClock.now < end { items.drain(into: &batch) }
+        return batch
+    }
+}
+
+private func chunk(_ offset: UInt64) -> BulkMessage {
+    BulkMessage(body: .chunk(Chunk(artifact: .of("a"), offset: offset, totalByteCount: 64 << 20)))
+}
+
+private func waits(_ time: Duration = .seconds(20), until condition: () -> Bool) -> Bool {
+    let end = ContinuousClock.now + time
+    while ContinuousClock.now < end { if condition() { return true } }
+    return false
+}
+
+@Suite(.serialized) struct BulkPlaneTests {
+    @Test func `messages arrive with their payloads, in order, both ways`() throws {
+        let (one, two) = (try Depot(1), try Depot(2))
+        try one.knows(two)
+        try two.knows(one)
+        for number in 0..<20 as Range<UInt64> {
+            let payload = [UInt8](repeating: UInt8(number), count: Int(number) * 1_000)
+            try one.plane.send(chunk(number), payload: payload, to: two.id)
+            try two.plane.send(chunk(number + 100), payload: [], to: one.id)
+        }
+        let items = two.receive(20)
+        #expect(items.map(\.message) == (0..<20).map { chunk($0) })
+        #expect(items.allSatisfy { $0.sender == one.id })
+        #expect(items.enumerated().allSatisfy { index, item in
+            item.payload == [UInt8](repeating: UInt8(index), count: index * 1_000)
+        })
+        #expect(one.receive(20).map(\.message) == (100..<120).map { chunk($0) })
+    }
+
+    @Test func `64 MiB travel while control messages keep flowing`() throws {
+        let (one, two) = (try Depot(1), try Depot(2))
+        let (left, right) = (try Station(1), try Station(2))
+        try one.knows(two)
+        left.knows(right)
+        right.knows(left)
+        try left.send(0, to: right)
+        #expect(pump([left, right]) { right.numbers(from: left) == [0] })
+
+        let partByteCount = 4 << 20
+        for part in 0..<16 as Range<UInt64> {
+            let payload = [UInt8](repeating: UInt8(part), count: partByteCount - 1_024)
+            try one.plane.send(chunk(part), payload: payload, to: two.id)
+        }
+        var items: [Depot.Item] = []
+        var slowest = Duration.zero
+        var number: UInt64 = 0
+        let end = ContinuousClock.now + .seconds(60)
+        while items.count < 16, ContinuousClock.now < end {
+            number += 1
+            let start = ContinuousClock.now
+            try left.send(number, to: right)
+            let arrives = pump([left, right]) { right.numbers(from: left).last == number }
+            #expect(arrives)
+            slowest = max(slowest, ContinuousClock.now - start)
+            items += two.received()
+        }
+        #expect(items.map(\.message) == (0..<16).map { chunk($0) })
+        #expect(items.enumerated().allSatisfy { index, item in
+            item.payload == [UInt8](repeating: UInt8(index), count: partByteCount - 1_024)
+        })
+        #expect(number > 3, "only \(number) control messages during the transfer")
+        // 64 MiB on the same socket would take a good part of a second on this loopback.
+        #expect(slowest < .seconds(2), "a control message took \(slowest)")
+        #expect(waits { one.plane.byteCountInFlight(to: two.id) == 0 })
+    }
+
+    @Test func `a flipped bit, a replay and a false sender are dropped`() throws {
+        let (one, two) = (try Depot(1), try Depot(2))
+        let raw = try RawDealer(two.plane.boundEndpoint)
+        let header = chunk(7)
+        let frames = [[UInt8](framed(header)), [1, 2, 3]]
+        let sealed = try one.cipher.seal(frames, to: two.id)
+        for index in sealed.indices {
+            var flipped = sealed
+            flipped[index] ^= 1 << UInt8(index % 8)
+            raw.send(one.id.bytes, flipped)
+        }
+        #expect(waits { two.plane.counters.unsealedCount == sealed.count })
+        raw.send(NodeID(3).bytes, sealed)
+        #expect(waits { two.plane.counters.unsealedCount == sealed.count + 1 })
+        #expect(two.received().isEmpty)
+        // Untouched it opens, once.
+        raw.send(one.id.bytes, sealed)
+        raw.send(one.id.bytes, sealed)
+        let items = two.receive(1)
+        #expect(items.map(\.message) == [header])
+        #expect(items.map(\.payload) == [[1, 2, 3]])
+        #expect(waits { two.plane.counters.unsealedCount == sealed.count + 2 })
+        #expect(two.received().isEmpty)
+    }
+
+    @Test func `what is sealed and no message is dropped`() throws {
+        let (one, two) = (try Depot(1), try Depot(2))
+        let raw = try RawDealer(two.plane.boundEndpoint)
+        for plaintext in [[], [1, 2], [255, 255, 255, 255, 0], [2, 0, 0, 0, 9, 9]] as [[UInt8]] {
+            raw.send(one.id.bytes, try one.cipher.seal([plaintext], to: two.id))
+        }
+        raw.send(one.id.bytes)
+        raw.send([1, 2, 3], [4])
+        raw.send(one.id.bytes, [], [])
+        #expect(waits { two.plane.counters.malformedCount == 6 })
+        #expect(two.received().isEmpty)
+    }
+
+    @Test func `a peer that takes nothing fills its credit`() throws {
+        let (one, gone) = (try Depot(1, byteCountInFlightMax: 1 << 20), try Depot(2))
+        try one.knows(gone)
+        gone.plane.close()
+        let payload = [UInt8](repeating: 1, count: 200_000)
+        for number in 0..<5 as Range<UInt64> {
+            try one.plane.send(chunk(number), payload: payload, to: gone.id)
+        }
+        #expect(throws: TransportError.queueFull(gone.id)) {
+            try one.plane.send(chunk(6), payload: payload, to: gone.id)
+        }
+        // Others have their own credit, and a dropped peer gives its own back.
+        let two = try Depot(3)
+        try one.knows(two)
+        try one.plane.send(chunk(7), payload: payload, to: two.id)
+        #expect(two.receive(1).count == 1)
+        #expect(one.plane.byteCountInFlight(to: gone.id) > 1_000_000)
+        try one.plane.dropPeer(gone.id)
+        #expect(waits { one.plane.byteCountInFlight(to: gone.id) == 0 })
+    }
+
+    @Test func `a message over the limit is not sent`() throws {
+        let (one, two) = (try Depot(1), try Depot(2))
+        try one.knows(two)
+        let error = #expect(throws: TransportError.self) {
+            try one.plane.send(
+                chunk(1), payload: [UInt8](repeating: 0, count: 16 << 20), to: two.id)
+        }
+        guard case .tooLarge? = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(one.plane.byteCountInFlight(to: two.id) == 0)
+    }
+
+    @Test func `a node that only dials out is answered on its connection`() throws {
+        let (edge, relay) = (try Depot(1), try Depot(2))
+        try edge.knows(relay)
+        try relay.plane.setPeer(edge.id, bulkEndpoint: nil)
+        try relay.plane.send(chunk(1), payload: [1], to: edge.id)
+        #expect(waits { relay.plane.counters.undeliverableCount == 1 })
+        try edge.plane.send(chunk(2), payload: [2], to: relay.id)
+        #expect(relay.receive(1).map(\.payload) == [[2]])
+        try relay.plane.send(chunk(3), payload: [3], to: edge.id)
+        let items = edge.receive(1)
+        #expect(items.map(\.payload) == [[3]])
+        #expect(items.first?.sender == relay.id)
+    }
+
+    @Test func `a dropped peer is not heard`() throws {
+        let (one, two) = (try Depot(1), try Depot(2))
+        try one.knows(two)
+        try one.plane.send(chunk(1), payload: [1], to: two.id)
+        #expect(two.receive(1).count == 1)
+        try two.plane.dropPeer(one.id)
+        try one.plane.send(chunk(2), payload: [2], to: two.id)
+        #expect(waits { two.plane.counters.droppedCount == 1 })
+        #expect(two.received().isEmpty)
+        try two.plane.setPeer(one.id, bulkEndpoint: nil)
+        try one.plane.send(chunk(3), payload: [3], to: two.id)
+        #expect(two.receive(1).map(\.payload) == [[3]])
+    }
+
+    @Test func `without a key nothing leaves`() throws {
+        let (one, two) = (try Depot(1), try Depot(2))
+        try one.knows(two)
+        one.cipher.hasKey.store(false, ordering: .relaxed)
+        try one.plane.send(chunk(1), payload: [1], to: two.id)
+        #expect(waits { one.plane.counters.keylessCount == 1 })
+        #expect(waits { one.plane.byteCountInFlight(to: two.id) == 0 })
+    }
+
+    @Test func `a closed plane refuses, and what was sent before still leaves`() throws {
+        let (one, two) = (try Depot(1), try Depot(2))
+        try one.knows(two)
+        let payload = [UInt8](repeating: 5, count: 1 << 20)
+        for number in 0..<8 as Range<UInt64> {
+            try one.plane.send(chunk(number), payload: payload, to: two.id)
+        }
+        one.plane.close()
+        one.plane.close()
+        #expect(throws: TransportError.closed) {
+            try one.plane.send(chunk(9), payload: [], to: two.id)
+        }
+        #expect(two.receive(8).map(\.message) == (0..<8).map { chunk($0) })
+    }
+
+    private func framed(_ message: BulkMessage) -> [UInt8] {
+        let header = message.encoded()
+        return [UInt8(header.count), 0, 0, 0] + header
+    }
+}
