@@ -84,7 +84,7 @@ extension LiveBackend {
         let licenses = await loop.read { $0.state.allowedLicenses }
         let own = node.notary.check(
             bundle, as: .artifact, digestFound: request.digest,
-            licenses: licenses + (kind == .data ? [Notary.taskInputLicense] : []))
+            licenses: licenses + (kind == .model ? [] : [Notary.taskInputLicense]))
         if let failed = own.checks.first(where: { !$0.ok }) {
             throw APIError(status: 403, message: failed.detail, code: "policy")
         }

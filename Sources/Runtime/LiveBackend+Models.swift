@@ -36,6 +36,7 @@ extension LiveBackend {
                     ?? .null),
             .init("state", .string(state)), .init("statement", statement.statement.json),
             .init("node", statement.node.json),
+            .init("added_at", JSON(Self.addedAt(statement))),
             .init(
                 "stages",
                 .array(
@@ -49,6 +50,12 @@ extension LiveBackend {
         ]
         if let refusal = placed?.refusal { members.append(.init("message", .string(refusal.refusal))) }
         return .object(members)
+    }
+
+    /// Seconds since 1970, as the signed statement says; 0 where it cannot be read.
+    private static func addedAt(_ recorded: StatementRecorded) -> Int64 {
+        let signed = try? SignedStatement(parsing: recorded.bundle)
+        return signed.flatMap { try? ArtifactAdded($0.statement) }?.time.seconds ?? 0
     }
 
     private func recorded(_ model: String) async throws -> StatementRecorded {

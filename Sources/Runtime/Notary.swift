@@ -7,8 +7,8 @@ import Store
 struct Notary: Sendable {
     let credentials: Credentials
 
-    /// The licence that a node puts on the inputs of one task: they are the submitter's own, serve
-    /// that task alone, and pass the policy for nothing else.
+    /// The licence of what a submitter brings for its own tasks, programs and inputs: it passes the
+    /// policy for running, and for nothing else.
     static let taskInputLicense = "LicenseRef-Task-Input"
 
     func sign(_ statement: Statement) throws -> SignedStatement {

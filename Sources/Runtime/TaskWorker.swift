@@ -117,7 +117,7 @@ final class TaskWorker: Sendable {
             let isProgram = index == 0
             if let refusal = notary.refusal(
                 of: subject.digest, in: exchange.store, bundles: bundles[index],
-                licenses: isProgram ? licenses : licenses + [Notary.taskInputLicense],
+                licenses: licenses + [Notary.taskInputLicense],
                 what: "the \(isProgram ? "program" : "input") \(subject.name)")
             {
                 return refusal

@@ -41,7 +41,8 @@ package struct Witness: Sendable {
         }
         decided[index] = command
         switch command.body {
-        case .taskLeased(let leased) where refusal == nil:
+        // A lease that is granted again while it holds keeps its first fence.
+        case .taskLeased(let leased) where refusal == nil && grants[leased.task] == nil:
             grants[leased.task] = Grant(index: index, holder: leased.holder)
         case .taskRequeued(let requeued) where refusal == nil: grants[requeued.task] = nil
         case .taskFinished(let finished) where refusal == nil && finished.fence != Fence():

@@ -121,7 +121,8 @@ final class Undertaker {
     init(removing folder: String) throws {
         var ends: [Int32] = [-1, -1]
         // Close-on-exec: no other child may keep the pipe open.
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw Failure("there is no pipe") }
+        guard pipe(&ends) == 0 else { throw Failure("there is no pipe") }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         defer { close(ends[0]) }
         descriptor = ends[1]
         shell = try ChildProcess(

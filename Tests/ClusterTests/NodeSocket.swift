@@ -39,7 +39,7 @@ final class NodeSocket {
     /// Sends one request and reads the whole answer; `line` gets each line of the body as it comes.
     func exchange(
         _ method: String, _ path: String, _ body: JSON?, within limit: Duration,
-        line: ((String) throws -> Void)? = nil
+        line: (String) throws -> Void = { _ in }
     ) async throws -> Answer {
         let content = body.map { Array($0.text.utf8) } ?? []
         let head =
@@ -65,11 +65,9 @@ final class NodeSocket {
         var lineStart = 0
         while true {
             answer += decoder.take(&received)
-            if let line {
-                while let newline = answer[lineStart...].firstIndex(of: UInt8(ascii: "\n")) {
-                    try line(String(decoding: answer[lineStart..<newline], as: UTF8.self))
-                    lineStart = newline + 1
-                }
+            while let newline = answer[lineStart...].firstIndex(of: UInt8(ascii: "\n")) {
+                try line(String(decoding: answer[lineStart..<newline], as: UTF8.self))
+                lineStart = newline + 1
             }
             guard try await receive(until: deadline) else { break }
         }
@@ -80,7 +78,7 @@ final class NodeSocket {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes {
-                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue))
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
             }
             guard count > 0 else { throw Failure("the node hung up") }
             sent += count
@@ -91,7 +89,7 @@ final class NodeSocket {
     private func receive(until deadline: ContinuousClock.Instant) async throws -> Bool {
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {
-            let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT.rawValue))
+            let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
             if count > 0 {
                 received += buffer[..<count]
                 return true

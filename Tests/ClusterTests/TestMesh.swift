@@ -4,7 +4,7 @@ import Glibc
 import Testing
 
 /// Every test of this target: one after the other, since each wants the machine for itself.
-@Suite(.serialized) struct ClusterTests {}
+@Suite(.serialized) struct MeshTests {}
 
 /// A mesh of real nodes on loopback, for one test.
 ///
@@ -112,7 +112,8 @@ final class TestMesh {
 
     /// Starts a node in its folder, at the port that it had.
     func start(_ name: String) async throws {
-        let port = try ports[name] ?? Self.freePort()
+        let known = ports[name]
+        let port = if let known { known } else { try Self.freePort() }
         ports[name] = port
         let log = "\(folder)/\(name).log"
         let node = try ChildProcess(
@@ -138,7 +139,8 @@ final class TestMesh {
 
     /// SIGTERM; the exit code.
     func terminate(_ name: String) async throws -> Int32 {
-        let node = try #require(nodes.removeValue(forKey: name))
+        let node = try #require(nodes[name])
+        nodes[name] = nil
         node.send(SIGTERM)
         defer { undertaker.forget(node.pid) }
         return try await node.finished(within: .seconds(30))

@@ -97,14 +97,25 @@ struct IterationTests {
         let suspects = own.unordered.subtracting(own.other)
             .union(shared.unordered.subtracting(shared.other).subtracting(own.other))
         let tokens = file.swift.tokens
-        return tokens.indices.compactMap { index in
+        var found: [Violation] = []
+        for index in tokens.indices {
+            let rest = tokens[index...]
             let isWalked =
                 tokens[index].text == "for"
-                ? isLoopUnordered(tokens[index...], suspects)
-                : suspects.contains(tokens[index].text) && isChainUnordered(tokens[index...])
-            return isWalked
-                ? Violation(file, line: tokens[index].line, "\(tokens[index].text) \(remedy)") : nil
+                ? isLoopUnordered(rest, suspects)
+                : isSuspect(index, in: tokens, suspects) && isChainUnordered(rest)
+            if isWalked, found.last?.line != tokens[index].line {
+                found.append(Violation(file, line: tokens[index].line, "this \(remedy)"))
+            }
         }
+        return found
+    }
+
+    /// A name of one of the suspects, and no member of every collection.
+    private static func isSuspect(_ index: Int, in tokens: [Token], _ names: Set<String>) -> Bool {
+        guard names.contains(tokens[index].text) else { return false }
+        let isMember = index > 1 && tokens[index - 1].text == "." && tokens[index - 2].text != "self"
+        return !isMember || !["indices", "keys", "values"].contains(tokens[index].text)
     }
 
     /// `for … in EXPRESSION {`.
@@ -122,12 +133,12 @@ struct IterationTests {
         }
         let texts = expression.map(\.text)
         guard !texts.contains("sorted") else { return false }
-        if texts.contains("keys") || texts.contains("values"), texts.last != ")" {
-            return !orderless.contains { texts.contains($0) }
-        }
-        // The whole expression is a path to the dictionary.
+        // The whole expression is a path, to a dictionary or to its keys.
         let isPath = texts.allSatisfy { $0 == "." || $0.first?.isLetter == true }
-        return isPath && suspects.contains(texts.last ?? "")
+        guard isPath, let last = texts.last else { return false }
+        if texts.count > 2, last == "keys" || last == "values" { return true }
+        let isOwn = texts.count == 1 || texts.first == "self" || last != "indices"
+        return isOwn && suspects.contains(last)
     }
 
     private static let walks: Set = [

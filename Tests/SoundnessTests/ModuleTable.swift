@@ -53,7 +53,10 @@ enum ModuleTable {
 
         Row(
             name: "Runtime", level: 4,
-            outside: ["Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization"]),
+            outside: [
+                "Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
+                "UnixSignals",
+            ]),
         Row(
             name: "swiftlet", level: 5,
             outside: [

@@ -33,7 +33,8 @@ extension SwiftText {
         let isMember = index > 0 && tokens[index - 1].text == "."
         switch tokens[index].text {
         case "func": return next
-        case "init", "subscript": return !isMember && "(?!<".contains(next) ? tokens[index].text : nil
+        case "init", "subscript":
+            return !isMember && ["(", "?", "!", "<"].contains(next) ? tokens[index].text : nil
         case "deinit": return "deinit"
         default: return nil
         }

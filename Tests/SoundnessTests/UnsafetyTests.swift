@@ -2,9 +2,10 @@ import Testing
 
 /// Whatever the compiler does not check says why it is right.
 ///
-/// A comment covers what stands on its own line or on the three lines below its end. The word
-/// `unsafe` is also covered by a comment at the head of the function, the property or the type
-/// around it, because one reason often holds for a whole body; the other promises want their own.
+/// A comment covers what stands on its own line or on the three lines below it. The word `unsafe`
+/// is also covered from the head of a function, property or type around it, because one reason
+/// often holds for a whole body; but only by a comment that speaks of memory, since nearly every
+/// head has one about something else. The other promises want a comment of their own.
 struct UnsafetyTests {
     static let reach = 3
 
@@ -38,7 +39,7 @@ struct UnsafetyTests {
     @Test func `a comment at the head covers the word unsafe in the body, and no force`() {
         let text = """
             struct A {
-                // The buffer lives as long as the call.
+                // The memory lives as long as the call.
                 func a() {
                     step()
                     step()
@@ -47,6 +48,7 @@ struct UnsafetyTests {
                     let c = d!
                 }
 
+                /// Takes the next step.
                 func b() {
                     step()
                     step()
@@ -56,12 +58,12 @@ struct UnsafetyTests {
             }
             """
         let found = Self.violations(in: SourceFile(path: "A.swift", text: text))
-        #expect(found.map(\.line) == [8, 15])
+        #expect(found.map(\.line) == [8, 16])
     }
 
     static func violations(in file: SourceFile) -> [Violation] {
         let tokens = file.swift.tokens
-        let bodies = Bodies(file.swift)
+        let bodies = Bodies(file)
         var found: [Violation] = []
         for index in tokens.indices {
             guard let promise = promise(at: index, in: tokens) else { continue }
@@ -101,26 +103,43 @@ struct UnsafetyTests {
         (max(1, line - reach)...line).contains { file.swift.commentLines.contains($0) }
     }
 
-    /// Everything in braces, with what stands at its head.
+    /// Everything in braces, with what is said of memory at its head.
     private struct Bodies {
-        /// Lines of each body whose head has a comment.
+        private static let words = [
+            "unsafe", "memory", "pointer", "buffer", "bounds", "alive", "lives", "outlives",
+            "mapped", "initialised", "aligned", "in range", "page",
+        ]
         private var covered: [ClosedRange<Int>] = []
 
-        init(_ text: SwiftText) {
+        init(_ file: SourceFile) {
+            let text = file.swift
             var opens: [Int] = []
             for (index, token) in text.tokens.enumerated() {
                 if token.text == "{" { opens.append(index) }
                 guard token.text == "}", let open = opens.popLast() else { continue }
                 let head = Self.head(of: open, in: text)
-                // Directly above the head, or first in the body.
-                let first = head - 1, inside = text.tokens[open].line + 1
-                if text.commentOnlyLines.contains(first) || text.commentOnlyLines.contains(inside) {
+                let above = Self.block(endingAt: head - 1, in: file)
+                if Self.words.contains(where: { above.contains($0) }) {
                     covered.append(head...token.line)
                 }
             }
         }
 
         func hasComment(around line: Int) -> Bool { covered.contains { $0.contains(line) } }
+
+        /// The comment, and attributes below it, that end on this line.
+        private static func block(endingAt line: Int, in file: SourceFile) -> String {
+            var line = line
+            var text = ""
+            while line > 0 {
+                let content = file.lines[line - 1].drop { $0 == " " }
+                let isComment = file.swift.commentOnlyLines.contains(line)
+                guard isComment || content.hasPrefix("@") else { break }
+                if isComment { text += content.lowercased() + "\n" }
+                line -= 1
+            }
+            return text
+        }
 
         /// The line where the declaration or statement begins whose body opens there.
         private static func head(of open: Int, in text: SwiftText) -> Int {
@@ -130,19 +149,15 @@ struct UnsafetyTests {
                 let token = text.tokens[index]
                 if [")", "]"].contains(token.text) { depth += 1 }
                 if ["(", "["].contains(token.text) { depth -= 1 }
-                let before = text.tokens[index - 1].text
-                let isAttribute = before == ")" && token.isFirst == false
-                if token.isFirst, depth <= 0, index != open, !isAttribute,
-                    !["->", "where", "{", "throws", ")"].contains(token.text)
-                {
+                if token.isFirst, depth <= 0, !continuations.contains(token.text) {
                     return token.line
-                }
-                if index != open, depth <= 0, ["{", "}"].contains(token.text) {
-                    return text.tokens[index + 1].line
                 }
                 index -= 1
             }
             return text.tokens[0].line
         }
+
+        /// What may stand first on a line and continues the line before.
+        private static let continuations: Set = ["-", "where", "{", ")", "]", "throws", ":"]
     }
 }

@@ -1,142 +1,326 @@
 """Talks to a node with the public OpenAI client, as any application would.
 
-usage: openai_chat.py --base-url URL [--unix-socket PATH] [--ca FILE] --api-key KEY --model NAME
+usage: openai_chat.py --base-url URL --ca FILE --api-key KEY --model NAME --context-length N
 
-Prints one JSON document: what each call gave. Exits with 0 when all of them went as the schema
-says; else the first that did not is named on stderr.
+Makes each check of CHECKS on its own and prints a JSON list of {"check": TEXT, "ok": BOOL,
+"detail": TEXT}. Exits with 0 when it could make them all, whatever they gave.
 """
 
 import argparse
+import concurrent.futures
 import json
-import ssl
 import sys
+import traceback
+from typing import Literal
 
+import httpx
 import openai
+import pydantic
 
-try:
-    import httpx2 as httpx  # what newer versions of the client stand on
-except ImportError:
-    import httpx
+CHECKS = []
+MESSAGES = [
+    {"role": "system", "content": "You are a helpful assistant."},
+    {"role": "user", "content": "Name three colours of the rainbow."},
+]
+FRANCE = "The capital of France is"
+# The continuation that llama.cpp gives for these 19 tokens.
+FRANCE_CONTINUED = (
+    " Paris.\n\nThe United States has a population of approximately 321 million people.")
 
 
-def client_for(options):
-    if options.unix_socket:
-        transport = httpx.HTTPTransport(uds=options.unix_socket)
-        http = httpx.Client(transport=transport, timeout=600)
-    else:
-        http = httpx.Client(verify=ssl.create_default_context(cafile=options.ca), timeout=600)
-    return openai.OpenAI(
-        base_url=options.base_url, api_key=options.api_key, http_client=http, max_retries=0)
+def check(sentence):
+    def add(function):
+        CHECKS.append((sentence, function))
+        return function
+    return add
 
 
 def expect(condition, what):
     if not condition:
-        print(f"openai client: {what}", file=sys.stderr)
-        sys.exit(1)
+        raise AssertionError(what)
 
 
-def refused(call, error, what):
+class Node:
+    """A client, and the model to use with it."""
+
+    def __init__(self, options):
+        self.options = options
+        self.model = options.model
+        self.client = self.make_client(options.ca, options.api_key)
+
+    def make_client(self, ca, key):
+        http = httpx.Client(verify=ca, timeout=120)
+        return openai.OpenAI(
+            base_url=self.options.base_url, api_key=key, http_client=http, max_retries=0)
+
+    def chat(self, **changes):
+        request = {
+            "model": self.model, "messages": MESSAGES, "temperature": 0, "max_tokens": 24}
+        return self.client.chat.completions.create(**(request | changes))
+
+    def text(self, **changes):
+        return self.chat(**changes).choices[0].message.content
+
+
+def refused(call, error):
     try:
         call()
     except error as raised:
-        return {"status": raised.status_code, "message": raised.message}
-    expect(False, f"{what} was not refused with {error.__name__}")
+        return raised
+    raise AssertionError(f"not refused with {error.__name__}")
 
 
-def whole_chat(client, model, messages):
-    answer = client.chat.completions.create(
-        model=model, messages=messages, temperature=0, max_tokens=24, seed=1)
-    choice = answer.choices[0]
+class Stream:
+    """What a streamed chat gave, put together again."""
+
+    def __init__(self, chunks):
+        self.text, self.roles, self.reasons = "", [], []
+        self.usage, self.piece_count, self.ids = None, 0, set()
+        for chunk in chunks:
+            expect(chunk.object == "chat.completion.chunk", f"object is {chunk.object}")
+            expect(self.usage is None, "a chunk came after the usage")
+            self.ids.add(chunk.id)
+            if chunk.usage:
+                expect(not chunk.choices, "the chunk with the usage has choices")
+                self.usage = chunk.usage
+                continue
+            choice = chunk.choices[0]
+            if choice.delta.role:
+                self.roles.append(choice.delta.role)
+            if choice.delta.content:
+                expect(not self.reasons, "text came after the finish reason")
+                self.text += choice.delta.content
+                self.piece_count += 1
+            if choice.finish_reason:
+                self.reasons.append(choice.finish_reason)
+
+
+@check("models.list names the deployed model, models.retrieve gives it")
+def _(node):
+    names = [model.id for model in node.client.models.list()]
+    expect(names == [node.model], f"the models are {names}")
+    expect(node.client.models.retrieve(node.model).id == node.model, "retrieve gave another")
+    refused(lambda: node.client.models.retrieve("no-such-model"), openai.NotFoundError)
+
+
+@check("a chat gives one assistant message")
+def _(node):
+    answer = node.chat()
     expect(answer.object == "chat.completion", f"object is {answer.object}")
-    expect(choice.message.role == "assistant", f"role is {choice.message.role}")
-    expect(choice.message.content, "the answer is empty")
-    expect(choice.finish_reason in ("stop", "length"), f"reason is {choice.finish_reason}")
-    usage = answer.usage
-    expect(usage.completion_tokens > 0, "no completion tokens are counted")
-    expect(usage.prompt_tokens > 0, "no prompt tokens are counted")
-    expect(usage.total_tokens == usage.prompt_tokens + usage.completion_tokens, "total is wrong")
-    return choice.message.content, choice.finish_reason, usage
+    expect(answer.model == node.model, f"model is {answer.model}")
+    expect(len(answer.choices) == 1, f"{len(answer.choices)} choices")
+    message = answer.choices[0].message
+    expect(message.role == "assistant", f"role is {message.role}")
+    expect(message.content.strip(), "the answer is empty")
+    expect("<|im_" not in message.content, f"control tokens in {message.content!r}")
 
 
-def streamed_chat(client, model, messages):
-    text, roles, reasons, usage, pieces = "", [], [], None, 0
-    stream = client.chat.completions.create(
-        model=model, messages=messages, temperature=0, max_tokens=24, seed=1, stream=True,
-        stream_options={"include_usage": True})
-    for chunk in stream:
-        expect(chunk.object == "chat.completion.chunk", f"object is {chunk.object}")
-        if chunk.usage:
-            expect(not chunk.choices, "the chunk with the usage has choices")
-            usage = chunk.usage
-            continue
-        expect(usage is None, "a chunk came after the usage")
-        choice = chunk.choices[0]
-        if choice.delta.role:
-            roles.append(choice.delta.role)
-        if choice.delta.content:
-            expect(not reasons, "text came after the finish reason")
-            text += choice.delta.content
-            pieces += 1
-        if choice.finish_reason:
-            reasons.append(choice.finish_reason)
-    expect(roles == ["assistant"], f"roles are {roles}")
-    expect(len(reasons) == 1, f"reasons are {reasons}")
-    expect(usage is not None, "include_usage gave no usage")
-    return text, reasons[0], usage, pieces
+@check("a streamed chat says the same as a whole one, in pieces")
+def _(node):
+    whole = node.chat().choices[0]
+    stream = Stream(node.chat(stream=True))
+    expect(stream.text == whole.message.content, f"{stream.text!r}, {whole.message.content!r}")
+    expect(stream.reasons == [whole.finish_reason], f"{stream.reasons}, {whole.finish_reason}")
+    expect(stream.roles == ["assistant"], f"roles are {stream.roles}")
+    expect(stream.piece_count > 1, "the stream came in one piece")
+    expect(len(stream.ids) == 1, f"one stream has the ids {stream.ids}")
+    expect(stream.usage is None, "there is usage that nobody asked for")
+
+
+@check("usage counts the tokens, the same in a stream that includes it")
+def _(node):
+    usage = node.chat(max_tokens=7).usage
+    expect(usage.prompt_tokens > 10, f"{usage.prompt_tokens} prompt tokens")
+    expect(usage.completion_tokens == 7, f"{usage.completion_tokens} completion tokens")
+    expect(usage.total_tokens == usage.prompt_tokens + 7, f"{usage.total_tokens} in all")
+    stream = Stream(node.chat(
+        max_tokens=7, stream=True, stream_options={"include_usage": True}))
+    expect(stream.usage == usage, f"the stream counts {stream.usage}, the whole {usage}")
+
+
+@check("max_tokens and max_completion_tokens end a chat with the reason length")
+def _(node):
+    long = node.text(max_tokens=12)
+    for name in ["max_tokens", "max_completion_tokens"]:
+        request = {"max_tokens": openai.omit} | {name: 4}
+        answer = node.chat(**request)
+        choice = answer.choices[0]
+        expect(choice.finish_reason == "length", f"{name}: reason is {choice.finish_reason}")
+        expect(answer.usage.completion_tokens == 4, f"{name}: {answer.usage}")
+        expect(long.startswith(choice.message.content), f"{choice.message.content!r}, {long!r}")
+
+
+@check("a chat that the model ends itself has the reason stop")
+def _(node):
+    # Recorded from llama.cpp.
+    answer = node.chat(
+        messages=[{"role": "user", "content": "What is 2+2?"}], max_tokens=40)
+    expect(answer.choices[0].finish_reason == "stop", f"{answer.choices[0].finish_reason}")
+    text = answer.choices[0].message.content
+    expect(text == "The answer to this classic math problem is 4.", repr(text))
+
+
+@check("stop ends the text before the stop string, whole and streamed")
+def _(node):
+    whole = node.text()
+    stop = whole.split()[3]
+    before = whole[:whole.index(stop)]
+    expect(before.strip(), f"nothing before {stop!r} in {whole!r}")
+    choice = node.chat(stop=["never said", stop]).choices[0]
+    expect(choice.message.content == before, f"{choice.message.content!r}, not {before!r}")
+    expect(choice.finish_reason == "stop", f"reason is {choice.finish_reason}")
+    stream = Stream(node.chat(stop=stop, stream=True))
+    expect(stream.text == before, f"streamed {stream.text!r}, not {before!r}")
+    expect(stream.reasons == ["stop"], f"streamed reasons are {stream.reasons}")
+
+
+@check("the seed decides what a temperature draws")
+def _(node):
+    texts = [node.text(temperature=1.2, seed=seed) for seed in (1, 1, 2, 3)]
+    expect(texts[0] == texts[1], f"one seed, two texts: {texts[:2]}")
+    expect(len(set(texts)) > 1, f"three seeds, one text: {texts[0]!r}")
+    expect(node.text(seed=1) == node.text(seed=2), "a seed changes the text at temperature 0")
+
+
+class Colour(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+    name: str = pydantic.Field(max_length=24)
+    kind: Literal["warm", "cold"]
+    brightness: int
+    likes: list[bool] = pydantic.Field(min_length=1, max_length=3)
+
+
+@check("response_format json_schema gives JSON that validates, at any temperature")
+def _(node):
+    schema = Colour.model_json_schema()
+    for settings in [
+        {"temperature": 0}, {"temperature": 1.5, "seed": 5}, {"temperature": 2, "seed": 6},
+    ]:
+        answer = node.chat(
+            max_tokens=160, response_format={
+                "type": "json_schema",
+                "json_schema": {"name": "colour", "strict": True, "schema": schema}}, **settings)
+        text = answer.choices[0].message.content
+        expect(answer.choices[0].finish_reason == "stop", f"{settings}: unfinished {text!r}")
+        Colour.model_validate(json.loads(text))
+
+
+@check("chat.completions.parse gives the class that was asked for")
+def _(node):
+    answer = node.client.chat.completions.parse(
+        model=node.model, messages=MESSAGES, temperature=0, max_tokens=160,
+        response_format=Colour)
+    expect(isinstance(answer.choices[0].message.parsed, Colour), "nothing was parsed")
+
+
+@check("a schema that cannot be kept is a BadRequestError naming the keyword")
+def _(node):
+    schema = {
+        "type": "object", "properties": {"a": {"type": "string", "pattern": "^x+$"}},
+        "required": ["a"], "additionalProperties": False}
+    error = refused(
+        lambda: node.chat(response_format={
+            "type": "json_schema", "json_schema": {"name": "x", "schema": schema}}),
+        openai.BadRequestError)
+    expect("pattern" in error.message, error.message)
+
+
+@check("a wrong key is an AuthenticationError")
+def _(node):
+    stranger = node.make_client(node.options.ca, "wrong")
+    for call in [
+        stranger.models.list,
+        lambda: stranger.chat.completions.create(model=node.model, messages=MESSAGES),
+    ]:
+        error = refused(call, openai.AuthenticationError)
+        expect(error.code == "invalid_api_key", f"code is {error.code}")
+
+
+@check("a client that does not trust the mesh's root is not connected")
+def _(node):
+    refused(node.make_client(True, node.options.api_key).models.list, openai.APIConnectionError)
+
+
+@check("an unknown model is a NotFoundError, whole and streamed")
+def _(node):
+    for stream in [False, True]:
+        error = refused(
+            lambda: node.chat(model="no-such-model", stream=stream), openai.NotFoundError)
+        expect("no-such-model" in error.message, error.message)
+        expect(error.code == "model_not_found", f"code is {error.code}")
+
+
+@check("an over-long prompt is a BadRequestError naming the limit")
+def _(node):
+    long = [{"role": "user", "content": "word " * (node.options.context_length + 1)}]
+    for stream in [False, True]:
+        error = refused(lambda: node.chat(messages=long, stream=stream), openai.BadRequestError)
+        expect(str(node.options.context_length) in error.message, error.message)
+        expect(error.code == "context_length_exceeded", f"code is {error.code}")
+
+
+@check("a parameter that is not carried out is a BadRequestError naming it")
+def _(node):
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    for name, value in [("tools", [tool]), ("n", 2), ("logit_bias", {"5": 1})]:
+        error = refused(lambda: node.chat(**{name: value}), openai.BadRequestError)
+        expect(error.param == name, f"param is {error.param}, not {name}")
+    error = refused(lambda: node.chat(temperature=-1), openai.BadRequestError)
+    expect("temperature" in error.message, error.message)
+
+
+@check("completions continue a raw prompt as llama.cpp does, whole and streamed")
+def _(node):
+    request = {"model": node.model, "prompt": FRANCE, "temperature": 0, "max_tokens": 19}
+    answer = node.client.completions.create(**request)
+    expect(answer.object == "text_completion", f"object is {answer.object}")
+    expect(answer.choices[0].text == FRANCE_CONTINUED, repr(answer.choices[0].text))
+    expect(answer.usage.prompt_tokens == 5, f"{answer.usage.prompt_tokens} prompt tokens")
+    expect(answer.usage.completion_tokens == 19, f"{answer.usage.completion_tokens} tokens")
+    stream = node.client.completions.create(**request, stream=True)
+    text = "".join(chunk.choices[0].text for chunk in stream)
+    expect(text == FRANCE_CONTINUED, f"streamed {text!r}")
+
+
+@check("two chats at once say what each says alone")
+def _(node):
+    other = [{"role": "user", "content": "Write a sentence about the sea."}]
+    alone = [node.text(), node.text(messages=other)]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        tasks = [pool.submit(node.text), pool.submit(node.text, messages=other)]
+        together = [task.result() for task in tasks]
+    expect(together == alone, f"{together}, alone {alone}")
+
+
+@check("a stream that the client leaves does not hold up the next chat")
+def _(node):
+    expected = node.text(max_tokens=4)
+    stream = node.chat(stream=True, max_tokens=2000, messages=[
+        {"role": "user", "content": "Count from one to one thousand in words."}])
+    for _, _ in zip(range(3), stream):
+        pass
+    stream.close()
+    expect(node.text(max_tokens=4, timeout=20) == expected, "another text afterwards")
+
+
+def run(sentence, function, node):
+    try:
+        function(node)
+        return {"check": sentence, "ok": True, "detail": ""}
+    except Exception as error:  # The report says whatever went wrong, and goes on.
+        traceback.print_exc()
+        return {"check": sentence, "ok": False, "detail": f"{type(error).__name__}: {error}"}
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--base-url", default="http://node/v1")
-    parser.add_argument("--unix-socket")
-    parser.add_argument("--ca")
-    parser.add_argument("--api-key", default="none")
+    parser.add_argument("--base-url", required=True)
+    parser.add_argument("--ca", required=True)
+    parser.add_argument("--api-key", required=True)
     parser.add_argument("--model", required=True)
-    options = parser.parse_args()
-    client = client_for(options)
-    messages = [
-        {"role": "system", "content": "You are a helpful assistant."},
-        {"role": "user", "content": "Name three colours of the rainbow."},
-    ]
-
-    models = [model.id for model in client.models.list()]
-    expect(options.model in models, f"{options.model} is not among the models {models}")
-    expect(client.models.retrieve(options.model).id == options.model, "retrieve gave another model")
-
-    text, reason, usage = whole_chat(client, options.model, messages)
-    streamed, streamed_reason, streamed_usage, pieces = streamed_chat(
-        client, options.model, messages)
-    expect(streamed == text, f"the stream says {streamed!r}, the whole answer {text!r}")
-    expect(streamed_reason == reason, "stream and whole answer end for different reasons")
-    expect(streamed_usage == usage, "stream and whole answer count differently")
-    expect(pieces > 1, "the stream came in one piece")
-
-    completion = client.completions.create(
-        model=options.model, prompt="The capital of France is", temperature=0, max_tokens=8)
-    expect(completion.object == "text_completion", f"object is {completion.object}")
-    expect(completion.choices[0].text, "the completion is empty")
-
-    missing = refused(
-        lambda: client.chat.completions.create(model="no-such-model", messages=messages),
-        openai.NotFoundError, "an unknown model")
-    tools = refused(
-        lambda: client.chat.completions.create(
-            model=options.model, messages=messages,
-            tools=[{"type": "function", "function": {"name": "f", "parameters": {}}}]),
-        openai.BadRequestError, "a parameter that is not carried out")
-    refusals = {"unknown_model": missing, "unsupported": tools}
-    if not options.unix_socket:
-        stranger = client.with_options(api_key="wrong")
-        refusals["wrong_key"] = refused(
-            lambda: stranger.models.list(), openai.AuthenticationError, "a wrong key")
-
-    json.dump(
-        {
-            "models": models, "text": text, "finish_reason": reason, "pieces": pieces,
-            "prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens,
-            "completion": completion.choices[0].text, "refusals": refusals,
-        }, sys.stdout)
-    print()
+    parser.add_argument("--context-length", type=int, required=True)
+    node = Node(parser.parse_args())
+    json.dump([run(sentence, function, node) for sentence, function in CHECKS], sys.stdout)
 
 
 if __name__ == "__main__":

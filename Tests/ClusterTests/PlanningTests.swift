@@ -1,0 +1,97 @@
+import Basics
+import Foundation
+import Testing
+
+extension MeshTests {
+    private static let goal = "Count the primes below 50000."
+
+    @Test func `a plan reaches its goal, and survives its coordinator`() async throws {
+        try await TestMesh.with { mesh in
+            let primes = try await Guest.build("primes", in: mesh.folder)
+            try await mesh.succeed(
+                "model add", on: "ada", TestMesh.modelFile, "--name", "smol", "--license",
+                "Apache-2.0")
+            try await mesh.succeed("model deploy", on: "ada", "smol", "--stages", "2")
+            let outcome = try await plan(primes, mesh, on: "bob").outcome(within: .seconds(120))
+            let calm = try outcome.json()
+            expectSteps(calm)
+            #expect(calm["state"] == "succeeded", "\(calm.text)")
+
+            let coordinator = try await mesh.coordinator()
+            let node = try #require(mesh.names.first { $0 != coordinator })
+            let command = try plan(primes, mesh, on: node)
+            // In the middle: a step is done, and the plan is not.
+            var before: JSON = nil
+            try await mesh.wait("the first step to be done", each: .milliseconds(10)) {
+                let plans = try await mesh.get("/api/plans", on: node)["plans"]?.asArray ?? []
+                let others = plans.compactMap { $0["plan"]?.asString }
+                    .filter { $0 != calm["plan"]?.asString }
+                guard let id = others.first else { return false }
+                before = try await mesh.get("/api/plans/\(id)", on: node)
+                return !doneSteps(before).isEmpty
+            }
+            let wasRunning = before["state"] == "running"
+            mesh.kill9(coordinator)
+            #expect(wasRunning, "the plan was too fast to be interrupted")
+            let end = try await command.outcome(within: .seconds(180)).json()
+            try await expectContinued(before, end, mesh)
+            #expect(end["state"] == calm["state"])
+            #expect(end["coordinator"] != before["coordinator"])
+            let tools = (end["steps"]?.asArray ?? []).compactMap { $0["tool"]?.asString }
+            print("plan after the death of its coordinator: \(tools), \(end["answer"]?.text ?? "")")
+        }
+    }
+
+    private func plan(
+        _ primes: String, _ mesh: TestMesh, on node: String
+    ) throws -> TestMesh.Command {
+        try mesh.launch(
+            "agent run", on: node,
+            [
+                "--json", Self.goal, "--max-steps", "4", "--program",
+                "\(primes)=Counts the primes below a number, its one argument.", "--license", "MIT",
+            ])
+    }
+
+    private func doneSteps(_ plan: JSON) -> [JSON] {
+        (plan["steps"]?.asArray ?? []).filter { $0["observation"]?.asString != nil }
+    }
+
+    /// Every call parses, and the program was run with what came of it in the observation.
+    private func expectSteps(_ plan: JSON) {
+        let steps = plan["steps"]?.asArray ?? []
+        #expect(!steps.isEmpty)
+        for step in steps {
+            let tool = step["tool"]?.asString ?? ""
+            #expect(["run", "read", "generate", "finish"].contains(tool), "\(step.text)")
+            #expect(step["arguments"]?.asObject != nil, "\(step.text)")
+        }
+        let runs = steps.filter { $0["tool"] == "run" }
+        #expect(!runs.isEmpty, "\(plan.text)")
+        #expect(runs.contains { $0["observation"]?.asString?.contains("primes") == true })
+    }
+
+    /// What was done before the kill stands as it was, and no task was done twice.
+    private func expectContinued(_ before: JSON, _ end: JSON, _ mesh: TestMesh) async throws {
+        expectSteps(end)
+        let steps = end["steps"]?.asArray ?? []
+        for step in doneSteps(before) {
+            let same = steps.first { $0["step"] == step["step"] }
+            #expect(same == step, "a finished step changed: \(step.text)")
+        }
+        #expect(steps.compactMap { $0["step"]?.asInteger } == Array(1...Int64(steps.count)))
+        let ids = steps.compactMap { $0["task"]?.asString }
+        #expect(Set(ids).count == ids.count)
+        for name in mesh.names {
+            let tasks = try await mesh.get("/api/tasks", on: name)["tasks"]?.asArray ?? []
+            for id in ids {
+                #expect(tasks.filter { $0["task"]?.asString == id }.count == 1)
+            }
+        }
+        for step in doneSteps(before) {
+            let id = try #require(step["task"]?.asString)
+            let task = try await mesh.get("/api/tasks/\(id)", on: mesh.names[0])
+            #expect(task["attempt"]?.asInteger == 1, "a finished step ran again: \(task.text)")
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import Basics
+import Foundation
+import Inference
+import Testing
+
+/// The PyPI `openai` client against a node that this suite starts: what an application that was
+/// written for another server may rely on.
+struct OpenAIClientTests {
+    /// What `Clients/openai_chat.py` reports on.
+    static let sentences = [
+        "models.list names the deployed model, models.retrieve gives it",
+        "a chat gives one assistant message",
+        "a streamed chat says the same as a whole one, in pieces",
+        "usage counts the tokens, the same in a stream that includes it",
+        "max_tokens and max_completion_tokens end a chat with the reason length",
+        "a chat that the model ends itself has the reason stop",
+        "stop ends the text before the stop string, whole and streamed",
+        "the seed decides what a temperature draws",
+        "response_format json_schema gives JSON that validates, at any temperature",
+        "chat.completions.parse gives the class that was asked for",
+        "a schema that cannot be kept is a BadRequestError naming the keyword",
+        "a wrong key is an AuthenticationError",
+        "a client that does not trust the mesh's root is not connected",
+        "an unknown model is a NotFoundError, whole and streamed",
+        "an over-long prompt is a BadRequestError naming the limit",
+        "a parameter that is not carried out is a BadRequestError naming it",
+        "completions continue a raw prompt as llama.cpp does, whole and streamed",
+        "two chats at once say what each says alone",
+        "a stream that the client leaves does not hold up the next chat",
+    ]
+
+    @Test(arguments: sentences)
+    func `the openai client finds that`(sentence: String) throws {
+        let report = try Self.report.get()
+        let finding = try #require(report.findings.first { $0["check"]?.asString == sentence })
+        #expect(finding["ok"] == true, "\(finding["detail"]?.asString ?? "no detail")")
+    }
+
+    @Test func `every check of the script is asserted, and the node stops cleanly`() throws {
+        let report = try Self.report.get()
+        #expect(report.findings.compactMap { $0["check"]?.asString } == Self.sentences)
+        #expect(report.nodeExitCode == 0)
+    }
+
+    struct Report {
+        var findings: [JSON]
+        var nodeExitCode: Int32
+    }
+
+    /// One node and one run of the script for all tests of the suite.
+    static let report: Result<Report, NodeFailure> = {
+        do {
+            return .success(try makeReport())
+        } catch let failure as NodeFailure {
+            return .failure(failure)
+        } catch {
+            return .failure(NodeFailure("\(error)"))
+        }
+    }()
+
+    private static func makeReport() throws -> Report {
+        let contextLength = try ModelFile(path: ClientProgram.model()).description.contextLength
+        let node = try OpenAINode()
+        let run: ClientProgram
+        do {
+            run = try ClientProgram(
+                script: "openai_chat.py",
+                [
+                    "--base-url", "\(node.url)/v1", "--ca", node.root, "--api-key", node.key,
+                    "--model", OpenAINode.modelName, "--context-length", "\(contextLength)",
+                ])
+        } catch {
+            _ = try? node.stop()
+            throw error
+        }
+        let exitCode = try node.stop()
+        guard run.exitCode == 0, let findings = try JSON(parsing: run.output).asArray else {
+            throw NodeFailure("the client script ended with \(run.exitCode): \(run.shortComplaint)")
+        }
+        return Report(findings: findings, nodeExitCode: exitCode)
+    }
+}
