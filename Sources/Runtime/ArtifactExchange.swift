@@ -23,7 +23,8 @@ actor ArtifactExchange {
     static let chunksUnderWay = 4
     static let offerLimit = Duration.seconds(1)
     static let chunkLimit = Duration.seconds(5)
-    static let findingAttemptCount = 15
+    /// How often everybody is asked for a holder: a node may be on its way back.
+    static let askCount = 15
 
     struct Missing: Error {
         var artifact: Digest
@@ -55,11 +56,15 @@ actor ArtifactExchange {
     }
 
     /// Returns when the artifact is kept here; asks `holders` first, then everybody.
-    func fetch(_ artifact: Digest, from holders: [NodeID] = [], byteCountMax: Int) async throws {
+    func fetch(
+        _ artifact: Digest, from holders: [NodeID] = [], byteCountMax: Int,
+        askCount: Int = ArtifactExchange.askCount
+    ) async throws {
         if store.contains(artifact) { return }
         if let running = fetches[artifact] { return try await running.value }
         let task = Task { [self] in
-            try await pull(artifact, from: holders, byteCountMax: byteCountMax)
+            try await pull(
+                artifact, from: holders, byteCountMax: byteCountMax, askCount: askCount)
         }
         fetches[artifact] = task
         defer { fetches[artifact] = nil }
@@ -67,12 +72,12 @@ actor ArtifactExchange {
     }
 
     private nonisolated func pull(
-        _ artifact: Digest, from holders: [NodeID], byteCountMax: Int
+        _ artifact: Digest, from holders: [NodeID], byteCountMax: Int, askCount: Int
     ) async throws {
         for holder in holders where holder != outlet.own {
             if try await pull(artifact, from: holder, byteCountMax: byteCountMax) { return }
         }
-        for _ in 0..<Self.findingAttemptCount {
+        for _ in 0..<askCount {
             try Task.checkCancellation()
             let peers = await outlet.peers()
             let outlet = outlet

@@ -108,6 +108,19 @@ final class Generator: Sendable {
     func generate(
         _ order: GenerationOrder, emit: @escaping Emit
     ) async throws -> GenerationOutcome {
+        try await generate(order, from: open(order), emit: emit)
+    }
+
+    /// A generation whose request is known to be sound.
+    struct Opening: Sendable {
+        fileprivate var deployment: ModelDeployed
+        fileprivate var book: ModelShelf.Book
+        fileprivate var prompt: [TokenID]
+        fileprivate var tokenCountMax: Int
+    }
+
+    /// Finds everything that is wrong with a request, before its first token.
+    func open(_ order: GenerationOrder) async throws -> Opening {
         let deployment = try await placement(of: order.model)
         let book = try await book(of: deployment)
         let prompt = try book.tokens(of: order.input)
@@ -123,9 +136,16 @@ final class Generator: Sendable {
                 code: "context_length_exceeded", parameter: "messages")
         }
         try checkSampling(order)
+        return Opening(
+            deployment: deployment, book: book, prompt: prompt, tokenCountMax: wanted)
+    }
+
+    func generate(
+        _ order: GenerationOrder, from opening: Opening, emit: @escaping Emit
+    ) async throws -> GenerationOutcome {
         var run = GenerationRun(
-            order: order, prompt: prompt, tokenCountMax: wanted, deployment: deployment,
-            book: book, emit: emit)
+            order: order, prompt: opening.prompt, tokenCountMax: opening.tokenCountMax,
+            deployment: opening.deployment, book: opening.book, emit: emit)
         try await decode(&run)
         return try await finish(run)
     }

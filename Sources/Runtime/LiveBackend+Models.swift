@@ -140,12 +140,13 @@ extension LiveBackend {
         _ request: GenerationRequest
     ) async throws -> AsyncThrowingStream<GenerationEvent, any Error> {
         // What is wrong with the request should be an answer, not the end of a stream.
-        _ = try await node.generator.placement(of: request.model)
         let generator = node.generator
+        let order = GenerationOrder(request)
+        let opening = try await generator.open(order)
         let (stream, continuation) = AsyncThrowingStream.makeStream(of: GenerationEvent.self)
         let work = Task {
             do {
-                let outcome = try await generator.generate(GenerationOrder(request)) { piece in
+                let outcome = try await generator.generate(order, from: opening) { piece in
                     continuation.yield(.text(piece.text, tokens: piece.tokens.map { Int($0) }))
                 }
                 continuation.yield(.finished(outcome.document))

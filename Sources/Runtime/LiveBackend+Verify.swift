@@ -76,7 +76,15 @@ extension LiveBackend {
                     "\(text) is no task, artifact or statement that this mesh knows",
                     "not_found")
             }
-            return [Document(bundle: try await statement(digest))]
+            do {
+                try await node.exchange.fetch(
+                    digest, byteCountMax: SignedStatement.byteCountMax, askCount: 2)
+                return [Document(bundle: try node.exchange.store.read(digest))]
+            } catch {
+                throw Self.notFound(
+                    "nothing that is signed in this mesh is about \(digest.short): the bytes were "
+                        + "changed, or they were never added", "not_signed")
+            }
         }
     }
 

@@ -207,7 +207,8 @@ private struct Departure: Service {
     let leaving: Flag
 
     func run() async throws {
-        try await cancelWhenGracefulShutdown {
+        // The sleep is cancelled by a shutdown from outside: that too is a good end.
+        try? await cancelWhenGracefulShutdown {
             while !leaving.isRaised { try await Task.sleep(for: .milliseconds(100)) }
         }
     }

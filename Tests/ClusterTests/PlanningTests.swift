@@ -3,6 +3,7 @@ import Foundation
 import Testing
 
 extension MeshTests {
+    private static let purpose = "Counts the primes below a number, its one argument."
     private static let goal = "Count the primes below 50000."
 
     @Test func `a plan reaches its goal, and survives its coordinator`() async throws {
@@ -19,27 +20,44 @@ extension MeshTests {
 
             let coordinator = try await mesh.coordinator()
             let node = try #require(mesh.names.first { $0 != coordinator })
-            let command = try plan(primes, mesh, on: node)
+            let id = try await open(primes, mesh, on: node)
             // In the middle: a step is done, and the plan is not.
             var before: JSON = nil
-            try await mesh.wait("the first step to be done", each: .milliseconds(10)) {
-                let plans = try await mesh.get("/api/plans", on: node)["plans"]?.asArray ?? []
-                let others = plans.compactMap { $0["plan"]?.asString }
-                    .filter { $0 != calm["plan"]?.asString }
-                guard let id = others.first else { return false }
+            try await mesh.wait("the first step to be done", each: .milliseconds(5)) {
                 before = try await mesh.get("/api/plans/\(id)", on: node)
                 return !doneSteps(before).isEmpty
             }
-            let wasRunning = before["state"] == "running"
             mesh.kill9(coordinator)
-            #expect(wasRunning, "the plan was too fast to be interrupted")
-            let end = try await command.outcome(within: .seconds(180)).json()
+            #expect(before["state"] == "running", "the plan was too fast to be interrupted")
+            var end: JSON = nil
+            try await mesh.wait("the plan to end", within: .seconds(120)) {
+                end = try await mesh.get("/api/plans/\(id)", on: node)
+                return end["state"] != "running"
+            }
             try await expectContinued(before, end, mesh)
             #expect(end["state"] == calm["state"])
             #expect(end["coordinator"] != before["coordinator"])
             let tools = (end["steps"]?.asArray ?? []).compactMap { $0["tool"]?.asString }
             print("plan after the death of its coordinator: \(tools), \(end["answer"]?.text ?? "")")
         }
+    }
+
+    /// Opens a plan through the API, so that its id is known at once.
+    private func open(_ primes: String, _ mesh: TestMesh, on node: String) async throws -> String {
+        let added = try await mesh.json(
+            "sign", on: node, primes, "--kind", "program", "--license", "MIT")
+        let answer = try await mesh.post(
+            "/api/plans",
+            [
+                "goal": .string(Self.goal), "model": "smol", "max_steps": 4,
+                "programs": [
+                    [
+                        "name": "primes.elf", "digest": added["digest"] ?? nil,
+                        "purpose": .string(Self.purpose),
+                    ]
+                ],
+            ], on: node)
+        return try #require(answer["plan"]?.asString)
     }
 
     private func plan(
@@ -49,7 +67,7 @@ extension MeshTests {
             "agent run", on: node,
             [
                 "--json", Self.goal, "--max-steps", "4", "--program",
-                "\(primes)=Counts the primes below a number, its one argument.", "--license", "MIT",
+                "\(primes)=\(Self.purpose)", "--license", "MIT",
             ])
     }
 

@@ -46,7 +46,7 @@ struct ClientProgram {
         complaint.split(separator: "\n").suffix(20).joined(separator: "\n")
     }
 
-    private static let scripts = URL(filePath: #filePath).deletingLastPathComponent()
+    static let scripts = URL(filePath: #filePath).deletingLastPathComponent()
         .appending(path: "Clients")
 
     /// Where the set-up puts models and clients.
@@ -66,7 +66,7 @@ struct ClientProgram {
         return path
     }
 
-    private static func python() throws -> String {
+    static func python() throws -> String {
         let path = cache.appending(path: "clients/bin/python3").path
         guard FileManager.default.isExecutableFile(atPath: path) else {
             throw Missing("\(path) is missing: cluster/setup --tests makes it")

@@ -3,7 +3,7 @@ import Glibc
 
 /// A mesh of one real node on loopback, that serves one model over HTTPS.
 ///
-/// The node's parent is a shell that waits for the end of its input: it stops the node when
+/// The node's parent is a script that waits for the end of its input: it stops the node when
 /// `stop` says so, and also when this process is killed and the pipe closes.
 final class OpenAINode {
     static let modelName = "smollm2"
@@ -14,7 +14,7 @@ final class OpenAINode {
 
     private let program: String
     private let folder: URL
-    private let shell = Process()
+    private let tether = Process()
     private let lifeline = Pipe()
     private var data: String { folder.appending(path: "node").path }
     private var log: URL { folder.appending(path: "log") }
@@ -49,35 +49,26 @@ final class OpenAINode {
     func stop() throws -> Int32 {
         defer { try? FileManager.default.removeItem(at: folder) }
         try? lifeline.fileHandleForWriting.close()
-        guard shell.processIdentifier != 0 else { return 0 }
-        shell.waitUntilExit()
-        return shell.terminationStatus
+        guard tether.processIdentifier != 0 else { return 0 }
+        tether.waitUntilExit()
+        return tether.terminationStatus
     }
 
     private func start(control: UInt16, http: UInt16) throws {
         try Data().write(to: log)
         let output = try FileHandle(forWritingTo: log)
-        // Twenty seconds to leave the mesh are plenty; then the node is killed, by its pid.
-        let script = """
-            "$@" </dev/null & node=$!
-            read -r _
-            kill -TERM "$node" 2>/dev/null
-            (sleep 20; kill -KILL "$node") 2>/dev/null & guard=$!
-            wait "$node"; code=$?
-            kill "$guard" 2>/dev/null
-            exit "$code"
-            """
-        shell.executableURL = URL(filePath: "/bin/sh")
-        shell.arguments = [
-            "-c", script, "sh", program, "up", "--data", data,
-            "--listen", "tcp://127.0.0.1:\(control)", "--http", "127.0.0.1:\(http)",
+        tether.executableURL = URL(filePath: try ClientProgram.python())
+        tether.arguments = [
+            ClientProgram.scripts.appending(path: "tethered.py").path, program, "up",
+            "--data", data, "--listen", "tcp://127.0.0.1:\(control)",
+            "--http", "127.0.0.1:\(http)",
         ]
-        shell.environment = ProcessInfo.processInfo.environment
+        tether.environment = ProcessInfo.processInfo.environment
             .merging(["SWIFTLET_API_KEY": key]) { _, new in new }
-        shell.standardInput = lifeline
-        shell.standardOutput = output
-        shell.standardError = output
-        try shell.run()
+        tether.standardInput = lifeline
+        tether.standardOutput = output
+        tether.standardError = output
+        try tether.run()
         // A node that has a coordinator answers for the mesh.
         let deadline = Date.now + 30
         while true {

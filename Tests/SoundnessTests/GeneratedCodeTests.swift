@@ -17,14 +17,18 @@ struct GeneratedCodeTests {
     @Test(
         .enabled(
             if: hasTools,
-            "needs swiftc and protoc-c; protoc-c is in Debian's package protobuf-c-compiler"))
+            "needs swiftc and protoc-c; protoc-c is in Debian's package protobuf-c-compiler"
+        )
+    )
     func `generated code is byte for byte what proto gives`() throws {
         let root = Project.shared.root
         let into = FileManager.default.temporaryDirectory
             .appending(path: "swiftlet-proto-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: into) }
         let (status, output) = try Tool.run(
-            root.appending(path: "proto/generate").path, ["--into", into.path])
+            root.appending(path: "proto/generate").path,
+            ["--into", into.path]
+        )
         try #require(status == 0, "proto/generate: \(output)")
 
         for folder in Self.folders {
@@ -34,12 +38,14 @@ struct GeneratedCodeTests {
             for name in fresh.keys.sorted() {
                 #expect(
                     committed[name] == fresh[name],
-                    "\(folder.path)/\(name):1: is not what proto/ gives; run proto/generate")
+                    "\(folder.path)/\(name):1: is not what proto/ gives; run proto/generate"
+                )
             }
             let stale = Set(committed.keys).subtracting(fresh.keys).subtracting(folder.byHand)
             #expect(
                 stale.isEmpty,
-                "\(folder.path): \(stale.sorted()) come from no protocol file; delete them")
+                "\(folder.path): \(stale.sorted()) come from no protocol file; delete them"
+            )
         }
     }
 

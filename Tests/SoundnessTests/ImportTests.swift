@@ -5,7 +5,8 @@ struct ImportTests {
     @Test func `a target imports only what its level allows`() {
         expectNone(
             Project.shared.files.filter { $0.isSwift && $0.target != nil }
-                .flatMap { Self.violations(in: $0) })
+                .flatMap { Self.violations(in: $0) }
+        )
     }
 
     @Test func `the manifest gives no target more than its level allows`() throws {
@@ -17,7 +18,8 @@ struct ImportTests {
                 ModuleTable.remedy(for: dependency.target, importing: dependency.module).map {
                     Violation(manifest, line: dependency.line, $0)
                 }
-            })
+            }
+        )
     }
 
     @Test func `pure targets are checked for memory safety`() throws {
@@ -31,7 +33,8 @@ struct ImportTests {
             guard let call else { continue }
             #expect(
                 call.contains("isPure: true"),
-                "Package.swift:1: give \(target) isPure: true, so that unsafe code needs the word")
+                "Package.swift:1: give \(target) isPure: true, so that unsafe code needs the word"
+            )
         }
     }
 
@@ -89,9 +92,7 @@ struct ImportTests {
             if line.contains("arget(") { isName = true }
             if line.contains("tests(") || line.contains("systemLibrary(") { current = nil }
             guard !line.contains("tests("), !line.contains("product(") else { continue }
-            let parts = line.split(separator: "\"", omittingEmptySubsequences: false)
-            for name in parts.enumerated().filter({ $0.offset % 2 == 1 }).map({ String($0.element) })
-            {
+            for name in line.quotedParts {
                 if isName {
                     current = ModuleTable.row(name) == nil ? nil : name
                     isName = false

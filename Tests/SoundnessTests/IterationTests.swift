@@ -1,7 +1,9 @@
 import Testing
 
-/// The order of a Dictionary or a Set differs from process to process, so whatever walks one in
-/// that order cannot be replayed. Looking up is fine; walking wants an order first.
+/// Nothing pure walks a Dictionary or a Set.
+///
+/// Their order differs from process to process, so whatever walks one in that order cannot be
+/// replayed. Looking up is fine; walking wants an order first.
 struct IterationTests {
     static let remedy =
         "walks a Dictionary or a Set, whose order changes from run to run; sort it first, or keep "
@@ -114,13 +116,15 @@ struct IterationTests {
     /// A name of one of the suspects, and no member of every collection.
     private static func isSuspect(_ index: Int, in tokens: [Token], _ names: Set<String>) -> Bool {
         guard names.contains(tokens[index].text) else { return false }
-        let isMember = index > 1 && tokens[index - 1].text == "." && tokens[index - 2].text != "self"
+        let isMember =
+            index > 1 && tokens[index - 1].text == "." && tokens[index - 2].text != "self"
         return !isMember || !["indices", "keys", "values"].contains(tokens[index].text)
     }
 
     /// `for … in EXPRESSION {`.
     private static func isLoopUnordered(
-        _ tokens: ArraySlice<Token>, _ suspects: Set<String>
+        _ tokens: ArraySlice<Token>,
+        _ suspects: Set<String>
     ) -> Bool {
         guard let start = tokens.firstIndex(where: { $0.text == "in" }) else { return false }
         var depth = 0

@@ -12,7 +12,8 @@ struct LayoutTests {
         for name in Project.shared.folders(in: folder) where !Self.testInputs.contains(name) {
             #expect(
                 names.contains(name),
-                "Package.swift:1: \(folder)/\(name) is no target; add it, or delete the folder")
+                "Package.swift:1: \(folder)/\(name) is no target; add it, or delete the folder"
+            )
         }
     }
 
@@ -23,7 +24,8 @@ struct LayoutTests {
             let subject = String(name.hasSuffix("Tests") ? name.dropLast(5) : name[...])
             #expect(
                 targets.contains(subject) || kinds.contains(subject),
-                "Tests/\(name): name it after its target, or after one of \(kinds.sorted())")
+                "Tests/\(name): name it after its target, or after one of \(kinds.sorted())"
+            )
         }
     }
 
@@ -36,15 +38,19 @@ struct LayoutTests {
                     }
                     return isIt
                         ? Violation(
-                            file, line: file.swift.tokens[index].line,
-                            "no @testable: give what the test needs `package` access") : nil
+                            file,
+                            line: file.swift.tokens[index].line,
+                            "no @testable: give what the test needs `package` access"
+                        ) : nil
                 }
-            })
+            }
+        )
     }
 
     @Test func `scripts start with their interpreter and can be run`() {
         expectNone(
-            Project.shared.files.flatMap { Self.scriptViolations(in: $0) })
+            Project.shared.files.flatMap { Self.scriptViolations(in: $0) }
+        )
     }
 
     @Test func `a script that cannot be run is found`() {
@@ -75,10 +81,6 @@ struct LayoutTests {
     }
 
     private static func quoted(in file: SourceFile) -> Set<String> {
-        Set(
-            file.lines.flatMap { line in
-                line.split(separator: "\"", omittingEmptySubsequences: false).enumerated()
-                    .filter { $0.offset % 2 == 1 }.map { String($0.element) }
-            })
+        Set(file.lines.flatMap(\.quotedParts))
     }
 }

@@ -27,42 +27,61 @@ enum ModuleTable {
         // Both map memory; the engine also runs threads of its own.
         Row(name: "RISCV", level: 1, outside: ["Glibc"], isPure: true),
         Row(
-            name: "Inference", level: 1, beside: ["CKernels"],
-            outside: ["Glibc", "Synchronization"], isPure: true),
+            name: "Inference",
+            level: 1,
+            beside: ["CKernels"],
+            outside: ["Glibc", "Synchronization"],
+            isPure: true
+        ),
 
         Row(name: "NodeLogic", level: 2, isPure: true),
 
         Row(name: "Messages", level: 3, beside: ["CMessages", "CProtobufC"]),
         Row(
-            name: "Transport", level: 3, beside: ["CZeroMQ", "Messages"],
-            outside: ["Glibc", "Synchronization"]),
-        Row(
-            name: "Identity", level: 3, beside: ["COpenSSL"], outside: ["Glibc", "Synchronization"]
+            name: "Transport",
+            level: 3,
+            beside: ["CZeroMQ", "Messages"],
+            outside: ["Glibc", "Synchronization"]
         ),
         Row(
-            name: "Store", level: 3, beside: ["COpenSSL"],
-            outside: ["Foundation", "GRDB", "Glibc", "Synchronization"]),
+            name: "Identity",
+            level: 3,
+            beside: ["COpenSSL"],
+            outside: ["Glibc", "Synchronization"]
+        ),
         Row(
-            name: "API", level: 3,
+            name: "Store",
+            level: 3,
+            beside: ["COpenSSL"],
+            outside: ["Foundation", "GRDB", "Glibc", "Synchronization"]
+        ),
+        Row(
+            name: "API",
+            level: 3,
             outside: [
                 "Foundation", "Glibc", "HTTPTypes", "Hummingbird", "HummingbirdCore",
                 "HummingbirdTLS", "Logging", "NIOCore", "NIOHTTP1", "NIOSSL", "ServiceLifecycle",
                 "Synchronization",
-            ]),
+            ]
+        ),
         Row(name: "Simulation", level: 3, isPure: true),
 
         Row(
-            name: "Runtime", level: 4,
+            name: "Runtime",
+            level: 4,
             outside: [
                 "Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
                 "UnixSignals",
-            ]),
+            ]
+        ),
         Row(
-            name: "swiftlet", level: 5,
+            name: "swiftlet",
+            level: 5,
             outside: [
                 "ArgumentParser", "AsyncHTTPClient", "Foundation", "Glibc", "Logging", "NIOCore",
                 "NIOHTTP1", "NIOPosix", "NIOSSL", "Synchronization",
-            ]),
+            ]
+        ),
     ]
 
     static let pureTargets = rows.filter(\.isPure).map(\.name)

@@ -6,6 +6,7 @@
 //   Project, SourceFile   all text of the project, read once
 //   SwiftScanner, Token   Swift text without its comments and literals
 //   SwiftFunctions        where functions begin and end
+//   ModuleTable           which target may import which
 //   …Tests                one file for each kind of rule, which also shows that the rule can fail
 //
 // The project is found by walking up from this file; `SWIFTLET_ROOT` names another one.

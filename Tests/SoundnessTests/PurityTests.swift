@@ -57,13 +57,17 @@ struct PurityTests {
             for ban in bans where tokens[index...].starts(with: ban.tokens, by: { $0.text == $1 }) {
                 let name = ban.tokens.joined()
                 found.append(
-                    Violation(file, line: tokens[index].line, "no \(name) here: \(ban.remedy)"))
+                    Violation(file, line: tokens[index].line, "no \(name) here: \(ban.remedy)")
+                )
             }
             if isUnseeded(tokens[index...]) {
                 found.append(
                     Violation(
-                        file, line: tokens[index].line,
-                        "no random(in:) without a seed: write random(in: …, using: &chance)"))
+                        file,
+                        line: tokens[index].line,
+                        "no random(in:) without a seed: write random(in: …, using: &chance)"
+                    )
+                )
             }
         }
         return found

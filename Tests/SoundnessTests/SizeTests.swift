@@ -22,7 +22,9 @@ struct SizeTests {
 
     @Test func `a long file is found`() {
         let file = SourceFile(
-            path: "Sources/Basics/A.swift", text: String(repeating: "// a\n", count: 601))
+            path: "Sources/Basics/A.swift",
+            text: String(repeating: "// a\n", count: 601)
+        )
         #expect(Self.longFile(file).count == 1)
         #expect(Self.longFile(SourceFile(path: "A.swift", text: "// a\n")).isEmpty)
     }
@@ -70,9 +72,11 @@ struct SizeTests {
         guard file.lineCount > fileLineCountMax else { return [] }
         return [
             Violation(
-                file, line: file.lineCount,
+                file,
+                line: file.lineCount,
                 "\(file.lineCount) lines; split it at \(fileLineCountMax): one noun for each file, "
-                    + "or Type+Topic.swift")
+                    + "or Type+Topic.swift"
+            )
         ]
     }
 
@@ -82,9 +86,11 @@ struct SizeTests {
             let count = function.lines.count
             guard count > functionLineCountMax, !isExcused(function, in: file) else { return nil }
             return Violation(
-                file, line: function.lines.lowerBound,
+                file,
+                line: function.lines.lowerBound,
                 "\(function.name) has \(count) lines; split it at \(functionLineCountMax): name "
-                    + "its steps as functions")
+                    + "its steps as functions"
+            )
         }
     }
 
@@ -119,7 +125,10 @@ struct SizeTests {
                 file.swift.literalByteCounts[index + 1, default: 0] < literalByteCount
             else { return nil }
             return Violation(
-                file, line: index + 1, "\(count) columns; break the line at \(columnCountMax)")
+                file,
+                line: index + 1,
+                "\(count) columns; break the line at \(columnCountMax)"
+            )
         }
     }
 }

@@ -13,7 +13,9 @@ extension SwiftText {
                 return nil
             }
             return SwiftFunction(
-                name: name, lines: tokens[index].line...tokens[close(of: open)].line)
+                name: name,
+                lines: tokens[index].line...tokens[close(of: open)].line
+            )
         }
     }
 

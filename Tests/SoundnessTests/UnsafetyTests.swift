@@ -71,8 +71,10 @@ struct UnsafetyTests {
             if hasComment(near: line, in: file) { continue }
             if promise == "unsafe", bodies.hasComment(around: line) { continue }
             let violation = Violation(
-                file, line: line,
-                "\(promise) without a reason; say in a comment above why it is right")
+                file,
+                line: line,
+                "\(promise) without a reason; say in a comment above why it is right"
+            )
             if found.last != violation { found.append(violation) }
         }
         return found

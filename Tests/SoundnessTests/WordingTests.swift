@@ -18,7 +18,8 @@ struct WordingTests {
 
     @Test func `a document that the text names is there`() {
         let names = Set(
-            Project.shared.files.compactMap { $0.path.split(separator: "/").last.map(String.init) })
+            Project.shared.files.compactMap { $0.path.split(separator: "/").last.map(String.init) }
+        )
         expectNone(Self.read.flatMap { Self.missingDocuments(in: $0, known: names) })
     }
 
@@ -107,8 +108,11 @@ struct WordingTests {
                 else { continue }
                 found.append(
                     Violation(
-                        file, line: index + 1,
-                        "\(name) is not in the project; say here what it says, or add it"))
+                        file,
+                        line: index + 1,
+                        "\(name) is not in the project; say here what it says, or add it"
+                    )
+                )
             }
         }
         return found

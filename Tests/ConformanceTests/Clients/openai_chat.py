@@ -9,11 +9,11 @@ Makes each check of CHECKS on its own and prints a JSON list of {"check": TEXT, 
 import argparse
 import concurrent.futures
 import json
+import ssl
 import sys
 import traceback
 from typing import Literal
 
-import httpx
 import openai
 import pydantic
 
@@ -49,7 +49,8 @@ class Node:
         self.client = self.make_client(options.ca, options.api_key)
 
     def make_client(self, ca, key):
-        http = httpx.Client(verify=ca, timeout=120)
+        context = ssl.create_default_context(cafile=ca)
+        http = openai.DefaultHttpxClient(verify=context, timeout=120)
         return openai.OpenAI(
             base_url=self.options.base_url, api_key=key, http_client=http, max_retries=0)
 
@@ -238,7 +239,7 @@ def _(node):
 
 @check("a client that does not trust the mesh's root is not connected")
 def _(node):
-    refused(node.make_client(True, node.options.api_key).models.list, openai.APIConnectionError)
+    refused(node.make_client(None, node.options.api_key).models.list, openai.APIConnectionError)
 
 
 @check("an unknown model is a NotFoundError, whole and streamed")
