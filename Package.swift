@@ -85,7 +85,7 @@ let package = Package(
             "Simulation",
             [
                 "Basics", "Wire", "Membership", "Election", "Scheduling", "Planning", "NodeLogic",
-            ]),
+            ], isPure: true),
 
         // Level 4: the live driver.
         target(
@@ -121,7 +121,8 @@ let package = Package(
         tests("RISCVTests", ["Basics", "RISCV"]),
         tests("InferenceTests", ["Basics", "Inference"]),
         tests(
-            "NodeLogicTests", ["Basics", "Election", "NodeLogic", "Planning", "Scheduling", "Wire"]),
+            "NodeLogicTests",
+            ["Basics", "Election", "NodeLogic", "Planning", "Scheduling", "Wire"]),
         tests("MessagesTests", ["Basics", "Messages", "Wire"]),
         tests("TransportTests", ["Basics", "CZeroMQ", "Messages", "Transport", "Wire"]),
         tests("IdentityTests", ["Basics", "Identity", "Provenance"]),

@@ -18,7 +18,8 @@ enum PEM {
 
     /// Every block with that label, in order.
     ///
-    /// Nil where one is damaged or there are more than `countMax`. Text between blocks is skipped, as `openssl x509 -text` writes some.
+    /// Nil where one is damaged or there are more than `countMax`. Text between blocks is
+    /// skipped, as `openssl x509 -text` writes some.
     static func decode(_ text: String, label: String, countMax: Int) -> [[UInt8]]? {
         let begin = "-----BEGIN \(label)-----", end = "-----END \(label)-----"
         var blocks: [[UInt8]] = []

@@ -16,7 +16,8 @@ package struct StatementVerification: Sendable {
 extension TrustStore {
     /// Checks a signed document from end to end.
     ///
-    /// Form, digest, signature, chain, revocation, subject, signer, license. Nothing of it is to be used unless `isAdmitted`.
+    /// Form, digest, signature, chain, revocation, subject, signer, license. Nothing of it is to
+    /// be used unless `isAdmitted`.
     ///
     /// - Parameters:
     ///   - bytes: the document, a Sigstore bundle.

@@ -1,8 +1,23 @@
-import Basics
+package import Basics
 import Wire
 
 /// What a planner may call.
-package enum Tool: String, Hashable, Sendable, CaseIterable { case run, read, generate, finish }
+package enum Tool: String, Hashable, Sendable, CaseIterable {
+    case run, read, generate, finish
+
+    /// What it does, in one sentence.
+    package var summary: String {
+        switch self {
+        case .run: "Runs a RISC-V program of the plan as a task and shows what it wrote."
+        case .read: "Shows the beginning of a file of the plan, or of an earlier step's output."
+        case .generate: "Continues a prompt with the plan's model."
+        case .finish: "Ends the plan with an answer."
+        }
+    }
+
+    /// The JSON schema of its arguments; a plan narrows names down to its own.
+    package var parameters: JSON { ToolCall.parameters(of: self, in: nil) }
+}
 
 /// One call of a tool, read strictly from what the planner wrote.
 enum ToolCall: Hashable {
@@ -125,17 +140,20 @@ enum ToolCall: Hashable {
     /// The JSON schema of the calls that the plan allows now.
     static func schema(in plan: Plan) -> JSON {
         let calls = plan.allowedTools.map { tool in
-            object([("tool", ["const": .string(tool.rawValue)]), ("arguments", schema(tool, plan))])
+            object([("tool", ["const": .string(tool.rawValue)]), ("arguments", parameters(of: tool, in: plan))])
         }
         return calls.count == 1 ? calls[0] : ["anyOf": .array(calls)]
     }
 
-    private static func schema(_ tool: Tool, _ plan: Plan) -> JSON {
+    /// The schema of a tool's arguments; without a plan any name will do.
+    static func parameters(of tool: Tool, in plan: Plan?) -> JSON {
+        func name(_ names: [String]?) -> JSON {
+            names.map { ["enum": .array($0.map { .string($0) })] } ?? ["type": "string"]
+        }
         switch tool {
         case .run:
-            let names = plan.opened.programs.map { JSON.string($0.artifact.name) }
             return object([
-                ("program", ["enum": .array(names)]),
+                ("program", name(plan?.opened.programs.map(\.artifact.name))),
                 (
                     "arguments",
                     [
@@ -144,8 +162,7 @@ enum ToolCall: Hashable {
                     ]
                 ),
             ])
-        case .read:
-            return object([("name", ["enum": .array(plan.readable.map { .string($0.name) })])])
+        case .read: return object([("name", name(plan?.readable.map(\.name)))])
         case .generate: return object([("prompt", text(promptByteCountMax))])
         case .finish: return object([("answer", text(answerByteCountMax))])
         }

@@ -11,7 +11,8 @@ package struct LicensePolicy: Hashable, Sendable {
 
     /// What a mesh can copy to its nodes and use without asking.
     ///
-    /// Permissive licenses for code and data, and the file-level copyleft of MPL. Not here, though free: GPL, LGPL and CC-BY-SA,
+    /// Permissive licenses for code and data, and the file-level copyleft of MPL. Not here,
+    /// though free: GPL, LGPL and CC-BY-SA,
     /// because passing an artifact from node to node hands on duties that a person should weigh;
     /// nor licenses that restrict use, such as OpenRAIL, Llama or CC-BY-NC.
     package static let permissive = [

@@ -135,7 +135,7 @@ package struct ReplayWindow: Sendable {
         let width = UInt64(Self.wordCount * 64)
         if counter > highest {
             let first = highest + 1
-            // Everything between the old and the new highest is unseen; at most one turn of the ring.
+            // Everything between the old and the new highest is unseen: one turn at most.
             for fresh in max(first, counter >= width ? counter - width + 1 : 0)...counter {
                 clear(fresh)
             }

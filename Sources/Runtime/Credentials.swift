@@ -80,12 +80,14 @@ final class Credentials: HelloAuthority, Sendable {
         case .success(let node):
             guard node.curvePublicKey == clientCurveKey else {
                 return .failure(
-                    HelloRefusal(sentence: "the hello was signed for another channel: it is a copy"))
+                    HelloRefusal(
+                        sentence: "the hello was signed for another channel: it is a copy"))
             }
             let signed = hello.signedBytes(
                 clientCurveKey: clientCurveKey, serverCurveKey: serverCurveKey)
             guard node.certificate.publicKey.verify(hello.signature, over: signed) else {
-                return .failure(HelloRefusal(sentence: "the hello's signature is not its certificate's"))
+                return .failure(
+                    HelloRefusal(sentence: "the hello's signature is not its certificate's"))
             }
             let id = node.certificate.nodeID
             bulkKeys.received(key: hello.bulkKey, from: id)

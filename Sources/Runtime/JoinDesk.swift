@@ -21,7 +21,8 @@ struct JoinDesk {
     private var joiners: [Joiner] = []
 
     mutating func take(
-        _ body: Wire.Envelope.Body, from stranger: StrangerID, curvePublicKey: [UInt8], core: NodeCore
+        _ body: Wire.Envelope.Body, from stranger: StrangerID, curvePublicKey: [UInt8],
+        core: NodeCore
     ) {
         switch body {
         case .joinBegin(let begin):

@@ -44,11 +44,13 @@ extension LiveBackend {
                         [
                             "node": stage.node.json, "first_layer": JSON(stage.firstLayer),
                             "last_layer": JSON(stage.lastLayer),
-                            "ready": .bool(placed?.reports.contains { $0.node == stage.node && $0.refusal.isEmpty } ?? false),
+                            "ready": .bool(placed?.isLoaded(on: stage.node) ?? false),
                         ]
                     })),
         ]
-        if let refusal = placed?.refusal { members.append(.init("message", .string(refusal.refusal))) }
+        if let report = placed?.refusal {
+            members.append(.init("message", .string(report.refusal)))
+        }
         return .object(members)
     }
 
@@ -157,5 +159,11 @@ extension LiveBackend {
         }
         continuation.onTermination = { _ in work.cancel() }
         return stream
+    }
+}
+
+extension Deployment {
+    func isLoaded(on node: NodeID) -> Bool {
+        reports.contains { $0.node == node && $0.refusal.isEmpty }
     }
 }

@@ -72,7 +72,7 @@ extension LiveBackend {
     }
 
     func tools() async throws -> JSON {
-        ["tools": .array(Tool.allCases.map { ["name": .string($0.rawValue)] })]
+        ["tools": .array(Tool.allCases.map(\.document))]
     }
 }
 
@@ -92,6 +92,15 @@ extension PlanStep {
             "state": .string(task?.stateName ?? "queued"), "task": task?.id.json ?? .null,
             "node": task?.node?.json ?? .null,
             "observation": observation.map { .string($0) } ?? .null,
+        ]
+    }
+}
+
+extension Tool {
+    var document: JSON {
+        [
+            "name": .string(rawValue), "description": .string(summary),
+            "parameters": parameters,
         ]
     }
 }

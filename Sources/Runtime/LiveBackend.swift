@@ -31,7 +31,8 @@ struct LiveBackend: Backend {
         let prefix = text.lowercased()
         let found = items.filter { id($0).hex.hasPrefix(prefix) }
         guard !prefix.isEmpty, let first = found.first else {
-            throw notFound("there is no \(kind) \(text); list them to see the ids", "\(kind)_not_found")
+            throw notFound(
+                "there is no \(kind) \(text); list them to see the ids", "\(kind)_not_found")
         }
         guard found.count == 1 else {
             throw APIError(

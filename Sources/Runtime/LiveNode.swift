@@ -72,41 +72,21 @@ package final class LiveNode: Sendable {
         var logger = Logger(label: "swiftlet") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = settings.logLevel
         self.logger = logger
-        let nodeLogger = logger
-        let identity = try NodeIdentity.load(from: directory.identity)
-        self.identity = identity
-        let log = try LogStore(path: directory.log)
-        let stored = try log.load()
+        identity = try NodeIdentity.load(from: directory.identity)
         let coreCount = ProcessInfo.processInfo.activeProcessorCount
-        let threadCount = settings.threadCount ?? coreCount
 
         let keys = BulkKeys(own: identity.id)
-        let loop = NodeLoop(own: identity.id)
-        let exchange = ArtifactExchange(
+        loop = NodeLoop(own: identity.id)
+        exchange = ArtifactExchange(
             store: try ArtifactStore(directory: directory.artifacts), outlet: loop)
-        let store = exchange.store
-        models = ModelShelf(store: store)
+        models = ModelShelf(store: exchange.store)
         stages = StageHost(
-            own: identity.id, shelf: models, threadCount: threadCount, outlet: loop)
+            own: identity.id, shelf: models, threadCount: settings.threadCount ?? coreCount,
+            outlet: loop)
         lanes = LanePool(name: "guest", count: settings.slotCount ?? coreCount)
-
-        let stages = stages
-        let own = identity.id
-        let bulk = try BulkPlane(
-            settings: .init(
-                bindEndpoint: try Sockets.bulkEndpoint(for: settings.listen), node: own),
-            cipher: keys
-        ) { sender, message, payload in
-            switch message.body {
-            case .chunkWanted(let wanted): exchange.received(wanted, from: sender)
-            case .chunk(let chunk): exchange.received(chunk, payload: payload, from: sender)
-            case .chunkRefused(let refused): exchange.received(refused, from: sender)
-            default: stages.received(message.body, payload: payload, from: sender)
-            }
-        }
-        self.bulk = bulk
-
-        let profile = Profile(
+        bulk = try Self.makeBulk(
+            settings, own: identity.id, keys: keys, exchange: exchange, stages: stages)
+        profile = Profile(
             name: identity.name, controlEndpoint: settings.listen,
             bulkEndpoint: bulk.boundEndpoint, role: "worker", coreCount: UInt32(coreCount),
             memoryByteCount: UInt64(ProcessInfo.processInfo.physicalMemory),
@@ -118,43 +98,68 @@ package final class LiveNode: Sendable {
         worker = TaskWorker(
             loop: loop, exchange: exchange, notary: notary, generator: generator, lanes: lanes)
         enroller = Enroller(identity: identity, folder: directory.identity)
-        self.loop = loop
-        self.exchange = exchange
-        self.profile = profile
+        try startLoop(credentials, keys, slotCount: settings.slotCount ?? coreCount)
+        try directory.save(settings: [
+            "listen": .string(settings.listen), "name": .string(identity.name),
+        ])
+    }
 
-        var nodeSettings = Node.Settings()
-        nodeSettings.slotCount = settings.slotCount ?? coreCount
-        let startSettings = nodeSettings
+    /// The bulk plane, whose messages go to the exchange or to the stages.
+    private static func makeBulk(
+        _ settings: Settings, own: NodeID, keys: BulkKeys, exchange: ArtifactExchange,
+        stages: StageHost
+    ) throws -> BulkPlane {
+        try BulkPlane(
+            settings: .init(
+                bindEndpoint: try Sockets.bulkEndpoint(for: settings.listen), node: own),
+            cipher: keys
+        ) { sender, message, payload in
+            switch message.body {
+            case .chunkWanted(let wanted): exchange.received(wanted, from: sender)
+            case .chunk(let chunk): exchange.received(chunk, payload: payload, from: sender)
+            case .chunkRefused(let refused): exchange.received(refused, from: sender)
+            default: stages.received(message.body, payload: payload, from: sender)
+            }
+        }
+    }
+
+    /// Starts the node thread with what lies on the disk.
+    private func startLoop(
+        _ credentials: Credentials, _ keys: BulkKeys, slotCount: Int
+    ) throws {
+        let directory = settings.directory
+        let log = try LogStore(path: directory.log)
+        let stored = try log.load()
         let entries = try stored.entries.map { entry in
             LogEntry(
                 index: entry.index, term: entry.term,
                 command: entry.bytes.isEmpty
                     ? nil : try Command(decoding: entry.bytes.span, limit: 16 << 20))
         }
-        let hands = LiveHands(
-            loop: loop, worker: worker, stages: stages, exchange: exchange, enroller: enroller,
-            notary: notary)
-        let introductions = directory.introductions().filter { $0.node != own }
-        let listen = settings.listen
+        let own = identity.id
+        let boot = Node.Boot(
+            id: own, profile: profile, incarnation: stored.boot,
+            hardState: Raft.HardState(term: stored.term, votedFor: stored.votedFor),
+            entries: entries,
+            introductions: directory.introductions().filter { $0.node != own })
+        let parts = NodeCore.Parts(
+            credentials: credentials, bulkKeys: keys, bulk: bulk, log: log,
+            directory: directory, profile: profile,
+            hands: LiveHands(
+                loop: loop, worker: worker, stages: stages, exchange: exchange,
+                enroller: enroller, notary: notary),
+            logger: logger)
+        let control = ControlSettings(
+            bindEndpoint: settings.listen, node: own, mesh: identity.meshID,
+            keys: identity.keys.curve.forTransport())
         try loop.start {
-            let control = try ControlPlane(
-                settings: .init(
-                    bindEndpoint: listen, node: own, mesh: identity.meshID,
-                    keys: identity.keys.curve.forTransport()),
-                authority: credentials)
-            let boot = Node.Boot(
-                id: own, profile: profile, incarnation: stored.boot,
-                hardState: Raft.HardState(term: stored.term, votedFor: stored.votedFor),
-                entries: entries, introductions: introductions)
+            var nodeSettings = Node.Settings()
+            nodeSettings.slotCount = slotCount
             return NodeCore(
-                boot: boot, settings: startSettings, control: control,
-                parts: .init(
-                    credentials: credentials, bulkKeys: keys, bulk: bulk, log: log,
-                    directory: directory, profile: profile, hands: hands, logger: nodeLogger))
+                boot: boot, settings: nodeSettings,
+                control: try ControlPlane(settings: control, authority: credentials),
+                parts: parts)
         }
-        try directory.save(settings: [
-            "listen": .string(settings.listen), "name": .string(identity.name),
-        ])
     }
 
     /// Serves until SIGTERM or SIGINT, or until the node was asked to leave; then leaves cleanly.

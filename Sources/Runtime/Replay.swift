@@ -60,13 +60,16 @@ struct Replay: Sendable {
             VerificationCheck(
                 name: name, ok: found == claimed,
                 detail: found == claimed
-                    ? "the replay gave \(found)" : "the replay gave \(found), the result \(claimed)")
+                    ? "the replay gave \(found)"
+                    : "the replay gave \(found), the result \(claimed)")
         }
         let outcome = result.outcome
         return [
             check("replay_retired", report.retired, outcome.retiredCount),
             check("replay_state", report.digest, outcome.state),
-            check("replay_ending", report.ending.sentence ?? "", outcome.endingDetail),
+            check(
+                "replay_ending", report.ending.sentence ?? "exited",
+                outcome.endingDetail.isEmpty ? "exited" : outcome.endingDetail),
             check(
                 "replay_exit_code", Int(report.ending.exitCode),
                 outcome.exitCode ?? Int(report.ending.exitCode)),
@@ -142,10 +145,9 @@ struct Replay: Sendable {
                 for row in max(start, prompt.count - 1)..<end {
                     let from = (row - start) * description.vocabularyCount
                     let slice = Array(logits[from..<from + description.vocabularyCount])
-                    if let other = try drawing.mismatch(slice, position: row + 1, said: all[row + 1])
-                    {
-                        return other
-                    }
+                    let other = try drawing.mismatch(
+                        slice, position: row + 1, said: all[row + 1])
+                    if let other { return other }
                 }
             }
             start = end

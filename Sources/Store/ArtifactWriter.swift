@@ -2,7 +2,7 @@ package import Basics
 import Glibc
 import Synchronization
 
-/// An artifact on its way to the disk: appended piece by piece, hashed on the way, and renamed to its
+/// An artifact on its way to the disk: appended piece by piece, hashed on the way, renamed to its
 /// digest at the end. One thread at a time uses it.
 package final class ArtifactWriter {
     private let store: ArtifactStore

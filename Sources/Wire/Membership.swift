@@ -16,8 +16,7 @@ public enum MemberState: Int32, Hashable, Sendable, CaseIterable {
     case left = 4
 }
 
-/// What a node says of itself, in one place: only the node itself makes a new one, with a new
-/// incarnation.
+/// What a node says of itself: only the node makes a new one, with a new incarnation.
 public struct Profile: Hashable, Sendable {
     public var name: String
     public var controlEndpoint: String

@@ -37,7 +37,8 @@ extension MeshTests {
     }
 
     private func deploy(_ stageCount: Int, _ mesh: TestMesh, from name: String) async throws {
-        let model = try await mesh.json("model deploy", on: name, "smol", "--stages", "\(stageCount)")
+        let model = try await mesh.json(
+            "model deploy", on: name, "smol", "--stages", "\(stageCount)")
         #expect(model["state"] == "deployed")
         #expect(model["stages"]?.asArray?.count == stageCount)
     }

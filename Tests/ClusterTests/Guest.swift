@@ -16,7 +16,8 @@ enum Guest {
             "riscv64-linux-gnu-gcc", ["-O2", "-static", "-o", file, source], output: log,
             errors: log)
         guard try await compiler.finished(within: .seconds(60)) == 0 else {
-            throw Failure("\(source) does not compile: \(try String(contentsOfFile: log, encoding: .utf8))")
+            let reason = try String(contentsOfFile: log, encoding: .utf8)
+            throw Failure("\(source) does not compile: \(reason)")
         }
         return file
     }

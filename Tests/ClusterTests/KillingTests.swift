@@ -24,13 +24,16 @@ extension MeshTests {
             let added = try await mesh.json(
                 "sign", on: "ada", program, "--kind", "program", "--license", "MIT")
             let digest = try #require(added["digest"]?.asString)
-            for name in mesh.names { _ = try await mesh.bytes("/api/artifacts/\(digest)", on: name) }
+            for name in mesh.names {
+                _ = try await mesh.bytes("/api/artifacts/\(digest)", on: name)
+            }
 
             var ledger = Ledger()
             var coordinatorKills = 0
             let start = ContinuousClock.now
             for kill in 0..<killCount {
-                let all = Self.taskCount * kill / killCount..<Self.taskCount * (kill + 1) / killCount
+                let (count, next) = (Self.taskCount, kill + 1)
+                let all = (count * kill / killCount)..<(count * next / killCount)
                 let half = all.lowerBound + (all.count + 1) / 2
                 try await submit(all.lowerBound..<half, digest, mesh, &ledger)
                 // Each third victim is the coordinator; the others take turns.

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 extension MeshTests {
-    @Test func `what is not signed by this mesh, untouched and allowed does not run`() async throws {
+    @Test func `what is not signed here, untouched and allowed does not run`() async throws {
         try await TestMesh.with { mesh in
             let primes = try await Guest.build("primes", in: mesh.folder)
             let result = try await mesh.json("run", on: "ada", primes, "20000")
@@ -181,8 +181,11 @@ extension MeshTests {
             try await mesh.succeed("revoke", on: good, bad, "--reason", "its disk was stolen")
             try await mesh.settled(without: bad)
             // Its connections are cut: what it is asked to do, it can do with nobody.
-            let cut = try await mesh.run("run", on: bad, [primes, "102"])
-            #expect(cut.status != 0, "a revoked node had work done")
+            let count = try await mesh.get("/api/tasks", on: good)["tasks"]?.asArray?.count
+            let cut = try mesh.launch("run", on: bad, [primes, "102"])
+            let outcome = try? await cut.outcome(within: .seconds(4))
+            #expect(outcome?.status != 0, "a revoked node had work done")
+            #expect(try await mesh.get("/api/tasks", on: good)["tasks"]?.asArray?.count == count)
             mesh.kill9(bad)
             let after = try await ended(
                 program: "primes.elf", digest, arguments: ["101"], mesh, on: good)

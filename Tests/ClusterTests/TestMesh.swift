@@ -134,6 +134,7 @@ final class TestMesh {
         undertaker.forget(node.pid)
     }
 
+    /// SIGSTOP: the node is there and silent.
     func pause(_ name: String) { nodes[name]?.send(SIGSTOP) }
     func resume(_ name: String) { nodes[name]?.send(SIGCONT) }
 

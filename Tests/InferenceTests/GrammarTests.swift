@@ -246,7 +246,7 @@ struct GrammarTests {
     }
 
     @Test func `nested ambiguous branches stay bounded`() throws {
-        // Every level doubles the ways to read the same text: 2,048 of them, and 1,024 are followed.
+        // Every level doubles the ways to read the text: 2,048 of them, and 1,024 are followed.
         var schema: JSON = ["type": "null"]
         for _ in 0..<11 {
             let array: JSON = ["type": "array", "items": schema]

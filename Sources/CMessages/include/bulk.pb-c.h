@@ -98,8 +98,8 @@ struct  Swiftlet__Bulk__V1__SessionOpening
 
 
 /*
- * Rows for one stage: token ids for the first one, hidden rows (f32, little-endian, one payload frame)
- * for the others. Positions must be contiguous.
+ * Rows for one stage: token ids for the first one, hidden rows (f32, little-endian, one payload
+ * frame) for the others. Positions must be contiguous.
  */
 struct  Swiftlet__Bulk__V1__StageInput
 {
@@ -146,8 +146,8 @@ struct  Swiftlet__Bulk__V1__StageToken
   uint32_t position;
   uint32_t token;
   /*
-   * With this token the document could not be completed within the budget: `closing` completes it in
-   * the token's place.
+   * With this token the document could not be completed within the budget: `closing` completes
+   * it in the token's place.
    */
   protobuf_c_boolean complete;
   size_t n_closing;

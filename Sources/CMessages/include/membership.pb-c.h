@@ -40,7 +40,7 @@ typedef enum _Swiftlet__Membership__V1__MemberState {
 /* --- messages --- */
 
 /*
- * What a node says of itself, in one place: only the node itself makes a new one, with a new incarnation.
+ * What a node says of itself: only the node makes a new one, with a new incarnation.
  */
 struct  Swiftlet__Membership__V1__Profile
 {

@@ -262,8 +262,8 @@ struct  Swiftlet__Node__V1__ProposalReply
 
 
 /*
- * Renews every lease it names. What is leased to the sender at or below `applied_index` and not named
- * is lost and runs again elsewhere.
+ * Renews every lease it names. What is leased to the sender at or below `applied_index` and not
+ * named is lost and runs again elsewhere.
  */
 struct  Swiftlet__Node__V1__WorkerReport
 {

@@ -1,0 +1,22 @@
+// Runtime: the live driver of a node.
+//
+// The same `Node` value that the simulator drives in virtual time is driven here by the wall clock,
+// by ZeroMQ and by a disk. Four places, and nothing else, hold state that changes:
+//
+//   node thread   one plain thread owns the `Node` value, the control sockets and the timers. It
+//                 takes events, calls `step`, and performs the effects in their order: a persist has
+//                 reached the disk before a later send begins. Everyone else posts jobs to its
+//                 bounded mailbox and wakes it.                     (NodeLoop, NodeCore, JoinDesk)
+//   bulk thread   pieces of artifacts and activations, sealed under the keys that hellos brought.
+//                                                          (Transport.BulkPlane, BulkKeys here)
+//   lanes         plain threads for long work: one for the stages of models, some for guests.
+//                                                          (Lane, LanePool, StageHost, GuestRun)
+//   Swift tasks   what waits more than it works: fetching artifacts, the head of a generation, a
+//                 leased task from its inputs to its signed result, the API.
+//                                          (ArtifactExchange, Generator, TaskWorker, LiveBackend)
+//
+// What a node signs and what it believes goes through one door, the `Notary`; who may speak to it
+// goes through another, the `Credentials`. `Replay` does the work of a signed result again.
+//
+// Reading order: LiveNode, NodeLoop, NodeCore, LiveHands, TaskWorker, Generator, StageHost,
+// ArtifactExchange, LiveBackend.
