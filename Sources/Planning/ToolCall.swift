@@ -140,7 +140,10 @@ enum ToolCall: Hashable {
     /// The JSON schema of the calls that the plan allows now.
     static func schema(in plan: Plan) -> JSON {
         let calls = plan.allowedTools.map { tool in
-            object([("tool", ["const": .string(tool.rawValue)]), ("arguments", parameters(of: tool, in: plan))])
+            object([
+                ("tool", ["const": .string(tool.rawValue)]),
+                ("arguments", parameters(of: tool, in: plan)),
+            ])
         }
         return calls.count == 1 ? calls[0] : ["anyOf": .array(calls)]
     }

@@ -56,8 +56,10 @@ extension LiveBackend {
     func plan(_ id: String, wait: Duration) async throws -> JSON {
         let all = await loop.read { $0.state.plans.plans }
         let plan = try Self.resolve(id, among: all, kind: "plan") { $0.id }.id
-        _ = await loop.wait(within: wait) { node in
-            node.state.plans[plan]?.closed == nil ? nil : true
+        if wait > .zero {
+            _ = await loop.wait(within: wait) { node in
+                node.state.plans[plan]?.closed == nil ? nil : true
+            }
         }
         return await loop.read { node in
             guard let found = node.state.plans[plan] else { return .null }

@@ -88,8 +88,10 @@ extension LiveBackend {
 
     func task(_ id: String, wait: Duration) async throws -> JSON {
         let task = try await record(of: id).id
-        _ = await loop.wait(within: wait) { node in
-            node.state.tasks[task].flatMap { $0.isOver ? true : nil }
+        if wait > .zero {
+            _ = await loop.wait(within: wait) { node in
+                node.state.tasks[task].flatMap { $0.isOver ? true : nil }
+            }
         }
         return try await document(try await record(of: task.hex))
     }

@@ -13,12 +13,15 @@ struct LiveHands: NodeHands {
     let exchange: ArtifactExchange
     let enroller: Enroller
     let notary: Notary
+    let leaving: Flag
 
     func start(_ task: Digest, attempt: UInt32, fence: Fence, spec: TaskSpec) {
         worker.start(task, attempt: attempt, fence: fence, spec: spec)
     }
 
     func stop(_ task: Digest) { worker.stop(task) }
+
+    func left() { leaving.raise() }
 
     func load(
         _ deployment: ModelDeployed, _ placement: StagePlacement, bundles: [[UInt8]],

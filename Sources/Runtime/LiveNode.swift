@@ -147,7 +147,7 @@ package final class LiveNode: Sendable {
             directory: directory, profile: profile,
             hands: LiveHands(
                 loop: loop, worker: worker, stages: stages, exchange: exchange,
-                enroller: enroller, notary: notary),
+                enroller: enroller, notary: notary, leaving: leaving),
             logger: logger)
         let control = ControlSettings(
             bindEndpoint: settings.listen, node: own, mesh: identity.meshID,

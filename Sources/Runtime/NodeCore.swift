@@ -149,7 +149,9 @@ final class NodeCore {
             parts.logger.info("term \(term): the coordinator is \(name)")
         case .memberChanged(let member, let state):
             parts.logger.info("node \(member.short) is \(state)")
-        case .left: hasLeft = true
+        case .left:
+            hasLeft = true
+            parts.hands.left()
         case .note(let fact): parts.logger.debug("\(fact)")
         }
     }
@@ -260,4 +262,6 @@ protocol NodeHands: Sendable {
     func issue(_ order: Node.CertificateOrder, sealed: [UInt8]?)
     func sealIssuingKey(for voter: NodeID, certificates: [[UInt8]], sealed: [UInt8]?)
     func artifactMessage(_ body: Wire.Envelope.Body, from sender: NodeID)
+    /// The node has left the mesh, by its own wish or because it was revoked: the process ends.
+    func left()
 }

@@ -4,7 +4,7 @@
 // by ZeroMQ and by a disk. Four places, and nothing else, hold state that changes:
 //
 //   node thread   one plain thread owns the `Node` value, the control sockets and the timers. It
-//                 takes events, calls `step`, and performs the effects in their order: a persist has
+//                 takes events, calls `step`, performs the effects in their order: a persist has
 //                 reached the disk before a later send begins. Everyone else posts jobs to its
 //                 bounded mailbox and wakes it.                     (NodeLoop, NodeCore, JoinDesk)
 //   bulk thread   pieces of artifacts and activations, sealed under the keys that hellos brought.

@@ -7,7 +7,9 @@ struct ClientProgram {
     let complaint: String
 
     /// Runs a program; its streams go through files, for a full pipe would stop it.
-    init(_ program: String, _ arguments: [String], environment added: [String: String] = [:]) throws {
+    init(
+        _ program: String, _ arguments: [String], environment added: [String: String] = [:]
+    ) throws {
         let folder = try Self.makeFolder()
         defer { try? FileManager.default.removeItem(at: folder) }
         let files = ["output", "errors"].map { folder.appending(path: $0) }
