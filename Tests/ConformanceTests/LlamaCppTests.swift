@@ -5,8 +5,12 @@ import Testing
 
 /// Greedy generation by this engine and by llama.cpp on the same file from the same token ids.
 ///
-/// The two add in different orders, so a choice between two tokens that are all but equally
-/// likely may fall differently; from there on the texts have nothing in common. Hence nine of ten.
+/// The two add in different orders, and int8 activations turn the last bit of a sum into a step of
+/// 1/127 now and then: a choice between two tokens that are nearly as likely may fall differently,
+/// and from there on the texts have nothing in common. llama.cpp parts from itself in the same
+/// way when only its attention settings change (eight of these ten prompts agree without flash
+/// attention, three with a 32-bit cache besides). So each parting is held against how far the
+/// second choice lay behind; an error in the engine parts where it lies far behind.
 struct LlamaCppTests {
     static let tokenCount = 32
 
@@ -24,7 +28,10 @@ struct LlamaCppTests {
         "Question: Why does ice float on water?\nAnswer:",
     ]
 
-    @Test func `greedy text is that of llama_cpp for nine of ten prompts`() throws {
+    /// In nats: the second choice is at least 0.7 times as likely as the first.
+    static let nearTieMax = 0.35
+
+    @Test func `greedy text parts from llama_cpp only at near ties`() throws {
         let engine = try GreedyEngine()
         let prompts = try Self.prompts.map { try engine.tokenizer.encodePrompt($0) }
         let references = try Self.reference(prompts)
@@ -45,11 +52,13 @@ struct LlamaCppTests {
                     + "\(engine.text(found.dropFirst(common).prefix(1))) here, "
                     + "\(engine.text(reference.tokens.dropFirst(common).prefix(1))) there, "
                     + "whose second choice is \(margin) nats behind")
+            #expect(margin <= Self.nearTieMax, "prompt \(index + 1)")
         }
         print(
             "\(agreeingCount) of \(prompts.count) prompts agree with llama.cpp "
                 + "for \(Self.tokenCount) tokens")
-        #expect(agreeingCount >= 9)
+        // Ten partings would be an engine that only looks alike.
+        #expect(agreeingCount > 0)
     }
 
     // What llama.cpp wrote on one thread on another day, so that an error that both sides of
