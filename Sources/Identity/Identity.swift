@@ -25,7 +25,7 @@
 //   CurveKeyPair            X25519, for ZeroMQ CURVE CertificateAuthority          issues
 //   NodeKeys, NodeIdentity  a node's folder          TrustStore                    verifies
 //   MeshFounding            what `init` makes        JoinToken                     invites
-//   SealedChannel, SealedBox AES-256-GCM             FastDigest                    hashes files
+//   SealedChannel, SealedBox AES-256-GCM
 
 package import Provenance
 

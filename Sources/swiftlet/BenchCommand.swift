@@ -78,7 +78,7 @@ struct BenchCommand: AsyncParsableCommand {
         var json = false
         @Argument(help: "A static riscv64 ELF.", completion: .file())
         var program: String
-        @Argument(parsing: .captureForPassthrough, help: "Its arguments.")
+        @Argument(help: "Its arguments; those that begin with a hyphen stand after --.")
         var arguments: [String] = []
 
         func run() async throws {
