@@ -142,7 +142,7 @@ let package = Package(
             "SimulationTests",
             ["Basics", "Election", "NodeLogic", "Planning", "Scheduling", "Simulation", "Wire"]),
         tests("ConformanceTests", ["Basics", "Inference", "RISCV"], exclude: ["Clients"]),
-        tests("ClusterTests", ["Basics"], exclude: ["Guests"]),
+        tests("ClusterTests", ["Basics"]),
         tests("SoundnessTests", []),
     ]
 )

@@ -84,7 +84,7 @@ package protocol Backend: Sendable {
     /// `stdout` and `stderr` are text, for people and scripts; the artifacts that the two digests
     /// name hold the exact bytes. Takes an id or a unique prefix of one. Waits for a final state.
     func task(_ id: String, wait: Duration) async throws -> JSON
-    /// `task`, `events` [`at`, `attempt`, `node`, `event`, `detail`], `stdout`, `stderr`.
+    /// `task`, `state`, `attempt`, `stdout`, `stderr`: of a task that is not over, nothing yet.
     func taskLogs(_ id: String) async throws -> JSON
     /// `task`, `state`.
     func cancelTask(_ id: String) async throws -> JSON

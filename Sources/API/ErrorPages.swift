@@ -7,6 +7,10 @@ import NIOHTTP1
 
 /// Turns whatever a route throws into one JSON document, the one that OpenAI clients expect:
 /// `{"error": {"message", "type", "param", "code"}}`.
+///
+/// The connection ends with an error, and the answer says so. An error may leave a body half
+/// read, or a connection that was watched for its end and is used up; a client that was not told
+/// would send its next request into the closing connection.
 struct ErrorPages: RouterMiddleware {
     func handle(
         _ request: Request, context: BasicRequestContext,
@@ -22,7 +26,9 @@ struct ErrorPages: RouterMiddleware {
             if known.status >= 500 {
                 context.logger.error("\(request.method) \(request.uri.path): \(error)")
             }
-            return known.response
+            var response = known.response
+            response.headers[.connection] = "close"
+            return response
         }
     }
 }

@@ -99,36 +99,6 @@ package struct JoinToken: Sendable, Equatable {
         return "\(Self.scheme)\(places)#\(meshID.hex).\(curveText).\(id).\(secretText)"
     }
 
-    /// Proves knowledge of the secret to whoever knows it too, for this one request.
-    package func proof(of request: SigningRequest) -> [UInt8] {
-        Self.proof(of: request.der, id: id, meshID: meshID, secret: secret)
-    }
-
-    /// True where `proof` was made with the secret for these very bytes; constant time.
-    package static func isProof(
-        _ proof: [UInt8],
-        of requestDER: [UInt8],
-        id: String,
-        meshID: Digest,
-        secret: SecretBytes
-    ) -> Bool {
-        MessageCode.areEqual(
-            proof,
-            Self.proof(of: requestDER, id: id, meshID: meshID, secret: secret)
-        )
-    }
-
-    private static func proof(
-        of requestDER: [UInt8],
-        id: String,
-        meshID: Digest,
-        secret: SecretBytes
-    ) -> [UInt8] {
-        // Fixed-length fields first, so that no two inputs read alike.
-        let bytes = Array("swiftlet join v1\n".utf8) + meshID.bytes + Digest.of(id).bytes
-        return MessageCode.hmac(bytes + requestDER, key: secret)
-    }
-
     private static func bytes(_ text: Substring, count: Int) -> [UInt8]? {
         // Only the form that we write: a token has one text.
         guard let bytes = Base64.decode(text), bytes.count == count,

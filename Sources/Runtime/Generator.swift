@@ -90,16 +90,18 @@ final class Generator: Sendable {
     let shelf: ModelShelf
     let stages: StageHost
     let notary: Notary
+    let admission: AdmissionDesk
 
     init(
         loop: NodeLoop, exchange: ArtifactExchange, shelf: ModelShelf, stages: StageHost,
-        notary: Notary
+        notary: Notary, admission: AdmissionDesk
     ) {
         self.loop = loop
         self.exchange = exchange
         self.shelf = shelf
         self.stages = stages
         self.notary = notary
+        self.admission = admission
     }
 
     /// A piece of text, whole characters only, and the tokens behind it.
@@ -202,15 +204,8 @@ final class Generator: Sendable {
             throw APIError(
                 status: 503, message: TaskWorker.sentence(of: error), code: "model_not_reachable")
         }
-        let (bundles, licenses) = await loop.read { node in
-            (
-                node.state.statements(about: deployment.artifact).map(\.bundle),
-                node.state.allowedLicenses
-            )
-        }
-        if let refusal = notary.refusal(
-            of: deployment.artifact, in: exchange.store, bundles: bundles, licenses: licenses,
-            what: "the model \(deployment.model)")
+        if let refusal = try await admission.refusal(
+            of: deployment.artifact, what: "the model \(deployment.model)")
         {
             throw APIError(status: 403, message: refusal, code: "model_refused")
         }

@@ -82,13 +82,8 @@ extension LiveBackend {
             throw APIError(
                 status: 503, message: TaskWorker.sentence(of: error), code: "model_not_reachable")
         }
-        let licenses = await loop.read { $0.state.allowedLicenses }
-        let bundles = await loop.read { node in
-            node.state.statements(about: statement.subject).map(\.bundle)
-        }
-        if let refusal = node.notary.refusal(
-            of: statement.subject, in: node.exchange.store, bundles: bundles, licenses: licenses,
-            what: "the model \(model)")
+        if let refusal = try await node.admission.refusal(
+            of: statement.subject, what: "the model \(model)")
         {
             throw APIError(status: 403, message: refusal, code: "model_refused")
         }

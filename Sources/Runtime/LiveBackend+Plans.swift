@@ -9,24 +9,11 @@ import Wire
 
 extension LiveBackend {
     func openPlan(_ request: PlanRequest) async throws -> JSON {
-        let store = node.exchange.store
-        func named(_ artifact: API.NamedArtifact) throws -> Wire.NamedArtifact {
-            guard let byteCount = store.byteCount(of: artifact.digest) else {
-                throw Self.notFound(
-                    "this node does not hold \(artifact.name): upload it first",
-                    "artifact_not_found")
-            }
-            return Wire.NamedArtifact(
-                name: artifact.name, digest: artifact.digest, byteCount: UInt64(byteCount))
-        }
         let programs = try request.programs.map {
-            PlanProgram(artifact: try named($0.artifact), purpose: $0.purpose)
+            PlanProgram(artifact: try held($0.artifact), purpose: $0.purpose)
         }
-        let data = try request.data.map(named)
-        let peers = await loop.peers()
-        for artifact in programs.map(\.artifact) + data where !peers.isEmpty {
-            _ = await node.exchange.keepCopy(of: artifact.digest, at: peers)
-        }
+        let data = try request.data.map(held)
+        await keepCopies(of: programs.map(\.artifact) + data)
         let plan = Digest.of(node.identity.id.bytes + Random.bytes(count: 32))
         try await propose(
             .planOpened(

@@ -11,34 +11,20 @@ extension LiveBackend {
     private static let shownByteCountMax = 4 << 20
 
     func submitProgram(_ request: ProgramRequest) async throws -> JSON {
-        let store = node.exchange.store
-        func named(_ artifact: API.NamedArtifact) throws -> Wire.NamedArtifact {
-            guard let byteCount = store.byteCount(of: artifact.digest) else {
-                throw Self.notFound(
-                    "this node does not hold \(artifact.name) (\(artifact.digest.short)): upload "
-                        + "it first", "artifact_not_found")
-            }
-            return Wire.NamedArtifact(
-                name: artifact.name, digest: artifact.digest, byteCount: UInt64(byteCount))
-        }
-        let program = try named(request.program)
-        let inputs = try request.inputs.map(named)
+        let program = try held(request.program)
+        let inputs = try request.inputs.map(held)
         let standardInput = try request.standardInput.map {
-            try named(API.NamedArtifact(name: "stdin", digest: $0))
+            try held(API.NamedArtifact(name: "stdin", digest: $0))
         }
+        let data = inputs + (standardInput.map { [$0] } ?? [])
         // Nothing unsigned gets in: the submitter signs its inputs for this use.
-        for input in inputs + (standardInput.map { [$0] } ?? []) {
+        for input in data {
             _ = try await record(
                 StatementRequest(
                     kind: .data, digest: input.digest, name: input.name,
                     license: Notary.taskInputLicense), byteCount: Int(input.byteCount))
         }
-        // A second copy before the promise: this node may die right after it.
-        let peers = await loop.peers()
-        for artifact in [program] + inputs + (standardInput.map { [$0] } ?? [])
-        where !peers.isEmpty {
-            _ = await node.exchange.keepCopy(of: artifact.digest, at: peers)
-        }
+        await keepCopies(of: [program] + data)
         let work = ProgramWork(
             program: program, arguments: request.arguments,
             environment: request.environment.map {

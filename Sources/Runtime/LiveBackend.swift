@@ -2,6 +2,7 @@ import API
 import Basics
 import NodeLogic
 import Scheduling
+import Store
 import Wire
 
 /// The live node behind the API: turns a request into proposals and questions to the node thread,
@@ -17,6 +18,26 @@ struct LiveBackend: Backend {
             let status = sentence.contains("quorum") ? 503 : 409
             throw APIError(
                 status: status, message: sentence, code: status == 503 ? "no_quorum" : "refused")
+        }
+    }
+
+    /// What a request names, with its size: this node must hold it.
+    func held(_ artifact: API.NamedArtifact) throws -> Wire.NamedArtifact {
+        guard let byteCount = node.exchange.store.byteCount(of: artifact.digest) else {
+            throw Self.notFound(
+                "this node does not hold \(artifact.name) (\(artifact.digest.short)): upload it "
+                    + "first", "artifact_not_found")
+        }
+        return Wire.NamedArtifact(
+            name: artifact.name, digest: artifact.digest, byteCount: UInt64(byteCount))
+    }
+
+    /// Has a second node keep each artifact, before anything is promised about it: this node may
+    /// die right after.
+    func keepCopies(of artifacts: [Wire.NamedArtifact]) async {
+        let peers = await loop.peers()
+        for artifact in artifacts where !peers.isEmpty {
+            _ = await node.exchange.keepCopy(of: artifact.digest, at: peers)
         }
     }
 

@@ -12,7 +12,7 @@ struct LiveHands: NodeHands {
     let stages: StageHost
     let exchange: ArtifactExchange
     let enroller: Enroller
-    let notary: Notary
+    let admission: AdmissionDesk
     let leaving: Flag
 
     func start(_ task: Digest, attempt: UInt32, fence: Fence, spec: TaskSpec) {
@@ -33,9 +33,9 @@ struct LiveHands: NodeHands {
                 try await exchange.fetch(
                     deployment.artifact, byteCountMax: ModelShelf.byteCountMax)
                 refusal =
-                    notary.refusal(
-                        of: deployment.artifact, in: exchange.store, bundles: bundles,
-                        licenses: policy, what: "the model \(deployment.model)") ?? ""
+                    try await admission.refusal(
+                        of: deployment.artifact, what: "the model \(deployment.model)",
+                        bundles: bundles, licenses: policy) ?? ""
                 if refusal.isEmpty { try await stages.load(deployment, placement) }
             } catch {
                 refusal = TaskWorker.sentence(of: error)

@@ -47,6 +47,7 @@ package final class LiveNode: Sendable {
     let loop: NodeLoop
     let exchange: ArtifactExchange
     let notary: Notary
+    let admission: AdmissionDesk
     let models: ModelShelf
     let stages: StageHost
     let generator: Generator
@@ -93,15 +94,15 @@ package final class LiveNode: Sendable {
             version: Version.text)
         let credentials = Credentials(identity: identity, profile: profile, bulkKeys: keys)
         notary = Notary(credentials: credentials)
+        admission = AdmissionDesk(loop: loop, store: exchange.store, notary: notary)
         generator = Generator(
-            loop: loop, exchange: exchange, shelf: models, stages: stages, notary: notary)
+            loop: loop, exchange: exchange, shelf: models, stages: stages, notary: notary,
+            admission: admission)
         worker = TaskWorker(
-            loop: loop, exchange: exchange, notary: notary, generator: generator, lanes: lanes)
+            loop: loop, exchange: exchange, notary: notary, admission: admission,
+            generator: generator, lanes: lanes)
         enroller = Enroller(identity: identity, folder: directory.identity)
         try startLoop(credentials, keys, slotCount: settings.slotCount ?? coreCount)
-        try directory.save(settings: [
-            "listen": .string(settings.listen), "name": .string(identity.name),
-        ])
     }
 
     /// The bulk plane, whose messages go to the exchange or to the stages.
@@ -147,7 +148,7 @@ package final class LiveNode: Sendable {
             directory: directory, profile: profile,
             hands: LiveHands(
                 loop: loop, worker: worker, stages: stages, exchange: exchange,
-                enroller: enroller, notary: notary, leaving: leaving),
+                enroller: enroller, admission: admission, leaving: leaving),
             logger: logger)
         let control = ControlSettings(
             bindEndpoint: settings.listen, node: own, mesh: identity.meshID,
@@ -202,6 +203,7 @@ package final class LiveNode: Sendable {
         bulk.close()
         lanes.close()
         stages.close()
+        admission.close()
         unlink(settings.directory.socket)
         logger.info("node \(identity.name) has stopped")
     }

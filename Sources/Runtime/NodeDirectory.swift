@@ -9,7 +9,6 @@ import Wire
 ///     DIR/identity/       keys (mode 0600), certificates; of the founder also the authority's
 ///     DIR/log.sqlite      the replicated log, term and vote
 ///     DIR/artifacts/      content-addressed files
-///     DIR/node.json       what `up` was told: listen address, name
 ///     DIR/members.pb      whom this node knew last: where to find the mesh again
 ///     DIR/node.sock       the API while the node runs (mode 0600)
 ///     DIR/node.pid        the process that holds the directory, locked while it runs
@@ -24,7 +23,6 @@ package struct NodeDirectory: Sendable {
     var identity: String { path + "/identity" }
     var log: String { path + "/log.sqlite" }
     var artifacts: String { path + "/artifacts" }
-    var settings: String { path + "/node.json" }
     var members: String { path + "/members.pb" }
     var lock: String { path + "/node.pid" }
     /// Where the API listens for commands on this machine.
@@ -43,17 +41,6 @@ package struct NodeDirectory: Sendable {
 
     /// Takes the directory for this process; the lock ends with the returned value.
     func locked() throws -> DirectoryLock { try DirectoryLock(path: lock, directory: path) }
-
-    // MARK: what `up` was told
-
-    func savedSettings() -> JSON {
-        guard let data = FileManager.default.contents(atPath: settings) else { return .object([]) }
-        return (try? JSON(parsing: Array(data))) ?? .object([])
-    }
-
-    func save(settings document: JSON) throws {
-        try write(Array(document.prettyText.utf8), to: settings)
-    }
 
     // MARK: whom the node knew last
 

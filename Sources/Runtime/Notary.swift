@@ -1,7 +1,6 @@
 import Basics
 import Identity
 import Provenance
-import Store
 
 /// Signs what this node says, and judges what others have signed.
 struct Notary: Sendable {
@@ -28,18 +27,8 @@ struct Notary: Sendable {
             })
     }
 
-    /// Nil where one of the bundles admits the artifact; else one sentence that says why not.
-    ///
-    /// The file is read and hashed here, so that a bit that flipped on the disk is noticed too.
-    func refusal(
-        of artifact: Digest, in store: ArtifactStore, bundles: [[UInt8]], licenses: [String],
-        what: String
-    ) -> String? {
-        do {
-            try store.verify(artifact)
-        } catch {
-            return "\(what) is refused: \(error.sentence)"
-        }
+    /// Nil where one of the bundles admits an artifact with this digest; else why the last does not.
+    func objection(to artifact: Digest, bundles: [[UInt8]], licenses: [String]) -> String? {
         var reason = "nobody has signed a statement about it; add it with its licence first"
         for bundle in bundles {
             let verification = check(
@@ -47,6 +36,6 @@ struct Notary: Sendable {
             if verification.isAdmitted { return nil }
             if let failed = verification.checks.first(where: { !$0.ok }) { reason = failed.detail }
         }
-        return "\(what) is refused: \(reason)"
+        return reason
     }
 }

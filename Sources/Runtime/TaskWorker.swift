@@ -23,18 +23,20 @@ final class TaskWorker: Sendable {
     private let loop: NodeLoop
     private let exchange: ArtifactExchange
     private let notary: Notary
+    private let admission: AdmissionDesk
     private let generator: Generator
     private let lanes: LanePool
     // Looked up by task, never iterated but to stop all.
     private let running = Mutex<[Digest: Task<Void, Never>]>([:])
 
     init(
-        loop: NodeLoop, exchange: ArtifactExchange, notary: Notary, generator: Generator,
-        lanes: LanePool
+        loop: NodeLoop, exchange: ArtifactExchange, notary: Notary, admission: AdmissionDesk,
+        generator: Generator, lanes: LanePool
     ) {
         self.loop = loop
         self.exchange = exchange
         self.notary = notary
+        self.admission = admission
         self.generator = generator
         self.lanes = lanes
     }
@@ -89,7 +91,7 @@ final class TaskWorker: Sendable {
                 artifact.digest, from: [lease.spec.submitter],
                 byteCountMax: Self.artifactByteCountMax)
         }
-        if let refusal = await refusal(of: work) {
+        if let refusal = try await refusal(of: work) {
             return Self.failure(.refused, sentence: refusal)
         }
         let store = exchange.store
@@ -105,20 +107,14 @@ final class TaskWorker: Sendable {
     }
 
     /// Nil where the program and each input is signed, untouched and within policy.
-    private func refusal(of work: ProgramWork) async -> String? {
+    private func refusal(of work: ProgramWork) async throws -> String? {
         let subjects = [work.program] + work.inputs + (work.standardInput.map { [$0] } ?? [])
-        let (bundles, licenses) = await loop.read { node in
-            (
-                subjects.map { node.state.statements(about: $0.digest).map(\.bundle) },
-                node.state.allowedLicenses
-            )
-        }
         for (index, subject) in subjects.enumerated() {
             let isProgram = index == 0
-            if let refusal = notary.refusal(
-                of: subject.digest, in: exchange.store, bundles: bundles[index],
-                licenses: licenses + [Notary.taskInputLicense],
-                what: "the \(isProgram ? "program" : "input") \(subject.name)")
+            if let refusal = try await admission.refusal(
+                of: subject.digest,
+                what: "the \(isProgram ? "program" : "input") \(subject.name)",
+                extraLicenses: [Notary.taskInputLicense])
             {
                 return refusal
             }

@@ -60,6 +60,31 @@ package struct ArtifactStore: Sendable {
         return Int(status.st_size)
     }
 
+    /// What changes whenever somebody writes to an artifact's file or puts another in its place.
+    package struct FileState: Hashable, Sendable {
+        private let device: UInt64
+        private let inode: UInt64
+        private let byteCount: Int64
+        // The time of the last change cannot be set back by a program, unlike that of writing.
+        private let changeSeconds: Int
+        private let changeNanoseconds: Int
+
+        fileprivate init(_ status: stat) {
+            device = UInt64(status.st_dev)
+            inode = UInt64(status.st_ino)
+            byteCount = Int64(status.st_size)
+            changeSeconds = status.st_ctim.tv_sec
+            changeNanoseconds = status.st_ctim.tv_nsec
+        }
+    }
+
+    /// The state of the file of an artifact that is kept here, else nil.
+    package func fileState(of digest: Digest) -> FileState? {
+        var status = stat()
+        guard stat(path(of: digest), &status) == 0 else { return nil }
+        return FileState(status)
+    }
+
     package func contains(_ digest: Digest) -> Bool { byteCount(of: digest) != nil }
 
     /// Up to `count` bytes from `offset` on; fewer at the end of the file.

@@ -60,7 +60,7 @@ struct TaskCommand: AsyncParsableCommand {
 
     struct Logs: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Print what a task wrote, and what happened to it.",
+            abstract: "Print what a task wrote.",
             discussion: "Example: swiftlet task logs --data n1 3f9a")
 
         @OptionGroup var options: NodeOptions
@@ -71,12 +71,8 @@ struct TaskCommand: AsyncParsableCommand {
             let part = try PathPart(id)
             let logs = try await options.withNode { try await $0.get("/api/tasks/\(part)/logs") }
             if options.json { return Terminal.document(logs) }
-            for event in logs["events"]?.asArray ?? [] {
-                Terminal.remark(
-                    "\(Text.time(event["at"])) attempt \(Text.cell(event["attempt"])) "
-                        + "\(Text.id(event["node"])) \(Text.cell(event["event"])) "
-                        + (event["detail"]?.asString ?? ""))
-            }
+            Terminal.remark(
+                "\(Text.cell(logs["state"])), attempt \(Text.cell(logs["attempt"]))")
             Terminal.write(logs["stdout"]?.asString ?? "")
             Terminal.writeError(Array((logs["stderr"]?.asString ?? "").utf8))
         }

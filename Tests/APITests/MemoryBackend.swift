@@ -137,7 +137,7 @@ final class MemoryBackend: Backend {
         }
         return ["task": .string(id), "wait_milliseconds": .integer(wait.components.seconds * 1000)]
     }
-    func taskLogs(_ id: String) async throws -> JSON { ["task": .string(id), "events": []] }
+    func taskLogs(_ id: String) async throws -> JSON { ["task": .string(id), "state": "queued"] }
     func cancelTask(_ id: String) async throws -> JSON { ["task": .string(id)] }
     func openPlan(_ request: PlanRequest) async throws -> JSON {
         ["plan": "77", "goal": .string(request.goal)]

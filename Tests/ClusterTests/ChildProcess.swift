@@ -30,10 +30,16 @@ final class ChildProcess {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
+        // The thread that spawns may block signals; the child would inherit that and not end.
+        var unblocked = sigset_t()
+        sigemptyset(&unblocked)
+        posix_spawnattr_setsigmask(&attributes, &unblocked)
+        var traits = POSIX_SPAWN_SETSIGMASK
         if ownGroup {
-            posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+            traits |= POSIX_SPAWN_SETPGROUP
             posix_spawnattr_setpgroup(&attributes, 0)
         }
+        posix_spawnattr_setflags(&attributes, Int16(traits))
 
         let environment = ProcessInfo.processInfo.environment
             .filter { !["SWIFTLET_NODE", "SWIFTLET_API_KEY"].contains($0.key) }

@@ -86,35 +86,6 @@ struct JoinTokenTests {
         }
     }
 
-    @Test func `a proof holds for its request, token and secret alone`() throws {
-        let request = try SigningRequest(name: "second", keys: keys)
-        let proof = token.proof(of: request)
-        func isProof(
-            _ proof: [UInt8],
-            _ der: [UInt8]? = nil,
-            id: String? = nil,
-            mesh: Digest? = nil,
-            secret: SecretBytes? = nil
-        ) -> Bool {
-            JoinToken.isProof(
-                proof,
-                of: der ?? request.der,
-                id: id ?? token.id,
-                meshID: mesh ?? token.meshID,
-                secret: secret ?? token.secret
-            )
-        }
-        #expect(isProof(proof))
-        #expect(!isProof([]))
-        #expect(!isProof(Array(proof.dropLast())))
-        #expect(!isProof(proof.map { $0 ^ 1 }))
-        let other = try SigningRequest(name: "third", keys: keys)
-        #expect(!isProof(proof, other.der))
-        #expect(!isProof(proof, id: "0000000000000000"))
-        #expect(!isProof(proof, mesh: Digest.of("other")))
-        #expect(!isProof(proof, secret: SecretBytes(randomCount: 32)))
-    }
-
     @Test func `descriptions and dumps hide the secret`() {
         let secret = token.text.split(separator: ".").last.map(String.init) ?? "?"
         var text = "\(token) \(String(reflecting: token))"
