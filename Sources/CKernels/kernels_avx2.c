@@ -5,6 +5,7 @@
 #define TARGET __attribute__((target("avx2,fma,f16c")))
 #define TABLE kernels_table_avx2
 #define ISA KERNELS_AVX2
+#define SET_NAME avx2
 // Eight accumulators, and room for two weight blocks, one activation block and temporaries.
 #define TILE_ROWS 2
 #define TILE_COLUMNS 4

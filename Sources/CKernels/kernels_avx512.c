@@ -6,6 +6,7 @@
 #define TARGET __attribute__((target("avx2,fma,f16c,avx512f,avx512vl,avx512vnni")))
 #define TABLE kernels_table_avx512
 #define ISA KERNELS_AVX512
+#define SET_NAME avx512
 #define TILE_ROWS 4
 #define TILE_COLUMNS 4
 #define TILE_ROWS_MAX 4

@@ -89,6 +89,7 @@ KERNELS_INLINE float fold_lanes(const float lanes[LANE_COUNT]) {
 #define EXP_LOG2E 0x1.715476p+0f
 // Adding 1.5 * 2^23 rounds to an integer in the low bits.
 #define EXP_ROUNDER 0x1.8p+23f
+#define EXP_ROUNDER_BITS 0x4B400000
 // The upper part of ln 2 has 16 bits, so that n times it is exact.
 #define EXP_LN2_HIGH 0x1.62e4p-1f
 #define EXP_LN2_LOW 0x1.7f7d1cp-20f

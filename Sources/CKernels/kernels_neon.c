@@ -3,6 +3,7 @@
 
 #if defined(__aarch64__)
 
+#include "kernels_attend.h"
 #include "kernels_reference.h"
 #include "kernels_tables.h"
 
@@ -221,51 +222,8 @@ static void neon_rotate(
     reference_rotate(x, head_count, head_length, angles, pair_count);
 }
 
-static void neon_attend(
-    const float *q, const uint16_t *keys, const uint16_t *values, size_t count,
-    size_t head_length, float scale, float *scores, float *out
-) {
-    const size_t whole = head_length / LANE_COUNT * LANE_COUNT, tail_count = head_length - whole;
-    float highest = -INFINITY;
-    for (size_t t = 0; t < count; t++) {
-        const uint16_t *key = keys + t * head_length;
-        lanes sums = zero_lanes();
-        for (size_t i = 0; i < whole; i += LANE_COUNT) {
-            sums = multiply_add(sums, load_floats(q + i), load_halves(key + i));
-        }
-        float tail[LANE_COUNT];
-        for (size_t i = 0; i < tail_count; i++) {
-            tail[i] = half_to_float(key[whole + i]);
-        }
-        scores[t] = fold(sums, q + whole, tail, tail_count) * scale;
-        highest = scores[t] > highest ? scores[t] : highest;
-    }
-    const float inverse = reference_weights(scores, count, highest);
-    for (size_t i = 0; i < whole; i += LANE_COUNT) {
-        lanes sums = zero_lanes();
-        for (size_t t = 0; t < count; t++) {
-            const float32x4_t score = vdupq_n_f32(scores[t]);
-            const lanes value = load_halves(values + t * head_length + i);
-            sums = multiply_add(sums, (lanes){score, score}, value);
-        }
-        vst1q_f32(out + i, vmulq_n_f32(sums.low, inverse));
-        vst1q_f32(out + i + 4, vmulq_n_f32(sums.high, inverse));
-    }
-    for (size_t i = whole; i < head_length; i++) {
-        float sum = 0;
-        for (size_t t = 0; t < count; t++) {
-            sum = fmaf(scores[t], half_to_float(values[t * head_length + i]), sum);
-        }
-        out[i] = sum * inverse;
-    }
-}
-
 static void neon_gate(const float *gate, const float *up, size_t count, float *out) {
     reference_gate(gate, up, count, out);
-}
-
-static void neon_to_half(const float *x, size_t count, uint16_t *out) {
-    reference_to_half(x, count, out);
 }
 
 const kernels_table kernels_table_neon = {
@@ -274,9 +232,8 @@ const kernels_table kernels_table_neon = {
     .multiply = neon_multiply,
     .normalise = neon_normalise,
     .rotate = neon_rotate,
-    .attend = neon_attend,
     .gate = neon_gate,
-    .to_half = neon_to_half,
+    ATTENTION(neon),
 };
 
 #endif

@@ -62,55 +62,9 @@ KERNELS_INLINE void reference_rotate(
     }
 }
 
-/// Turns scores into softmax weights that still lack the division by their sum; returns the
-/// inverse of the sum, which keeps eight lanes: lane = position mod 8.
-KERNELS_INLINE float reference_weights(float *scores, size_t count, float highest) {
-    float lanes[LANE_COUNT] = {0};
-    for (size_t t = 0; t < count; t++) {
-        scores[t] = exp_f32(scores[t] - highest);
-        lanes[t % LANE_COUNT] += scores[t];
-    }
-    return 1.0f / fold_lanes(lanes);
-}
-
-KERNELS_INLINE void reference_attend(
-    const float *q, const uint16_t *keys, const uint16_t *values, size_t count,
-    size_t head_length, float scale, float *scores, float *out
-) {
-    float highest = -INFINITY;
-    for (size_t t = 0; t < count; t++) {
-        const uint16_t *key = keys + t * head_length;
-        float lanes[LANE_COUNT] = {0};
-        for (size_t i = 0; i < head_length; i++) {
-            lanes[i % LANE_COUNT] = fmaf(q[i], half_to_float(key[i]), lanes[i % LANE_COUNT]);
-        }
-        scores[t] = fold_lanes(lanes) * scale;
-        highest = scores[t] > highest ? scores[t] : highest;
-    }
-    const float inverse = reference_weights(scores, count, highest);
-    for (size_t i = 0; i < head_length; i++) {
-        out[i] = 0;
-    }
-    for (size_t t = 0; t < count; t++) {
-        const uint16_t *value = values + t * head_length;
-        for (size_t i = 0; i < head_length; i++) {
-            out[i] = fmaf(scores[t], half_to_float(value[i]), out[i]);
-        }
-    }
-    for (size_t i = 0; i < head_length; i++) {
-        out[i] *= inverse;
-    }
-}
-
 KERNELS_INLINE void reference_gate(const float *gate, const float *up, size_t count, float *out) {
     for (size_t i = 0; i < count; i++) {
         out[i] = silu_times(gate[i], up[i]);
-    }
-}
-
-KERNELS_INLINE void reference_to_half(const float *x, size_t count, uint16_t *out) {
-    for (size_t i = 0; i < count; i++) {
-        out[i] = float_to_half(x[i]);
     }
 }
 

@@ -1,5 +1,6 @@
 // The scalar table: the reference that the others are compared with.
 
+#include "kernels_attend.h"
 #include "kernels_reference.h"
 #include "kernels_tables.h"
 
@@ -102,19 +103,8 @@ static void scalar_rotate(
     reference_rotate(x, head_count, head_length, angles, pair_count);
 }
 
-static void scalar_attend(
-    const float *q, const uint16_t *keys, const uint16_t *values, size_t count,
-    size_t head_length, float scale, float *scores, float *out
-) {
-    reference_attend(q, keys, values, count, head_length, scale, scores, out);
-}
-
 static void scalar_gate(const float *gate, const float *up, size_t count, float *out) {
     reference_gate(gate, up, count, out);
-}
-
-static void scalar_to_half(const float *x, size_t count, uint16_t *out) {
-    reference_to_half(x, count, out);
 }
 
 const kernels_table kernels_table_scalar = {
@@ -123,9 +113,8 @@ const kernels_table kernels_table_scalar = {
     .multiply = scalar_multiply,
     .normalise = scalar_normalise,
     .rotate = scalar_rotate,
-    .attend = scalar_attend,
     .gate = scalar_gate,
-    .to_half = scalar_to_half,
+    ATTENTION(scalar),
 };
 
 void kernels_read_row(const kernels_matrix *weights, size_t row, float *out) {

@@ -1,11 +1,12 @@
 // The x86-64 kernels as a template: included once by each file that defines
 //
 //   TARGET        the target attribute of every function
-//   TABLE, ISA    the name and the kind of the table
+//   TABLE, ISA, SET_NAME   the name and the kind of the table, the name of its attention
 //   TILE_ROWS, TILE_COLUMNS   the register tile when there are enough activation rows
 //   TILE_ROWS_MAX   the rows of the tile for a single activation row
 //   DOT(a, b)     int32 lanes: lane j = Σ a·b over bytes 4j … 4j+3, a unsigned, b signed
 
+#include "kernels_attend.h"
 #include "kernels_reference.h"
 #include "kernels_tables.h"
 
@@ -45,7 +46,6 @@ const kernels_table TABLE = {
     .multiply = multiply,
     .normalise = normalise,
     .rotate = rotate,
-    .attend = attend,
     .gate = gate,
-    .to_half = to_half,
+    ATTENTION(SET_NAME),
 };

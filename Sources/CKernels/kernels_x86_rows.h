@@ -113,83 +113,6 @@ INLINE __m256 exp_lanes(__m256 x) {
     return _mm256_mul_ps(p, _mm256_castsi256_ps(scale));
 }
 
-INLINE float dot_halves(const float *q, const uint16_t *key, size_t count) {
-    const size_t whole = count / LANE_COUNT * LANE_COUNT;
-    __m256 lanes = _mm256_setzero_ps();
-    for (size_t i = 0; i < whole; i += LANE_COUNT) {
-        lanes = _mm256_fmadd_ps(_mm256_loadu_ps(q + i), load_halves(key + i), lanes);
-    }
-    if (whole == count) {
-        return fold(lanes);
-    }
-    float tail[LANE_COUNT];
-    for (size_t i = whole; i < count; i++) {
-        tail[i - whole] = half_to_float(key[i]);
-    }
-    return fold_with_tail(lanes, q + whole, tail, count - whole);
-}
-
-/// out[0 ..< 8 * width] = Σ scores[t] * values[t], each element one chain over t.
-INLINE void weigh(
-    const float *scores, const uint16_t *values, size_t count, size_t stride,
-    const int width, float inverse, float *out
-) {
-    __m256 sums[8];
-    UNROLL for (int i = 0; i < width; i++) {
-        sums[i] = _mm256_setzero_ps();
-    }
-    for (size_t t = 0; t < count; t++, values += stride) {
-        const __m256 score = _mm256_broadcast_ss(scores + t);
-        UNROLL for (int i = 0; i < width; i++) {
-            sums[i] = _mm256_fmadd_ps(score, load_halves(values + 8 * i), sums[i]);
-        }
-    }
-    UNROLL for (int i = 0; i < width; i++) {
-        _mm256_storeu_ps(out + 8 * i, _mm256_mul_ps(sums[i], _mm256_set1_ps(inverse)));
-    }
-}
-
-TARGET static void attend(
-    const float *q, const uint16_t *keys, const uint16_t *values, size_t count,
-    size_t head_length, float scale, float *scores, float *out
-) {
-    float highest = -INFINITY;
-    for (size_t t = 0; t < count; t++) {
-        scores[t] = dot_halves(q, keys + t * head_length, head_length) * scale;
-        highest = scores[t] > highest ? scores[t] : highest;
-    }
-    const size_t whole = count / LANE_COUNT * LANE_COUNT;
-    __m256 lanes = _mm256_setzero_ps();
-    for (size_t t = 0; t < whole; t += LANE_COUNT) {
-        const __m256 weights = exp_lanes(
-            _mm256_sub_ps(_mm256_loadu_ps(scores + t), _mm256_set1_ps(highest)));
-        _mm256_storeu_ps(scores + t, weights);
-        lanes = _mm256_add_ps(lanes, weights);
-    }
-    float stored[LANE_COUNT];
-    _mm256_storeu_ps(stored, lanes);
-    for (size_t t = whole; t < count; t++) {
-        scores[t] = exp_f32(scores[t] - highest);
-        stored[t - whole] += scores[t];
-    }
-    const float inverse = 1.0f / fold_lanes(stored);
-
-    size_t i = 0;
-    for (; i + 64 <= head_length; i += 64) {
-        weigh(scores, values + i, count, head_length, 8, inverse, out + i);
-    }
-    for (; i + 8 <= head_length; i += 8) {
-        weigh(scores, values + i, count, head_length, 1, inverse, out + i);
-    }
-    for (; i < head_length; i++) {
-        float sum = 0;
-        for (size_t t = 0; t < count; t++) {
-            sum = fmaf(scores[t], half_to_float(values[t * head_length + i]), sum);
-        }
-        out[i] = sum * inverse;
-    }
-}
-
 TARGET static void gate(const float *gate, const float *up, size_t count, float *out) {
     const size_t whole = count / LANE_COUNT * LANE_COUNT;
     const __m256 one = _mm256_set1_ps(1.0f), sign = _mm256_set1_ps(-0.0f);
@@ -201,16 +124,5 @@ TARGET static void gate(const float *gate, const float *up, size_t count, float 
     }
     for (size_t i = whole; i < count; i++) {
         out[i] = silu_times(gate[i], up[i]);
-    }
-}
-
-TARGET static void to_half(const float *x, size_t count, uint16_t *out) {
-    const size_t whole = count / LANE_COUNT * LANE_COUNT;
-    for (size_t i = 0; i < whole; i += LANE_COUNT) {
-        const __m128i halves = _mm256_cvtps_ph(_mm256_loadu_ps(x + i), _MM_FROUND_TO_NEAREST_INT);
-        _mm_storeu_si128((__m128i *)(out + i), halves);
-    }
-    for (size_t i = whole; i < count; i++) {
-        out[i] = float_to_half(x[i]);
     }
 }

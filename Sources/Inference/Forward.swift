@@ -5,7 +5,7 @@ extension Stage {
         /// Of the row in its segment's input.
         let inputIndex: Int
         let position: Int
-        let session: KVCache
+        let session: KVSession
         let wantsLogits: Bool
     }
 
@@ -31,13 +31,15 @@ extension Stage {
             }
         }
         var outputs = [[Float]](repeating: [], count: segments.count)
+        for row in rows where row.session.count <= row.position {
+            row.session.grow(to: row.position + 1)
+        }
         var first = 0
         while first < rows.count {
             let end = min(first + Self.rowCountMax, rows.count)
             forward(Array(rows[first..<end]), of: segments, into: &outputs)
             first = end
         }
-        for row in rows { row.session.count = row.position + 1 }
         return outputs.map { isLast ? .logits($0) : .hidden($0) }
     }
 
@@ -62,9 +64,7 @@ extension Stage {
             }
         }
         guard isLast || segment.logits == .none else { throw .noLogitsHere }
-        guard session.shape == sessionShape,
-            session.capacity <= scratch.scores.rowLength
-        else { throw .foreignSession }
+        guard session.pool === pool else { throw .foreignSession }
         guard segment.start == session.count else {
             throw .notContiguous(start: segment.start, expected: session.count)
         }
@@ -89,9 +89,14 @@ extension Stage {
             Kernels.ropeAngles(
                 frequencies, position: row.position, into: scratch.angles, row: index)
         }
+        let description = model.description
+        let plan = AttentionPlan(
+            rows: rows.map { ($0.session, $0.position) }, headCountKV: description.headCountKV,
+            groupLength: description.headCount / description.headCountKV,
+            threadCount: threads.count, slotCount: scratch.states.rowCount)
         threads.run { lane in
             for (index, layer) in weights.enumerated() {
-                attention(layer, index: index, rows: rows, lane: lane)
+                attention(layer, index: index, rows: rows, plan: plan, lane: lane)
                 feedForward(layer, rowCount: rows.count, lane: lane)
             }
         }
@@ -105,14 +110,17 @@ extension Stage {
     }
 
     /// stream += W_o · softmax(q·K / √headLength) · V, with q, K, V from the normed stream.
-    private func attention(_ layer: LayerWeights, index: Int, rows: [Row], lane: Int) {
+    private func attention(
+        _ layer: LayerWeights, index: Int, rows: [Row], plan: AttentionPlan, lane: Int
+    ) {
         let s = scratch, d = model.description
         norm(s.stream, weight: layer.attentionNorm, rowCount: rows.count, lane: lane)
 
         // A lane computes whole heads, so it rotates and stores them without waiting.
         let heads = threads.share(of: d.headCount, lane: lane)
         project(layer.query, heads: heads, rowCount: rows.count, into: s.queries)
-        let headsKV = threads.share(of: d.headCountKV, lane: lane)
+        // The other way round: who has a head more here has one less there.
+        let headsKV = threads.share(of: d.headCountKV, lane: threads.count - 1 - lane)
         project(layer.key, heads: headsKV, rowCount: rows.count, into: s.keys)
         project(layer.value, heads: headsKV, rowCount: rows.count, into: s.values)
         for (r, row) in rows.enumerated() {
@@ -124,19 +132,12 @@ extension Stage {
             for (part, kind) in [(s.keys, KVCache.Part.keys), (s.values, .values)] {
                 kernels.store(
                     row: r, of: part, heads: headsKV, as: kind, layer: index,
-                    position: row.position, cache: row.session)
+                    position: row.position, session: row.session)
             }
         }
         threads.synchronise()
 
-        let groupLength = d.headCount / d.headCountKV
-        for item in threads.share(of: rows.count * d.headCount, lane: lane) {
-            let (r, head) = item.quotientAndRemainder(dividingBy: d.headCount)
-            kernels.attend(
-                row: r, of: s.queries, head: head, layer: index, cache: rows[r].session,
-                cacheHead: head / groupLength, count: rows[r].position + 1,
-                scores: s.scores, scoresRow: lane, into: s.attended.floats)
-        }
+        attend(plan, layer: index, lane: lane)
         threads.synchronise()
         quantise(s.attended, rowCount: rows.count, lane: lane)
         kernels.multiply(

@@ -11,8 +11,8 @@ final class ForwardScratch {
     let up: FloatRows  // (rows, feedForward)
     let angles: FloatRows  // (rows, 2 · headLength)
     let logits: FloatRows  // (logitsRowCount, vocabulary); empty but in the last stage
-    /// One row per thread, as long as the longest session.
-    private(set) var scores: FloatRows  // (threads, positions)
+    let scores: FloatRows  // (threads, what attention needs)
+    let states: FloatRows  // (slots of AttentionPlan, headLength + 2)
 
     /// 8 rows of logits at a time: 150,000 tokens of a large vocabulary are then 5 MB.
     static let logitsRowCount = 8
@@ -29,14 +29,12 @@ final class ForwardScratch {
         angles = FloatRows(rowCount: rowCount, rowLength: 2 * d.headLength)
         logits = FloatRows(
             rowCount: makesLogits ? Self.logitsRowCount : 0, rowLength: d.vocabularyCount)
-        scores = FloatRows(rowCount: threadCount, rowLength: 0)
-    }
-
-    /// Makes room for attention over so many positions; never while a forward pass runs.
-    func reserveScores(positionCount: Int) {
-        guard scores.rowLength < positionCount else { return }
-        // Multiples of 64 floats: two threads then never share a cache line.
         scores = FloatRows(
-            rowCount: scores.rowCount, rowLength: positionCount.roundedUp(to: 64))
+            rowCount: threadCount,
+            // Multiples of 64 floats: two threads then never share a cache line.
+            rowLength: Kernels.attentionScratchCount(headLength: d.headLength).roundedUp(to: 64))
+        states = FloatRows(
+            rowCount: AttentionPlan.slotCount(d, threadCount: threadCount),
+            rowLength: d.headLength + 2)
     }
 }

@@ -19,7 +19,7 @@ package struct ForwardSpeed: Hashable, Sendable {
         func token(_ position: Int) -> Int32 { Int32(position * 7919 % vocabularyCount) }
         let session = try stage.makeSession(capacity: promptCount + decodeCount)
         _ = try stage.forward(.tokens([token(0)]), start: 0, session: session, logits: .last)
-        session.truncate(to: 0)
+        try session.truncate(to: 0)
 
         let start = now()
         let prompt = (0..<promptCount).map(token)

@@ -1,79 +1,60 @@
-/// The keys and values of one session in the layers of one stage.
+/// The words that the parts of the KV cache share.
 ///
-/// Halves (IEEE binary16), rounded to nearest even: half the memory and half the reading of
-/// floats, as llama.cpp does by default. Laid out as layer · head · position · element, so
-/// that attention reads one head as one stream. All memory is reserved at the start: a session
-/// that was admitted cannot fail later for want of it. The pages are taken as they are written.
-@safe package final class KVCache: @unchecked Sendable {
-    /// What the cache was made for; a stage refuses one of another shape.
-    package struct Shape: Hashable, Sendable {
-        package let layers: Range<Int>
-        package let headCount: Int
-        package let headLength: Int
+/// The cache of a stage is paged, after vLLM (arXiv 2309.06180): memory is cut into blocks of 32
+/// positions, all layers and heads of the stage in each.
+///
+///     KVBlockTable    who holds which block, what is kept for reuse: a value without memory
+///     KVSequence      the blocks of one session, in order of position: a value
+///     KVMemory        the bytes
+///     KVPool          table and memory of one stage, shared by its sessions
+///     KVSession       one sequence in a pool; gives its blocks back when it goes away
+package enum KVCache {
+    /// How a key or a value is kept. Halves take half the memory and half the reading, and
+    /// llama.cpp keeps them by default; both are rounded to nearest even.
+    package enum ElementType: UInt32, Hashable, Sendable {
+        // The numbers of ggml.
+        case f32 = 0
+        case f16 = 1
 
-        package init(layers: Range<Int>, headCount: Int, headLength: Int) {
-            self.layers = layers
-            self.headCount = headCount
-            self.headLength = headLength
-        }
-
-        /// Bytes that a session of `capacity` tokens takes in a stage of this shape.
-        package func byteCount(capacity: Int) -> Int {
-            2 * MemoryLayout<UInt16>.size * layers.count * headCount * headLength * capacity
-        }
+        package var byteCount: Int { self == .f16 ? 2 : 4 }
     }
 
     package enum Part { case keys, values }
 
-    package let shape: Shape
-    /// Tokens that fit.
-    package let capacity: Int
-    /// Tokens that are in; the next one has this position. Written by the stage.
-    package internal(set) var count = 0
+    /// Positions of a block. 32: the keys of a head and block of 64 elements are then one page,
+    /// and a session wastes 16 positions on average.
+    package static let blockLength = 32
 
-    // Owned: allocated in `init`, freed in `deinit`. Safe to share between the threads of a
-    // stage: they write different heads of new positions, and read old ones after synchronising.
-    private let memory: UnsafeMutablePointer<UInt16>
+    /// What a pool was made for; a stage refuses a session of another shape.
+    package struct Shape: Hashable, Sendable {
+        package let layers: Range<Int>
+        package let headCount: Int
+        package let headLength: Int
+        package let elementType: ElementType
 
-    package init(shape: Shape, capacity: Int) {
-        precondition(0 < capacity, "a cache for \(capacity) tokens")
-        self.shape = shape
-        self.capacity = capacity
-        let elementCount = shape.byteCount(capacity: capacity) / MemoryLayout<UInt16>.size
-        // Safe: read only below `count`, where it was written.
-        unsafe memory = .allocate(capacity: elementCount)
+        package init(
+            layers: Range<Int>, headCount: Int, headLength: Int, elementType: ElementType = .f16
+        ) {
+            self.layers = layers
+            self.headCount = headCount
+            self.headLength = headLength
+            self.elementType = elementType
+        }
+
+        /// Bytes of the keys, or of the values, of one head in one block.
+        var partByteCount: Int { KVCache.blockLength * headLength * elementType.byteCount }
+
+        /// Bytes of one block: (layer, head, keys | values).
+        package var blockByteCount: Int { 2 * partByteCount * headCount * layers.count }
+
+        /// Bytes that a session of `capacity` tokens takes in a stage of this shape.
+        package func byteCount(capacity: Int) -> Int {
+            KVCache.blockCount(capacity) * blockByteCount
+        }
     }
 
-    deinit {
-        // Safe: allocated in `init`; integers need no deinitialisation.
-        unsafe memory.deallocate()
-    }
-
-    package var byteCount: Int { shape.byteCount(capacity: capacity) }
-
-    /// Forgets the tokens from position `count` on, to continue differently from there.
-    package func truncate(to count: Int) {
-        precondition(0 <= count && count <= self.count, "truncating \(self.count) to \(count)")
-        self.count = count
-    }
-
-    /// The first element of one head in one layer, counted from the stage's first.
-    func base(_ part: Part, layer: Int, head: Int) -> UnsafeMutablePointer<UInt16> {
-        precondition(
-            0 <= layer && layer < shape.layers.count && 0 <= head && head < shape.headCount,
-            "layer \(layer), head \(head)")
-        let plane = (layer * 2 + (part == .keys ? 0 : 1)) * shape.headCount + head
-        // Safe: the plane exists, as checked.
-        return unsafe memory + plane * capacity * shape.headLength
-    }
-
-    func keys(layer: Int, head: Int) -> UnsafePointer<UInt16> {
-        // Safe: as `base`.
-        unsafe UnsafePointer(base(.keys, layer: layer, head: head))
-    }
-
-    func values(layer: Int, head: Int) -> UnsafePointer<UInt16> {
-        // Safe: as `base`.
-        unsafe UnsafePointer(base(.values, layer: layer, head: head))
+    /// Blocks that so many positions need.
+    package static func blockCount(_ positionCount: Int) -> Int {
+        (positionCount + blockLength - 1) / blockLength
     }
 }

@@ -12,7 +12,7 @@ import CKernels
     }
 
     // Points at one of the constant tables in CKernels, which live for ever and never change.
-    private let table: UnsafePointer<kernels_table>
+    let table: UnsafePointer<kernels_table>
 
     package init(limit: InstructionSet = .avx512) {
         // Safe: the function answers for every limit and never returns null.
@@ -90,44 +90,6 @@ import CKernels
         unsafe table.pointee.rotate(
             x.pointer(row: row) + heads.lowerBound * headLength, heads.count, headLength,
             angles.pointer(row: anglesRow), pairCount)
-    }
-
-    /// Attention of one head at one position over the first `count` positions of the cache.
-    ///
-    /// `scores` is scratch, at least `count` long, of the calling thread alone.
-    package func attend(
-        row: Int, of queries: FloatRows, head: Int, layer: Int, cache: KVCache, cacheHead: Int,
-        count: Int, scores: FloatRows, scoresRow: Int, into out: FloatRows
-    ) {
-        let length = cache.shape.headLength
-        precondition(
-            count <= cache.capacity && count <= scores.rowLength
-                && (head + 1) * length <= queries.rowLength && queries.rowLength == out.rowLength,
-            "\(count) positions in a cache of \(cache.capacity)")
-        let scale = 1 / Float(length).squareRoot()
-        // Safe: the head lies in its row, `count` positions lie in the cache and in `scores`.
-        unsafe table.pointee.attend(
-            queries.pointer(row: row) + head * length,
-            cache.keys(layer: layer, head: cacheHead), cache.values(layer: layer, head: cacheHead),
-            count, length, scale, scores.pointer(row: scoresRow),
-            out.pointer(row: row) + head * length)
-    }
-
-    /// Stores the heads in `heads` of one row of keys or values in the cache as halves.
-    package func store(
-        row: Int, of x: FloatRows, heads: Range<Int>, as part: KVCache.Part,
-        layer: Int, position: Int, cache: KVCache
-    ) {
-        let length = cache.shape.headLength
-        precondition(
-            heads.upperBound * length <= x.rowLength && position < cache.capacity,
-            "position \(position) in a cache of \(cache.capacity)")
-        for head in heads {
-            // Safe: the head lies in its row and the position in the cache.
-            unsafe table.pointee.to_half(
-                x.pointer(row: row) + head * length, length,
-                cache.base(part, layer: layer, head: head) + position * length)
-        }
     }
 
     /// gate = silu(gate) · up, for the elements in `range` of one row.

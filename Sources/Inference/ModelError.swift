@@ -14,7 +14,7 @@ package enum ModelError: Error, Hashable {
     case vocabularyMismatch(tokenCount: Int, rowCount: Int)
     case layersOutOfRange(Range<Int>, layerCount: Int)
     case threadCountOutOfRange(Int)
-    case capacityOutOfRange(Int, contextLength: Int)
+    case cache(KVPoolError)
 }
 
 extension ModelError: CustomStringConvertible {
@@ -37,8 +37,7 @@ extension ModelError: CustomStringConvertible {
             "layers \(layers.lowerBound)..<\(layers.upperBound) are not in a model of \(layerCount)"
         case .threadCountOutOfRange(let count):
             "\(count) threads are not between 1 and \(Threads.countMax)"
-        case .capacityOutOfRange(let capacity, let contextLength):
-            "\(capacity) tokens are not between 1 and the context length of \(contextLength)"
+        case .cache(let error): error.description
         }
     }
 }

@@ -26,12 +26,12 @@ package final class Stage {
 
     /// Consecutive positions of one session.
     package struct Segment {
-        package var session: KVCache
+        package var session: KVSession
         package var start: Int
         package var input: Input
         package var logits: Logits
 
-        package init(session: KVCache, start: Int, input: Input, logits: Logits) {
+        package init(session: KVSession, start: Int, input: Input, logits: Logits) {
             self.session = session
             self.start = start
             self.input = input
@@ -49,6 +49,8 @@ package final class Stage {
     let output: WeightMatrix?
     let frequencies: [Double]
     let scratch: ForwardScratch
+    /// The memory of its sessions. Rooms may be reserved from any thread.
+    package let pool: KVPool
 
     package var isFirst: Bool { layers.lowerBound == 0 }
     package var isLast: Bool { layers.upperBound == model.description.layerCount }
@@ -60,7 +62,8 @@ package final class Stage {
 
     /// Makes a stage with `threads` threads, the caller's included; reads no matrix yet.
     package init(
-        model: ModelFile, layers: Range<Int>, threads: Int, kernels: Kernels = Kernels()
+        model: ModelFile, layers: Range<Int>, threads: Int, kernels: Kernels = Kernels(),
+        kv: KVPool.Limits = KVPool.Limits()
     ) throws(ModelError) {
         let description = model.description
         guard 0 <= layers.lowerBound, layers.upperBound <= description.layerCount, !layers.isEmpty
@@ -78,28 +81,41 @@ package final class Stage {
         output = isLast ? model.matrix(model.outputName) : nil
         scratch = ForwardScratch(
             description, rowCount: Self.rowCountMax, threadCount: threads, makesLogits: isLast)
+        do throws(KVPoolError) {
+            pool = try KVPool(
+                shape: KVCache.Shape(
+                    layers: layers, headCount: description.headCountKV,
+                    headLength: description.headLength, elementType: kv.elementType),
+                contextLength: description.contextLength, limits: kv, rope: frequencies)
+        } catch { throw .cache(error) }
     }
 
     /// What a session of this stage looks like; says how much memory it takes.
-    package var sessionShape: KVCache.Shape {
-        KVCache.Shape(
-            layers: layers, headCount: model.description.headCountKV,
-            headLength: model.description.headLength)
+    package var sessionShape: KVCache.Shape { pool.shape }
+
+    /// Reserves the memory for an empty session of at most `capacity` tokens.
+    package func makeSession(capacity: Int) throws(KVPoolError) -> KVSession {
+        try pool.reserve(capacity: capacity)
     }
 
-    /// Reserves the memory for a session of at most `capacity` tokens.
-    package func makeSession(capacity: Int) throws(ModelError) -> KVCache {
-        let contextLength = model.description.contextLength
-        guard 1...contextLength ~= capacity else {
-            throw .capacityOutOfRange(capacity, contextLength: contextLength)
-        }
-        scratch.reserveScores(positionCount: capacity)
-        return KVCache(shape: sessionShape, capacity: capacity)
+    /// Reserves the memory for a session that begins with `tokens` and has at most `capacity`.
+    ///
+    /// Its `count` says how many of the tokens were computed before, and need not come again. A
+    /// pipeline asks all its stages for `reusableCount` and opens each with the least.
+    package func openSession(
+        tokens: [Int32], capacity: Int, reusing: Int? = nil, scope: String = ""
+    ) throws(KVPoolError) -> KVSession {
+        try pool.reserve(capacity: capacity, tokens: tokens, reusing: reusing, scope: scope)
+    }
+
+    /// How many of these tokens a session can begin with.
+    package func reusableCount(tokens: [Int32], scope: String = "") -> Int {
+        pool.reusableCount(tokens: tokens, scope: scope)
     }
 
     /// Computes one segment; see `forward(_:)`.
     package func forward(
-        _ input: Input, start: Int, session: KVCache, logits: Logits
+        _ input: Input, start: Int, session: KVSession, logits: Logits
     ) throws(StageError) -> Output {
         try forward([Segment(session: session, start: start, input: input, logits: logits)])[0]
     }

@@ -22,7 +22,7 @@ final class StageHost: Sendable {
     private struct Session {
         var opening: SessionOpening
         var epoch: UInt64
-        var cache: KVCache
+        var cache: KVSession
         var sampler: Sampler
         var grammar: GrammarState?
         // Every token that has come so far, prompt and text.

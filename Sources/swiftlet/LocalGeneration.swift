@@ -61,7 +61,7 @@ enum LocalGeneration {
 
     /// Computes these tokens and draws the one that follows.
     private static func step(
-        _ stage: Stage, _ session: KVCache, _ sampler: Sampler, _ tokens: [TokenID], at start: Int
+        _ stage: Stage, _ session: KVSession, _ sampler: Sampler, _ tokens: [TokenID], at start: Int
     ) throws -> TokenID {
         let output = try stage.forward(
             .tokens(tokens), start: start, session: session, logits: .last)

@@ -143,7 +143,7 @@ struct KernelsTests {
     }
 
     @Test(arguments: sets, [1, 2, 7, 8, 9, 31, 32, 33, 100, 576])
-    mutating func `norms, rotations, gates and attention have the scalar bits`(
+    mutating func `norms, rotations and gates have the scalar bits`(
         set: Kernels.InstructionSet, length: Int
     ) {
         let x = FloatRows(random.floats(length, scale: 5), rowLength: length)
@@ -174,35 +174,6 @@ struct KernelsTests {
                 row: 0, of: out, heads: 0..<1, headLength: length, angles: angles, anglesRow: 0)
         }
         #expect(rotated[0] == rotated[1])
-    }
-
-    @Test(arguments: sets, [(1, 64), (7, 64), (8, 16), (33, 30), (100, 72), (257, 128)])
-    mutating func `attention has the scalar bits`(
-        set: Kernels.InstructionSet, shape: (count: Int, headLength: Int)
-    ) {
-        let (count, length) = shape
-        let rows = (0..<3).map { _ in random.floats(count * length, scale: 2) }
-        let results = [Kernels(limit: set), scalar].map { kernels in
-            let cache = KVCache(
-                shape: .init(layers: 0..<1, headCount: 1, headLength: length), capacity: count)
-            let keys = FloatRows(rows[0], rowLength: length)
-            let values = FloatRows(rows[1], rowLength: length)
-            for row in 0..<count {
-                kernels.store(
-                    row: row, of: keys, heads: 0..<1, as: .keys, layer: 0, position: row,
-                    cache: cache)
-                kernels.store(
-                    row: row, of: values, heads: 0..<1, as: .values, layer: 0, position: row,
-                    cache: cache)
-            }
-            let out = FloatRows(rowCount: count, rowLength: length)
-            kernels.attend(
-                row: 0, of: FloatRows(rows[2], rowLength: length), head: 0, layer: 0,
-                cache: cache, cacheHead: 0, count: count,
-                scores: FloatRows(rowCount: 1, rowLength: count), scoresRow: 0, into: out)
-            return bits(out[0])
-        }
-        #expect(results[0] == results[1])
     }
 
     @Test func `exp is right to the last place and a half`() {

@@ -115,9 +115,9 @@ struct StageTests {
         }
         _ = try forward([1, 2, 3])
         let expected = try forward([4])
-        session.truncate(to: 2)
+        try session.truncate(to: 2)
         _ = try forward([9, 9])
-        session.truncate(to: 2)
+        try session.truncate(to: 2)
         _ = try forward([3])
         #expect(try forward([4]) == expected)
     }
@@ -128,7 +128,7 @@ struct StageTests {
         let last = try Stage(model: model, layers: 2..<3, threads: 1)
         let session = try stage.makeSession(capacity: 4), other = try last.makeSession(capacity: 4)
         func error(
-            _ stage: Stage, _ input: Stage.Input, start: Int = 0, _ session: KVCache,
+            _ stage: Stage, _ input: Stage.Input, start: Int = 0, _ session: KVSession,
             _ logits: Stage.Logits = .none
         ) -> StageError? {
             do throws(StageError) {
@@ -158,7 +158,7 @@ struct StageTests {
         #expect(throws: ModelError.threadCountOutOfRange(0)) {
             try Stage(model: model, layers: 0..<1, threads: 0)
         }
-        #expect(throws: ModelError.capacityOutOfRange(129, contextLength: 128)) {
+        #expect(throws: KVPoolError.capacityOutOfRange(129, contextLength: 128)) {
             try stage.makeSession(capacity: 129)
         }
     }
@@ -168,13 +168,13 @@ struct StageTests {
         let stage = try Stage(model: model, layers: 1..<3, threads: 1)
         let good = (0..<64).map { Float($0) / 64 }
         let sessions = try (0..<3).map { _ in try stage.makeSession(capacity: 2) }
-        func segment(_ session: KVCache, _ row: [Float]) -> Stage.Segment {
+        func segment(_ session: KVSession, _ row: [Float]) -> Stage.Segment {
             Stage.Segment(session: session, start: 0, input: .hidden(row), logits: .last)
         }
         let bad = [Float](repeating: .nan, count: 64)
         let infinite = [Float](repeating: .infinity, count: 64)
         let alone = try stage.forward([segment(sessions[0], good)])
-        sessions[0].truncate(to: 0)
+        try sessions[0].truncate(to: 0)
         let together = try stage.forward([
             segment(sessions[1], bad), segment(sessions[0], good), segment(sessions[2], infinite),
         ])

@@ -15,6 +15,13 @@
 //     mod 8, rows padded with zeros to a multiple of 8 blocks, added at the end.
 //   - F32, F16: eight lanes, lane = element mod 8, fused multiply-add, activations in float.
 //   - Eight lanes fold as ((0+4)+(2+6)) + ((1+5)+(3+7)).
+//   - Attention walks the cache in spans of 256 positions, counted from position 0. A score is
+//     the dot product of query * scale (rounded) and key in eight lanes, lane = element mod 8,
+//     fused multiply-add. A weight is exp(score - highest score of the span); the sum of the
+//     weights has eight lanes, lane = position mod 8. An output element is one chain of fused
+//     multiply-adds over the span's positions in order. Spans join in order, from the first on:
+//     sums are multiplied by exp(their highest - the highest of both) and added as
+//     fma(next, factor of next, so far * factor of so far). Last, elements times 1 / sum.
 //   - exp, sin, cos and log are polynomials written here; libm is asked only for operations
 //     that IEEE 754 defines exactly (fma, sqrt, rounding).
 //
@@ -68,6 +75,40 @@ typedef struct kernels_activations {
     size_t block_stride;             // blocks of a row, rounded up to a multiple of 8
 } kernels_activations;
 
+enum {
+    /// Positions of a block of the KV cache.
+    KERNELS_KV_BLOCK = 32,
+    /// Positions whose softmax weights are computed together.
+    KERNELS_SPAN = 256,
+    /// Queries that one pass over keys and values serves.
+    KERNELS_TILE_QUERIES = 6,
+};
+
+/// The keys and values of one head in one layer of one session, in blocks of 32 positions: keys
+/// (head_length, 32), then values (32, head_length).
+typedef struct kernels_kv {
+    const uint8_t *base;      // the head's keys in the first block of the pool
+    const uint32_t *blocks;   // the session's blocks, in order of position
+    size_t block_byte_count;  // from one block of the pool to the next
+    size_t head_length;
+    kernels_type type;  // F16 or F32
+} kernels_kv;
+
+/// The queries that read one head of keys: consecutive positions of one session.
+typedef struct kernels_queries {
+    const float *rows;  // (row_count, row_stride), of which head_count * head_length are read
+    size_t row_stride;
+    size_t row_count;
+    size_t head_count;
+    size_t position;  // of the first row
+    float scale;
+} kernels_queries;
+
+/// Floats of scratch that `attend` needs.
+static inline size_t kernels_attend_scratch(size_t head_length) {
+    return KERNELS_TILE_QUERIES * (KERNELS_SPAN + 2 * head_length + 2);
+}
+
 /// A table of kernels; every function pointer is non-null.
 typedef struct kernels_table {
     kernels_isa isa;
@@ -91,17 +132,28 @@ typedef struct kernels_table {
     void (*rotate)(
         float *x, size_t head_count, size_t head_length, const float *angles, size_t pair_count);
 
-    /// One head at one position: out = softmax(scale * q·K) · V over `count` cached positions,
-    /// whose keys and values (halves) lie `head_length` apart. `scores` is scratch of `count`.
+    /// Rounds a key or a value to `type` (to nearest even) and writes element i to
+    /// out[i * stride]: KERNELS_KV_BLOCK for keys, 1 for values.
+    void (*store)(const float *x, size_t count, kernels_type type, size_t stride, void *out);
+
+    /// Attention of all queries over the spans first_span ..< first_span + span_count.
+    ///
+    /// A state is what the spans so far add up to: head_length weighted sums of values, the
+    /// highest score, the sum of the weights (zero where the query sees none of the spans).
+    /// `states` (rows * heads, head_length + 2) is written; `scratch` has room for
+    /// `kernels_attend_scratch` floats.
     void (*attend)(
-        const float *q, const uint16_t *keys, const uint16_t *values, size_t count,
-        size_t head_length, float scale, float *scores, float *out);
+        const kernels_kv *kv, const kernels_queries *queries, size_t first_span,
+        size_t span_count, float *scratch, float *states);
+
+    /// Adds the state of the next span to that of the spans before.
+    void (*join)(float *state, const float *next, size_t head_length);
+
+    /// out = the weighted mean of the values.
+    void (*finish)(const float *state, size_t head_length, float *out);
 
     /// out = silu(gate) * up. `out` may be `gate`.
     void (*gate)(const float *gate, const float *up, size_t count, float *out);
-
-    /// Rounds to halves, to nearest even.
-    void (*to_half)(const float *x, size_t count, uint16_t *out);
 } kernels_table;
 
 /// Returns the table of the best instruction set of this CPU that is not above `limit`.
