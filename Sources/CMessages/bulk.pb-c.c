@@ -187,6 +187,96 @@ void   swiftlet__bulk__v1__session_opening__free_unpacked
   assert(message->base.descriptor == &swiftlet__bulk__v1__session_opening__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__bulk__v1__stage_open__init
+                     (Swiftlet__Bulk__V1__StageOpen         *message)
+{
+  static const Swiftlet__Bulk__V1__StageOpen init_value = SWIFTLET__BULK__V1__STAGE_OPEN__INIT;
+  *message = init_value;
+}
+size_t swiftlet__bulk__v1__stage_open__get_packed_size
+                     (const Swiftlet__Bulk__V1__StageOpen *message)
+{
+  assert(message->base.descriptor == &swiftlet__bulk__v1__stage_open__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__bulk__v1__stage_open__pack
+                     (const Swiftlet__Bulk__V1__StageOpen *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__bulk__v1__stage_open__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__bulk__v1__stage_open__pack_to_buffer
+                     (const Swiftlet__Bulk__V1__StageOpen *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__bulk__v1__stage_open__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Bulk__V1__StageOpen *
+       swiftlet__bulk__v1__stage_open__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Bulk__V1__StageOpen *)
+     protobuf_c_message_unpack (&swiftlet__bulk__v1__stage_open__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__bulk__v1__stage_open__free_unpacked
+                     (Swiftlet__Bulk__V1__StageOpen *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__bulk__v1__stage_open__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__bulk__v1__stage_opened__init
+                     (Swiftlet__Bulk__V1__StageOpened         *message)
+{
+  static const Swiftlet__Bulk__V1__StageOpened init_value = SWIFTLET__BULK__V1__STAGE_OPENED__INIT;
+  *message = init_value;
+}
+size_t swiftlet__bulk__v1__stage_opened__get_packed_size
+                     (const Swiftlet__Bulk__V1__StageOpened *message)
+{
+  assert(message->base.descriptor == &swiftlet__bulk__v1__stage_opened__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__bulk__v1__stage_opened__pack
+                     (const Swiftlet__Bulk__V1__StageOpened *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__bulk__v1__stage_opened__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__bulk__v1__stage_opened__pack_to_buffer
+                     (const Swiftlet__Bulk__V1__StageOpened *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__bulk__v1__stage_opened__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Bulk__V1__StageOpened *
+       swiftlet__bulk__v1__stage_opened__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Bulk__V1__StageOpened *)
+     protobuf_c_message_unpack (&swiftlet__bulk__v1__stage_opened__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__bulk__v1__stage_opened__free_unpacked
+                     (Swiftlet__Bulk__V1__StageOpened *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__bulk__v1__stage_opened__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__bulk__v1__stage_input__init
                      (Swiftlet__Bulk__V1__StageInput         *message)
 {
@@ -591,7 +681,7 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__chunk_refused__descriptor =
   (ProtobufCMessageInit) swiftlet__bulk__v1__chunk_refused__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__bulk__v1__session_opening__field_descriptors[6] =
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__session_opening__field_descriptors[7] =
 {
   {
     "model",
@@ -665,11 +755,24 @@ static const ProtobufCFieldDescriptor swiftlet__bulk__v1__session_opening__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "prompt",
+    7,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Swiftlet__Bulk__V1__SessionOpening, n_prompt),
+    offsetof(Swiftlet__Bulk__V1__SessionOpening, prompt),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__bulk__v1__session_opening__field_indices_by_name[] = {
   3,   /* field[3] = capacity */
   5,   /* field[5] = max_tokens */
   0,   /* field[0] = model */
+  6,   /* field[6] = prompt */
   4,   /* field[4] = prompt_token_count */
   1,   /* field[1] = sampling */
   2,   /* field[2] = schema */
@@ -677,7 +780,7 @@ static const unsigned swiftlet__bulk__v1__session_opening__field_indices_by_name
 static const ProtobufCIntRange swiftlet__bulk__v1__session_opening__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor swiftlet__bulk__v1__session_opening__descriptor =
 {
@@ -687,14 +790,168 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__session_opening__descriptor
   "Swiftlet__Bulk__V1__SessionOpening",
   "swiftlet.bulk.v1",
   sizeof(Swiftlet__Bulk__V1__SessionOpening),
-  6,
+  7,
   swiftlet__bulk__v1__session_opening__field_descriptors,
   swiftlet__bulk__v1__session_opening__field_indices_by_name,
   1,  swiftlet__bulk__v1__session_opening__number_ranges,
   (ProtobufCMessageInit) swiftlet__bulk__v1__session_opening__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_input__field_descriptors[9] =
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_open__field_descriptors[4] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__StageOpen, session),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "epoch",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__StageOpen, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stage",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__StageOpen, stage),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "opening",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__StageOpen, opening),
+    &swiftlet__bulk__v1__session_opening__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__bulk__v1__stage_open__field_indices_by_name[] = {
+  1,   /* field[1] = epoch */
+  3,   /* field[3] = opening */
+  0,   /* field[0] = session */
+  2,   /* field[2] = stage */
+};
+static const ProtobufCIntRange swiftlet__bulk__v1__stage_open__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_open__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.bulk.v1.StageOpen",
+  "StageOpen",
+  "Swiftlet__Bulk__V1__StageOpen",
+  "swiftlet.bulk.v1",
+  sizeof(Swiftlet__Bulk__V1__StageOpen),
+  4,
+  swiftlet__bulk__v1__stage_open__field_descriptors,
+  swiftlet__bulk__v1__stage_open__field_indices_by_name,
+  1,  swiftlet__bulk__v1__stage_open__number_ranges,
+  (ProtobufCMessageInit) swiftlet__bulk__v1__stage_open__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_opened__field_descriptors[4] =
+{
+  {
+    "session",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__StageOpened, session),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "epoch",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__StageOpened, epoch),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stage",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__StageOpened, stage),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "reusable",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__StageOpened, reusable),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__bulk__v1__stage_opened__field_indices_by_name[] = {
+  1,   /* field[1] = epoch */
+  3,   /* field[3] = reusable */
+  0,   /* field[0] = session */
+  2,   /* field[2] = stage */
+};
+static const ProtobufCIntRange swiftlet__bulk__v1__stage_opened__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_opened__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.bulk.v1.StageOpened",
+  "StageOpened",
+  "Swiftlet__Bulk__V1__StageOpened",
+  "swiftlet.bulk.v1",
+  sizeof(Swiftlet__Bulk__V1__StageOpened),
+  4,
+  swiftlet__bulk__v1__stage_opened__field_descriptors,
+  swiftlet__bulk__v1__stage_opened__field_indices_by_name,
+  1,  swiftlet__bulk__v1__stage_opened__number_ranges,
+  (ProtobufCMessageInit) swiftlet__bulk__v1__stage_opened__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_input__field_descriptors[8] =
 {
   {
     "session",
@@ -769,25 +1026,13 @@ static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_input__field_des
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "sample",
+    "sample_count",
     7,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BOOL,
+    PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Swiftlet__Bulk__V1__StageInput, sample),
+    offsetof(Swiftlet__Bulk__V1__StageInput, sample_count),
     NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "opening",
-    8,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    0,   /* quantifier_offset */
-    offsetof(Swiftlet__Bulk__V1__StageInput, opening),
-    &swiftlet__bulk__v1__session_opening__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -809,17 +1054,17 @@ static const unsigned swiftlet__bulk__v1__stage_input__field_indices_by_name[] =
   4,   /* field[4] = count */
   1,   /* field[1] = epoch */
   5,   /* field[5] = head */
-  7,   /* field[7] = opening */
   3,   /* field[3] = position */
-  6,   /* field[6] = sample */
+  6,   /* field[6] = sample_count */
   0,   /* field[0] = session */
   2,   /* field[2] = stage */
-  8,   /* field[8] = tokens */
+  7,   /* field[7] = tokens */
 };
-static const ProtobufCIntRange swiftlet__bulk__v1__stage_input__number_ranges[1 + 1] =
+static const ProtobufCIntRange swiftlet__bulk__v1__stage_input__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 9 }
+  { 9, 7 },
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_input__descriptor =
 {
@@ -829,14 +1074,14 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_input__descriptor =
   "Swiftlet__Bulk__V1__StageInput",
   "swiftlet.bulk.v1",
   sizeof(Swiftlet__Bulk__V1__StageInput),
-  9,
+  8,
   swiftlet__bulk__v1__stage_input__field_descriptors,
   swiftlet__bulk__v1__stage_input__field_indices_by_name,
-  1,  swiftlet__bulk__v1__stage_input__number_ranges,
+  2,  swiftlet__bulk__v1__stage_input__number_ranges,
   (ProtobufCMessageInit) swiftlet__bulk__v1__stage_input__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_token__field_descriptors[6] =
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_token__field_descriptors[7] =
 {
   {
     "session",
@@ -910,11 +1155,24 @@ static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_token__field_des
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "fingerprint",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__StageToken, fingerprint),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__bulk__v1__stage_token__field_indices_by_name[] = {
   5,   /* field[5] = closing */
   4,   /* field[4] = complete */
   1,   /* field[1] = epoch */
+  6,   /* field[6] = fingerprint */
   2,   /* field[2] = position */
   0,   /* field[0] = session */
   3,   /* field[3] = token */
@@ -922,7 +1180,7 @@ static const unsigned swiftlet__bulk__v1__stage_token__field_indices_by_name[] =
 static const ProtobufCIntRange swiftlet__bulk__v1__stage_token__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_token__descriptor =
 {
@@ -932,14 +1190,14 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_token__descriptor =
   "Swiftlet__Bulk__V1__StageToken",
   "swiftlet.bulk.v1",
   sizeof(Swiftlet__Bulk__V1__StageToken),
-  6,
+  7,
   swiftlet__bulk__v1__stage_token__field_descriptors,
   swiftlet__bulk__v1__stage_token__field_indices_by_name,
   1,  swiftlet__bulk__v1__stage_token__number_ranges,
   (ProtobufCMessageInit) swiftlet__bulk__v1__stage_token__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_refused__field_descriptors[4] =
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_refused__field_descriptors[5] =
 {
   {
     "session",
@@ -989,9 +1247,22 @@ static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_refused__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "full",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__StageRefused, full),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__bulk__v1__stage_refused__field_indices_by_name[] = {
   1,   /* field[1] = epoch */
+  4,   /* field[4] = full */
   3,   /* field[3] = reason */
   0,   /* field[0] = session */
   2,   /* field[2] = stage */
@@ -999,7 +1270,7 @@ static const unsigned swiftlet__bulk__v1__stage_refused__field_indices_by_name[]
 static const ProtobufCIntRange swiftlet__bulk__v1__stage_refused__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_refused__descriptor =
 {
@@ -1009,7 +1280,7 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_refused__descriptor =
   "Swiftlet__Bulk__V1__StageRefused",
   "swiftlet.bulk.v1",
   sizeof(Swiftlet__Bulk__V1__StageRefused),
-  4,
+  5,
   swiftlet__bulk__v1__stage_refused__field_descriptors,
   swiftlet__bulk__v1__stage_refused__field_indices_by_name,
   1,  swiftlet__bulk__v1__stage_refused__number_ranges,
@@ -1054,7 +1325,7 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__session_closed__descriptor 
   (ProtobufCMessageInit) swiftlet__bulk__v1__session_closed__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__bulk__v1__bulk_message__field_descriptors[7] =
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__bulk_message__field_descriptors[9] =
 {
   {
     "chunk_wanted",
@@ -1140,6 +1411,30 @@ static const ProtobufCFieldDescriptor swiftlet__bulk__v1__bulk_message__field_de
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stage_open",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Bulk__V1__BulkMessage, body_case),
+    offsetof(Swiftlet__Bulk__V1__BulkMessage, stage_open),
+    &swiftlet__bulk__v1__stage_open__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "stage_opened",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Bulk__V1__BulkMessage, body_case),
+    offsetof(Swiftlet__Bulk__V1__BulkMessage, stage_opened),
+    &swiftlet__bulk__v1__stage_opened__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__bulk__v1__bulk_message__field_indices_by_name[] = {
   1,   /* field[1] = chunk */
@@ -1147,6 +1442,8 @@ static const unsigned swiftlet__bulk__v1__bulk_message__field_indices_by_name[] 
   0,   /* field[0] = chunk_wanted */
   6,   /* field[6] = session_closed */
   3,   /* field[3] = stage_input */
+  7,   /* field[7] = stage_open */
+  8,   /* field[8] = stage_opened */
   5,   /* field[5] = stage_refused */
   4,   /* field[4] = stage_token */
 };
@@ -1154,7 +1451,7 @@ static const ProtobufCIntRange swiftlet__bulk__v1__bulk_message__number_ranges[2
 {
   { 1, 0 },
   { 10, 3 },
-  { 0, 7 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor swiftlet__bulk__v1__bulk_message__descriptor =
 {
@@ -1164,7 +1461,7 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__bulk_message__descriptor =
   "Swiftlet__Bulk__V1__BulkMessage",
   "swiftlet.bulk.v1",
   sizeof(Swiftlet__Bulk__V1__BulkMessage),
-  7,
+  9,
   swiftlet__bulk__v1__bulk_message__field_descriptors,
   swiftlet__bulk__v1__bulk_message__field_indices_by_name,
   2,  swiftlet__bulk__v1__bulk_message__number_ranges,

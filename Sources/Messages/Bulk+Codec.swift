@@ -100,6 +100,7 @@ extension SessionOpening: WireMessage, Coded {
         stored.pointee.capacity = capacity
         stored.pointee.prompt_token_count = promptTokenCount
         stored.pointee.max_tokens = maxTokens
+        (stored.pointee.n_prompt, stored.pointee.prompt) = arena.numbers(prompt)
         return stored
     }
 
@@ -110,7 +111,66 @@ extension SessionOpening: WireMessage, Coded {
             schema: try Field.text(stored.pointee.schema, "SessionOpening.schema"),
             capacity: stored.pointee.capacity,
             promptTokenCount: stored.pointee.prompt_token_count,
-            maxTokens: stored.pointee.max_tokens
+            maxTokens: stored.pointee.max_tokens,
+            prompt: Field.numbers(stored.pointee.n_prompt, stored.pointee.prompt)
+        )
+    }
+}
+
+extension StageOpen: WireMessage, Coded {
+    typealias Stored = Swiftlet__Bulk__V1__StageOpen
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__bulk__v1__stage_open__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__bulk__v1__stage_open__init(stored)
+        stored.pointee.session = arena.identity(session)
+        stored.pointee.epoch = epoch
+        stored.pointee.stage = stage
+        stored.pointee.opening = opening.stored(in: arena)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            session: try Field.identity(stored.pointee.session, "StageOpen.session"),
+            epoch: stored.pointee.epoch,
+            stage: stored.pointee.stage,
+            opening: try Field.message(stored.pointee.opening, "StageOpen.opening")
+        )
+    }
+}
+
+extension StageOpened: WireMessage, Coded {
+    typealias Stored = Swiftlet__Bulk__V1__StageOpened
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__bulk__v1__stage_opened__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__bulk__v1__stage_opened__init(stored)
+        stored.pointee.session = arena.identity(session)
+        stored.pointee.epoch = epoch
+        stored.pointee.stage = stage
+        stored.pointee.reusable = reusable
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            session: try Field.identity(stored.pointee.session, "StageOpened.session"),
+            epoch: stored.pointee.epoch,
+            stage: stored.pointee.stage,
+            reusable: stored.pointee.reusable
         )
     }
 }
@@ -133,8 +193,7 @@ extension StageInput: WireMessage, Coded {
         stored.pointee.position = position
         stored.pointee.count = count
         stored.pointee.head = arena.identity(head)
-        stored.pointee.sample = sample ? 1 : 0
-        stored.pointee.opening = opening?.stored(in: arena)
+        stored.pointee.sample_count = sampleCount
         (stored.pointee.n_tokens, stored.pointee.tokens) = arena.numbers(tokens)
         return stored
     }
@@ -147,8 +206,7 @@ extension StageInput: WireMessage, Coded {
             position: stored.pointee.position,
             count: stored.pointee.count,
             head: try Field.identity(stored.pointee.head, "StageInput.head"),
-            sample: stored.pointee.sample != 0,
-            opening: try Field.optionalMessage(stored.pointee.opening),
+            sampleCount: stored.pointee.sample_count,
             tokens: Field.numbers(stored.pointee.n_tokens, stored.pointee.tokens)
         )
     }
@@ -172,6 +230,7 @@ extension StageToken: WireMessage, Coded {
         stored.pointee.token = token
         stored.pointee.complete = complete ? 1 : 0
         (stored.pointee.n_closing, stored.pointee.closing) = arena.numbers(closing)
+        stored.pointee.fingerprint = arena.bytes(fingerprint)
         return stored
     }
 
@@ -182,7 +241,8 @@ extension StageToken: WireMessage, Coded {
             position: stored.pointee.position,
             token: stored.pointee.token,
             complete: stored.pointee.complete != 0,
-            closing: Field.numbers(stored.pointee.n_closing, stored.pointee.closing)
+            closing: Field.numbers(stored.pointee.n_closing, stored.pointee.closing),
+            fingerprint: Field.bytes(stored.pointee.fingerprint)
         )
     }
 }
@@ -203,6 +263,7 @@ extension StageRefused: WireMessage, Coded {
         stored.pointee.epoch = epoch
         stored.pointee.stage = stage
         stored.pointee.reason = arena.text(reason)
+        stored.pointee.full = full ? 1 : 0
         return stored
     }
 
@@ -211,7 +272,8 @@ extension StageRefused: WireMessage, Coded {
             session: try Field.identity(stored.pointee.session, "StageRefused.session"),
             epoch: stored.pointee.epoch,
             stage: stored.pointee.stage,
-            reason: try Field.text(stored.pointee.reason, "StageRefused.reason")
+            reason: try Field.text(stored.pointee.reason, "StageRefused.reason"),
+            full: stored.pointee.full != 0
         )
     }
 }
@@ -271,6 +333,12 @@ extension BulkMessage: WireMessage, Coded {
         case .sessionClosed(let value):
             stored.pointee.body_case = .init(rawValue: 13)
             stored.pointee.session_closed = value.stored(in: arena)
+        case .stageOpen(let value):
+            stored.pointee.body_case = .init(rawValue: 14)
+            stored.pointee.stage_open = value.stored(in: arena)
+        case .stageOpened(let value):
+            stored.pointee.body_case = .init(rawValue: 15)
+            stored.pointee.stage_opened = value.stored(in: arena)
         }
         return stored
     }
@@ -298,6 +366,12 @@ extension BulkMessage: WireMessage, Coded {
         case 13:
             body = .sessionClosed(try Field.message(
                 stored.pointee.session_closed, "BulkMessage.session_closed"))
+        case 14:
+            body = .stageOpen(try Field.message(
+                stored.pointee.stage_open, "BulkMessage.stage_open"))
+        case 15:
+            body = .stageOpened(try Field.message(
+                stored.pointee.stage_opened, "BulkMessage.stage_opened"))
         default: throw .unknownCase(field: "BulkMessage.body")
         }
         self.init(body: body)

@@ -11,6 +11,8 @@ extension Node {
         case connected(NodeID)
         // A hint that speeds up the next probe, never a verdict.
         case disconnected(NodeID)
+        // What computes there does not answer: a hint as well, though the connection stands.
+        case silent(NodeID)
         case deadlinePassed
         // From this node's own API. `request` is the caller's number and returns in `.answer`.
         case propose(request: UInt64, Command)

@@ -150,6 +150,7 @@ package struct Node: Sendable {
         case .disconnected(let peer):
             detect(.connectionLost(peer), at: now, into: &effects)
             elect(.peerUnreachable(peer), at: now, into: &effects)
+        case .silent(let peer): detect(.connectionLost(peer), at: now, into: &effects)
         case .deadlinePassed: act(at: now, into: &effects)
         case .propose(let request, let command):
             ask(command, for: .caller(request), at: now, into: &effects)

@@ -64,6 +64,8 @@ package struct GenerationResult: Hashable, Sendable {
     package var prompt: Prompt
     package var sampling: Sampling
     package var tokens: [Int32]
+    /// Of the logits that the tokens were drawn from, position by position.
+    package var logits: Digest
     package var finishReason: FinishReason
     /// In the order of their layers, from 0 without a gap.
     package var stages: [Stage]
@@ -77,6 +79,7 @@ package struct GenerationResult: Hashable, Sendable {
         prompt: Prompt,
         sampling: Sampling,
         tokens: [Int32],
+        logits: Digest,
         finishReason: FinishReason,
         stages: [Stage],
         headNode: NodeID,
@@ -87,6 +90,7 @@ package struct GenerationResult: Hashable, Sendable {
         self.prompt = prompt
         self.sampling = sampling
         self.tokens = tokens
+        self.logits = logits
         self.finishReason = finishReason
         self.stages = stages
         self.headNode = headNode
@@ -122,6 +126,7 @@ package struct GenerationResult: Hashable, Sendable {
                 "output": [
                     "tokens": .array(tokens.map { .integer(Int64($0)) }),
                     "sha256": JSON(Self.digest(ofTokens: tokens)),
+                    "logits": JSON(logits),
                     "finish_reason": .string(finishReason.rawValue),
                 ],
                 "stages": .array(
@@ -155,6 +160,7 @@ package struct GenerationResult: Hashable, Sendable {
         sampling = try Sampling(try fields.object("sampling"))
         let output = try fields.object("output")
         tokens = try Self.tokens(output)
+        logits = try output.digest("logits")
         finishReason = try output.choice("finish_reason")
         stages = try Self.stages(fields)
         headNode = try fields.node("head_node_id")

@@ -23,6 +23,7 @@ struct GenerationRun: Sendable {
     private var firstToken: ContinuousClock.Instant?
     private var stream = UnicodeStream()
     private var stops: StopStrings
+    private var logits = LogitsDigest()
 
     init(
         order: GenerationOrder, prompt: [TokenID], tokenCountMax: Int, deployment: ModelDeployed,
@@ -42,11 +43,16 @@ struct GenerationRun: Sendable {
         SessionOpening(
             model: order.model, sampling: order.sampling, schema: order.schema,
             capacity: UInt32(prompt.count + tokenCountMax),
-            promptTokenCount: UInt32(prompt.count), maxTokens: UInt32(tokenCountMax))
+            promptTokenCount: UInt32(prompt.count), maxTokens: UInt32(tokenCountMax),
+            prompt: prompt.map { UInt32(bitPattern: $0) })
     }
+
+    /// Prompt and text so far: what the stages must have computed before the next token.
+    var known: [TokenID] { prompt + tokens }
 
     mutating func take(_ answer: StageToken) {
         lastProgress = .now
+        logits.append(fingerprint: answer.fingerprint)
         if firstToken == nil { firstToken = .now }
         guard !answer.complete else {
             for token in answer.closing where !isOver { append(TokenID(bitPattern: token)) }
@@ -110,7 +116,7 @@ struct GenerationRun: Sendable {
             prompt: .init(
                 text: Digest.of(promptText), tokens: GenerationResult.digest(ofTokens: prompt),
                 tokenCount: prompt.count),
-            sampling: sampling, tokens: tokens, finishReason: finishReason,
+            sampling: sampling, tokens: tokens, logits: logits.digest, finishReason: finishReason,
             stages: deployment.stages.map {
                 .init(node: $0.node, layers: Int($0.firstLayer)..<Int($0.lastLayer) + 1)
             }, headNode: head, engineVersion: Generator.engineVersion)

@@ -71,19 +71,11 @@ struct GenerationOutcome: Sendable {
     }
 }
 
-/// The head of a generation: tokenizes, feeds the first stage, takes tokens from the last one.
-///
-/// The head owns the history. When a stage is lost, it waits for the next placement, sends prompt
-/// and text so far again under a new session, and goes on with the very tokens that would have
-/// come, since the engine gives the same bits however the rows are split.
+/// The head of a generation: tokenizes, has the stages compute, and signs the result.
 final class Generator: Sendable {
     static let engineVersion = "swiftlet-inference/1"
     /// How long a model may take to be placed and loaded.
     static let placementLimit = Duration.seconds(60)
-    /// Without any token for so long, over all placements, a generation fails.
-    static let silenceLimit = Duration.seconds(60)
-    /// Without a token for so long, the session is begun again.
-    static let tokenLimit = Duration.seconds(15)
 
     let loop: NodeLoop
     let exchange: ArtifactExchange
@@ -210,100 +202,6 @@ final class Generator: Sendable {
             throw APIError(status: 403, message: refusal, code: "model_refused")
         }
         return try shelf.book(of: deployment.artifact)
-    }
-
-    // MARK: decoding
-
-    private func decode(_ run: inout GenerationRun) async throws {
-        while true {
-            do {
-                try await decodeOnce(&run)
-                return
-            } catch let loss as StageLost {
-                try Task.checkCancellation()
-                guard ContinuousClock.now - run.lastProgress < Self.silenceLimit else {
-                    throw APIError(
-                        status: 503,
-                        message: "the generation stopped: \(loss.reason); no placement of "
-                            + "\(run.order.model) works", code: "stage_lost")
-                }
-                // The mesh may not have noticed the loss yet: the same placement gets another try.
-                try await Task.sleep(for: .milliseconds(300))
-                run.deployment = try await placement(of: run.order.model)
-            }
-        }
-    }
-
-    private struct StageLost: Error {
-        var reason: String
-    }
-
-    private func decodeOnce(_ run: inout GenerationRun) async throws {
-        let session = Digest.of(Random.bytes(count: 32))
-        let events = stages.heads.open(session)
-        let ticker = Task { [heads = stages.heads] in
-            while !Task.isCancelled {
-                try await Task.sleep(for: .milliseconds(500))
-                heads.deliver(.tick, to: session)
-            }
-        }
-        let placed = run.deployment
-        defer {
-            ticker.cancel()
-            stages.heads.close(session)
-            for stage in placed.stages {
-                stages.send(
-                    .sessionClosed(SessionClosed(session: session)), to: stage.node)
-            }
-        }
-        let known = run.prompt + run.tokens
-        feed(known, from: 0, session: session, run, opening: run.opening)
-        var position = known.count
-        var asked = ContinuousClock.now
-        for await event in events {
-            try Task.checkCancellation()
-            switch event {
-            case .token(let token):
-                guard token.epoch == placed.epoch, token.position == UInt32(position) else {
-                    continue
-                }
-                run.take(token)
-                if run.isOver { return }
-                feed(
-                    [TokenID(token.token)], from: position, session: session, run, opening: nil)
-                position += 1
-                asked = .now
-            case .refused(let refused):
-                throw StageLost(reason: "stage \(refused.stage) refused: \(refused.reason)")
-            case .tick:
-                let epoch = await loop.read { node in
-                    node.state.deployment(of: placed.model)?.placement.epoch
-                }
-                if epoch != placed.epoch { throw StageLost(reason: "a stage was lost") }
-                if ContinuousClock.now - asked > Self.tokenLimit {
-                    throw StageLost(reason: "a stage does not answer")
-                }
-            }
-        }
-        throw CancellationError()
-    }
-
-    /// Sends rows to the first stage, in pieces that it can take; the last row is sampled after.
-    private func feed(
-        _ tokens: [TokenID], from position: Int, session: Digest, _ run: GenerationRun,
-        opening: SessionOpening?
-    ) {
-        var start = 0
-        while start < tokens.count {
-            let end = min(start + Stage.rowCountMax, tokens.count)
-            let input = StageInput(
-                session: session, epoch: run.deployment.epoch, stage: 0,
-                position: UInt32(position + start), count: UInt32(end - start), head: loop.own,
-                sample: end == tokens.count, opening: start == 0 ? opening : nil,
-                tokens: tokens[start..<end].map { UInt32(bitPattern: $0) })
-            stages.send(.stageInput(input), to: run.deployment.stages[0].node)
-            start = end
-        }
     }
 
     // MARK: the end

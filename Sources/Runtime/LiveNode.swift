@@ -26,11 +26,14 @@ package final class LiveNode: Sendable {
         package var slotCount: Int?
         /// Threads of the engine; nil takes one for each core.
         package var threadCount: Int?
+        /// Bytes that the keys and values of one model's sessions may take on this node.
+        package var cacheByteCountMax: Int
         package var logLevel: Logger.Level
 
         package init(
             directory: NodeDirectory, listen: String, http: String? = nil, apiKey: String? = nil,
-            slotCount: Int? = nil, threadCount: Int? = nil, logLevel: Logger.Level = .info
+            slotCount: Int? = nil, threadCount: Int? = nil,
+            cacheByteCountMax: Int = 1 << 30, logLevel: Logger.Level = .info
         ) {
             self.directory = directory
             self.listen = listen
@@ -38,6 +41,7 @@ package final class LiveNode: Sendable {
             self.apiKey = apiKey
             self.slotCount = slotCount
             self.threadCount = threadCount
+            self.cacheByteCountMax = cacheByteCountMax
             self.logLevel = logLevel
         }
     }
@@ -83,7 +87,7 @@ package final class LiveNode: Sendable {
         models = ModelShelf(store: exchange.store)
         stages = StageHost(
             own: identity.id, shelf: models, threadCount: settings.threadCount ?? coreCount,
-            outlet: loop)
+            cacheByteCountMax: settings.cacheByteCountMax, outlet: loop)
         lanes = LanePool(name: "guest", count: settings.slotCount ?? coreCount)
         bulk = try Self.makeBulk(
             settings, own: identity.id, keys: keys, exchange: exchange, stages: stages)

@@ -116,7 +116,10 @@ struct Replay: Sendable {
         return tokens
     }
 
-    /// Nil where every token comes out again; else a sentence that names the first other position.
+    /// Nil where every token comes out again from the same logits; else a sentence that names the
+    /// first other position.
+    ///
+    /// One prefill pass, in chunks: no position waits for the one before to be drawn.
     static func mismatch(
         of result: GenerationResult, book: ModelShelf.Book, prompt: [TokenID], schema: [UInt8]?,
         threadCount: Int
@@ -130,82 +133,79 @@ struct Replay: Sendable {
         let stage = try Stage(
             model: book.file, layers: 0..<description.layerCount, threads: threadCount)
         let cache = try stage.makeSession(capacity: all.count)
-        var drawing = Drawing(result, book: book, grammar: try schema.map {
-            try GrammarState(schema: JSON(parsing: $0))
-        })
+        var comparison = Comparison(
+            drawing: try TokenDrawing(
+                Sampler.Settings(result.sampling), schema: schema,
+                tokenCountMax: result.sampling.tokenCountMax, book: book))
         var start = 0
         // The last token was drawn from the row before it: its own row is not needed.
         while start < all.count - 1 {
-            let end = min(start + Stage.rowCountMax, all.count - 1)
+            // Logits of the prompt's rows but the last are not made.
+            let border = start < prompt.count - 1 ? prompt.count - 1 : all.count - 1
+            let end = min(start + Stage.rowCountMax, border)
             let wantsLogits = end >= prompt.count
             let output = try stage.forward(
                 .tokens(Array(all[start..<end])), start: start, session: cache,
                 logits: wantsLogits ? .all : .none)
-            if case .logits(let logits) = output {
-                for row in max(start, prompt.count - 1)..<end {
+            if wantsLogits, case .logits(let logits) = output {
+                for row in start..<end {
                     let from = (row - start) * description.vocabularyCount
-                    let slice = Array(logits[from..<from + description.vocabularyCount])
-                    let other = try drawing.mismatch(
+                    let slice = logits.span.extracting(from..<from + description.vocabularyCount)
+                    let other = try comparison.mismatch(
                         slice, position: row + 1, said: all[row + 1])
                     if let other { return other }
                 }
             }
             start = end
         }
+        guard comparison.logits.digest == result.logits else {
+            return "the tokens are the same, but their logits have the digest "
+                + "\(comparison.logits.digest.short), the result says \(result.logits.short)"
+        }
         return nil
     }
 
-    /// Draws as the last stage did.
-    private struct Drawing {
-        let sampler: Sampler
-        let book: ModelShelf.Book
-        let tokenCountMax: Int
-        var grammar: GrammarState?
-        var drawnCount = 0
+    /// Draws again and compares.
+    private struct Comparison {
+        var drawing: TokenDrawing
+        var logits = LogitsDigest()
         // The tokens that close a document are forced, not drawn.
-        var forced: [TokenID] = []
+        private var forced: [TokenID] = []
 
-        init(_ result: GenerationResult, book: ModelShelf.Book, grammar: GrammarState?) {
-            var settings = Sampler.Settings()
-            settings.temperature = result.sampling.temperature
-            settings.topK = result.sampling.topK
-            settings.topP = result.sampling.topP
-            settings.minP = result.sampling.minP
-            settings.seed = result.sampling.seed
-            sampler = Sampler(settings)
-            self.book = book
-            self.grammar = grammar
-            tokenCountMax = result.sampling.tokenCountMax
-        }
+        init(drawing: TokenDrawing) { self.drawing = drawing }
 
         mutating func mismatch(
-            _ logits: [Float], position: Int, said: TokenID
+            _ row: Span<Float>, position: Int, said: TokenID
         ) throws -> String? {
-            let token: TokenID?
             if forced.isEmpty {
-                let mask = grammar?.mask(over: book.vocabulary)
-                token = try draw(sampler.sample(logits.span, position: position, mask: mask))
-            } else {
-                token = forced.removeFirst()
+                logits.append(fingerprint: LogitsDigest.fingerprint(of: row))
+                switch try drawing.draw(row, position: position) {
+                case .token(let token): forced = [token]
+                case .closing(let tokens): forced = tokens
+                }
             }
+            guard let token = forced.first else {
+                return "at position \(position) the replay ends, the result says \(said)"
+            }
+            forced.removeFirst()
             guard token == said else {
-                return "at position \(position) the replay gave token "
-                    + "\(token.map { "\($0)" } ?? "none"), the result says \(said)"
+                return "at position \(position) the replay gave token \(token), the result says "
+                    + "\(said)"
             }
             return nil
         }
+    }
+}
 
-        /// The token that the last stage would have sent: the drawn one, or the first of those that
-        /// complete a document in its place.
-        private mutating func draw(_ drawn: TokenID?) throws -> TokenID? {
-            guard let drawn else { return nil }
-            drawnCount += 1
-            let advance = grammar?.advance(
-                drawn, over: book.vocabulary, tokenCountLeft: tokenCountMax - drawnCount)
-            guard case .completed(let closing)? = advance, !closing.isEmpty else { return drawn }
-            forced = Array(closing.dropFirst())
-            return closing[0]
-        }
+extension Sampler.Settings {
+    /// As a signed result says them.
+    init(_ sampling: GenerationResult.Sampling) {
+        self.init()
+        temperature = sampling.temperature
+        topK = sampling.topK
+        topP = sampling.topP
+        minP = sampling.minP
+        seed = sampling.seed
     }
 }
 

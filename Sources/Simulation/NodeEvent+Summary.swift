@@ -18,6 +18,7 @@ extension Node.Event {
         case .issuingKeySealed: 9
         case .profileChanged: 10
         case .leave: 11
+        case .silent: 12
         }
     }
 
@@ -28,6 +29,7 @@ extension Node.Event {
             "received \(body.name) from node \(Machine.number(of: sender))"
         case .connected(let peer): "connected to node \(Machine.number(of: peer))"
         case .disconnected(let peer): "lost the connection to node \(Machine.number(of: peer))"
+        case .silent(let peer): "gets no answer from node \(Machine.number(of: peer))"
         case .deadlinePassed: "deadline"
         case .propose(let request, _): "is asked, request \(request)"
         case .enrol(let request, _): "is asked to enrol, request \(request)"

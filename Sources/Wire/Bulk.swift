@@ -3,7 +3,9 @@
 // message is sealed with AES-256-GCM under the key of the sender's hello. Payload follows it.
 //
 //   fetching   = ChunkWanted (Chunk payload / ChunkRefused)
-//   generating = *StageInput payload, head to stage to stage; StageToken from the last to the head
+//   generating = opening *StageInput payload, head to stage to stage; StageToken from the last
+//                stage to the head; SessionClosed from the head to all
+//   opening    = StageOpen (StageOpened / StageRefused), head and each stage
 public import Basics
 
 public struct ChunkWanted: Hashable, Sendable {
@@ -40,7 +42,7 @@ public struct ChunkRefused: Hashable, Sendable {
     }
 }
 
-/// With the first input of a session each stage learns what it serves.
+/// What a session is: each stage learns it before the first rows come.
 public struct SessionOpening: Hashable, Sendable {
     public var model: String
     public var sampling: Sampling
@@ -49,6 +51,8 @@ public struct SessionOpening: Hashable, Sendable {
     public var capacity: UInt32
     public var promptTokenCount: UInt32
     public var maxTokens: UInt32
+    /// The prompt's ids: a stage may have computed the beginning of them before.
+    public var prompt: [UInt32]
 
     public init(
         model: String = "",
@@ -56,7 +60,8 @@ public struct SessionOpening: Hashable, Sendable {
         schema: String = "",
         capacity: UInt32 = 0,
         promptTokenCount: UInt32 = 0,
-        maxTokens: UInt32 = 0
+        maxTokens: UInt32 = 0,
+        prompt: [UInt32] = []
     ) {
         self.model = model
         self.sampling = sampling
@@ -64,11 +69,44 @@ public struct SessionOpening: Hashable, Sendable {
         self.capacity = capacity
         self.promptTokenCount = promptTokenCount
         self.maxTokens = maxTokens
+        self.prompt = prompt
+    }
+}
+
+/// Asks a stage to reserve its cache for a session.
+public struct StageOpen: Hashable, Sendable {
+    public var session: Digest
+    public var epoch: UInt64
+    public var stage: UInt32
+    public var opening: SessionOpening
+
+    public init(session: Digest, epoch: UInt64 = 0, stage: UInt32 = 0, opening: SessionOpening) {
+        self.session = session
+        self.epoch = epoch
+        self.stage = stage
+        self.opening = opening
+    }
+}
+
+/// The stage has room for the whole session.
+public struct StageOpened: Hashable, Sendable {
+    public var session: Digest
+    public var epoch: UInt64
+    public var stage: UInt32
+    /// So many positions are in its cache already. The head begins where all stages can.
+    public var reusable: UInt32
+
+    public init(session: Digest, epoch: UInt64 = 0, stage: UInt32 = 0, reusable: UInt32 = 0) {
+        self.session = session
+        self.epoch = epoch
+        self.stage = stage
+        self.reusable = reusable
     }
 }
 
 /// Rows for one stage: token ids for the first one, hidden rows (f32, little-endian, one payload
-/// frame) for the others. Positions must be contiguous.
+/// frame) for the others. Positions follow the last ones, or go back behind them: what stood from
+/// there on is forgotten.
 public struct StageInput: Hashable, Sendable {
     public var session: Digest
     public var epoch: UInt64
@@ -76,9 +114,9 @@ public struct StageInput: Hashable, Sendable {
     public var position: UInt32
     public var count: UInt32
     public var head: NodeID
-    /// The last stage samples after the last row of this input.
-    public var sample: Bool
-    public var opening: SessionOpening?
+    /// The last stage samples after so many of the last rows: none, the last one, or one after each
+    /// token that the head guesses, as long as the guesses hold.
+    public var sampleCount: UInt32
     public var tokens: [UInt32]
 
     public init(
@@ -88,8 +126,7 @@ public struct StageInput: Hashable, Sendable {
         position: UInt32 = 0,
         count: UInt32 = 0,
         head: NodeID,
-        sample: Bool = false,
-        opening: SessionOpening? = nil,
+        sampleCount: UInt32 = 0,
         tokens: [UInt32] = []
     ) {
         self.session = session
@@ -98,8 +135,7 @@ public struct StageInput: Hashable, Sendable {
         self.position = position
         self.count = count
         self.head = head
-        self.sample = sample
-        self.opening = opening
+        self.sampleCount = sampleCount
         self.tokens = tokens
     }
 }
@@ -114,6 +150,8 @@ public struct StageToken: Hashable, Sendable {
     /// it in the token's place.
     public var complete: Bool
     public var closing: [UInt32]
+    /// Of the logits that the token was drawn from: 32 bytes.
+    public var fingerprint: [UInt8]
 
     public init(
         session: Digest,
@@ -121,7 +159,8 @@ public struct StageToken: Hashable, Sendable {
         position: UInt32 = 0,
         token: UInt32 = 0,
         complete: Bool = false,
-        closing: [UInt32] = []
+        closing: [UInt32] = [],
+        fingerprint: [UInt8] = []
     ) {
         self.session = session
         self.epoch = epoch
@@ -129,6 +168,7 @@ public struct StageToken: Hashable, Sendable {
         self.token = token
         self.complete = complete
         self.closing = closing
+        self.fingerprint = fingerprint
     }
 }
 
@@ -137,12 +177,21 @@ public struct StageRefused: Hashable, Sendable {
     public var epoch: UInt64
     public var stage: UInt32
     public var reason: String
+    /// The stage has no room now; it may have some when another session ends.
+    public var full: Bool
 
-    public init(session: Digest, epoch: UInt64 = 0, stage: UInt32 = 0, reason: String = "") {
+    public init(
+        session: Digest,
+        epoch: UInt64 = 0,
+        stage: UInt32 = 0,
+        reason: String = "",
+        full: Bool = false
+    ) {
         self.session = session
         self.epoch = epoch
         self.stage = stage
         self.reason = reason
+        self.full = full
     }
 }
 
@@ -165,6 +214,8 @@ public struct BulkMessage: Hashable, Sendable {
         case stageToken(StageToken)
         case stageRefused(StageRefused)
         case sessionClosed(SessionClosed)
+        case stageOpen(StageOpen)
+        case stageOpened(StageOpened)
     }
 
     public init(body: Body) {

@@ -15,6 +15,8 @@ struct NodeRunOptions: ParsableArguments {
     var slots: Int?
     @Option(help: "Threads for inference; else one for each core.")
     var threads: Int?
+    @Option(help: "MiB for the keys and values of each model that this node serves.")
+    var kvCache = 1_024
     @Option(help: "trace, debug, info, notice, warning or error.")
     var logLevel = "info"
 
@@ -25,8 +27,8 @@ struct NodeRunOptions: ParsableArguments {
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level \(logLevel) is none; write info or debug.")
         }
-        guard (slots ?? 1) > 0, (threads ?? 1) > 0 else {
-            throw ValidationError("--slots and --threads must be 1 or more.")
+        guard (slots ?? 1) > 0, (threads ?? 1) > 0, 1...(1 << 30) ~= kvCache else {
+            throw ValidationError("--slots, --threads and --kv-cache must be 1 or more.")
         }
     }
 
@@ -35,7 +37,8 @@ struct NodeRunOptions: ParsableArguments {
         let settings = LiveNode.Settings(
             directory: NodeDirectory(data), listen: listen, http: http,
             apiKey: ProcessInfo.processInfo.environment["SWIFTLET_API_KEY"], slotCount: slots,
-            threadCount: threads, logLevel: Logger.Level(rawValue: logLevel) ?? .info)
+            threadCount: threads, cacheByteCountMax: kvCache << 20,
+            logLevel: Logger.Level(rawValue: logLevel) ?? .info)
         try await LiveNode(settings).run()
     }
 }

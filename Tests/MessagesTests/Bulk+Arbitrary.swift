@@ -36,7 +36,30 @@ extension SessionOpening: Arbitrary {
             schema: .arbitrary(using: &chance),
             capacity: .arbitrary(using: &chance),
             promptTokenCount: .arbitrary(using: &chance),
-            maxTokens: .arbitrary(using: &chance)
+            maxTokens: .arbitrary(using: &chance),
+            prompt: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension StageOpen: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        StageOpen(
+            session: .arbitrary(using: &chance),
+            epoch: .arbitrary(using: &chance),
+            stage: .arbitrary(using: &chance),
+            opening: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension StageOpened: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        StageOpened(
+            session: .arbitrary(using: &chance),
+            epoch: .arbitrary(using: &chance),
+            stage: .arbitrary(using: &chance),
+            reusable: .arbitrary(using: &chance)
         )
     }
 }
@@ -50,8 +73,7 @@ extension StageInput: Arbitrary {
             position: .arbitrary(using: &chance),
             count: .arbitrary(using: &chance),
             head: .arbitrary(using: &chance),
-            sample: .arbitrary(using: &chance),
-            opening: .arbitrary(using: &chance),
+            sampleCount: .arbitrary(using: &chance),
             tokens: .arbitrary(using: &chance)
         )
     }
@@ -65,7 +87,8 @@ extension StageToken: Arbitrary {
             position: .arbitrary(using: &chance),
             token: .arbitrary(using: &chance),
             complete: .arbitrary(using: &chance),
-            closing: .arbitrary(using: &chance)
+            closing: .arbitrary(using: &chance),
+            fingerprint: .arbitrary(using: &chance)
         )
     }
 }
@@ -76,7 +99,8 @@ extension StageRefused: Arbitrary {
             session: .arbitrary(using: &chance),
             epoch: .arbitrary(using: &chance),
             stage: .arbitrary(using: &chance),
-            reason: .arbitrary(using: &chance)
+            reason: .arbitrary(using: &chance),
+            full: .arbitrary(using: &chance)
         )
     }
 }
@@ -94,7 +118,7 @@ extension BulkMessage: Arbitrary {
 }
 
 extension BulkMessage.Body: ArbitraryCases {
-    static let caseCount = 7
+    static let caseCount = 9
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
@@ -104,7 +128,9 @@ extension BulkMessage.Body: ArbitraryCases {
         case 3: .stageInput(.arbitrary(using: &chance))
         case 4: .stageToken(.arbitrary(using: &chance))
         case 5: .stageRefused(.arbitrary(using: &chance))
-        default: .sessionClosed(.arbitrary(using: &chance))
+        case 6: .sessionClosed(.arbitrary(using: &chance))
+        case 7: .stageOpen(.arbitrary(using: &chance))
+        default: .stageOpened(.arbitrary(using: &chance))
         }
     }
 }

@@ -8,6 +8,8 @@ var everyMessage: [any Arbitrary.Type] {
         Chunk.self,
         ChunkRefused.self,
         SessionOpening.self,
+        StageOpen.self,
+        StageOpened.self,
         StageInput.self,
         StageToken.self,
         StageRefused.self,

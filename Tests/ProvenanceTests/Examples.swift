@@ -57,6 +57,7 @@ enum Examples {
             prompt: .init(text: Digest.of("Hello"), tokens: Digest.of("ids"), tokenCount: 3),
             sampling: sampling,
             tokens: [1, 32_000, 0, 7],
+            logits: Digest.of("logits"),
             finishReason: .stop,
             stages: [
                 .init(node: NodeID(1), layers: 0..<12), .init(node: NodeID(2), layers: 12..<30),

@@ -20,6 +20,8 @@ typedef struct Swiftlet__Bulk__V1__ChunkWanted Swiftlet__Bulk__V1__ChunkWanted;
 typedef struct Swiftlet__Bulk__V1__Chunk Swiftlet__Bulk__V1__Chunk;
 typedef struct Swiftlet__Bulk__V1__ChunkRefused Swiftlet__Bulk__V1__ChunkRefused;
 typedef struct Swiftlet__Bulk__V1__SessionOpening Swiftlet__Bulk__V1__SessionOpening;
+typedef struct Swiftlet__Bulk__V1__StageOpen Swiftlet__Bulk__V1__StageOpen;
+typedef struct Swiftlet__Bulk__V1__StageOpened Swiftlet__Bulk__V1__StageOpened;
 typedef struct Swiftlet__Bulk__V1__StageInput Swiftlet__Bulk__V1__StageInput;
 typedef struct Swiftlet__Bulk__V1__StageToken Swiftlet__Bulk__V1__StageToken;
 typedef struct Swiftlet__Bulk__V1__StageRefused Swiftlet__Bulk__V1__StageRefused;
@@ -77,7 +79,7 @@ struct  Swiftlet__Bulk__V1__ChunkRefused
 
 
 /*
- * With the first input of a session each stage learns what it serves.
+ * What a session is: each stage learns it before the first rows come.
  */
 struct  Swiftlet__Bulk__V1__SessionOpening
 {
@@ -91,15 +93,62 @@ struct  Swiftlet__Bulk__V1__SessionOpening
   uint32_t capacity;
   uint32_t prompt_token_count;
   uint32_t max_tokens;
+  /*
+   * The prompt's ids: a stage may have computed the beginning of them before.
+   */
+  size_t n_prompt;
+  uint32_t *prompt;
 };
 #define SWIFTLET__BULK__V1__SESSION_OPENING__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__bulk__v1__session_opening__descriptor) \
-    , {0,NULL}, NULL, {0,NULL}, 0, 0, 0 }
+    , {0,NULL}, NULL, {0,NULL}, 0, 0, 0, 0,NULL }
+
+
+/*
+ * Asks a stage to reserve its cache for a session.
+ */
+struct  Swiftlet__Bulk__V1__StageOpen
+{
+  ProtobufCMessage base;
+  /*
+   * as Digest
+   */
+  ProtobufCBinaryData session;
+  uint64_t epoch;
+  uint32_t stage;
+  Swiftlet__Bulk__V1__SessionOpening *opening;
+};
+#define SWIFTLET__BULK__V1__STAGE_OPEN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__bulk__v1__stage_open__descriptor) \
+    , {0,NULL}, 0, 0, NULL }
+
+
+/*
+ * The stage has room for the whole session.
+ */
+struct  Swiftlet__Bulk__V1__StageOpened
+{
+  ProtobufCMessage base;
+  /*
+   * as Digest
+   */
+  ProtobufCBinaryData session;
+  uint64_t epoch;
+  uint32_t stage;
+  /*
+   * So many positions are in its cache already. The head begins where all stages can.
+   */
+  uint32_t reusable;
+};
+#define SWIFTLET__BULK__V1__STAGE_OPENED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__bulk__v1__stage_opened__descriptor) \
+    , {0,NULL}, 0, 0, 0 }
 
 
 /*
  * Rows for one stage: token ids for the first one, hidden rows (f32, little-endian, one payload
- * frame) for the others. Positions must be contiguous.
+ * frame) for the others. Positions follow the last ones, or go back behind them: what stood from
+ * there on is forgotten.
  */
 struct  Swiftlet__Bulk__V1__StageInput
 {
@@ -117,19 +166,16 @@ struct  Swiftlet__Bulk__V1__StageInput
    */
   ProtobufCBinaryData head;
   /*
-   * The last stage samples after the last row of this input.
+   * The last stage samples after so many of the last rows: none, the last one, or one after each
+   * token that the head guesses, as long as the guesses hold.
    */
-  protobuf_c_boolean sample;
-  /*
-   * optional
-   */
-  Swiftlet__Bulk__V1__SessionOpening *opening;
+  uint32_t sample_count;
   size_t n_tokens;
   uint32_t *tokens;
 };
 #define SWIFTLET__BULK__V1__STAGE_INPUT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__bulk__v1__stage_input__descriptor) \
-    , {0,NULL}, 0, 0, 0, 0, {0,NULL}, 0, NULL, 0,NULL }
+    , {0,NULL}, 0, 0, 0, 0, {0,NULL}, 0, 0,NULL }
 
 
 struct  Swiftlet__Bulk__V1__StageToken
@@ -152,10 +198,14 @@ struct  Swiftlet__Bulk__V1__StageToken
   protobuf_c_boolean complete;
   size_t n_closing;
   uint32_t *closing;
+  /*
+   * Of the logits that the token was drawn from: 32 bytes.
+   */
+  ProtobufCBinaryData fingerprint;
 };
 #define SWIFTLET__BULK__V1__STAGE_TOKEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__bulk__v1__stage_token__descriptor) \
-    , {0,NULL}, 0, 0, 0, 0, 0,NULL }
+    , {0,NULL}, 0, 0, 0, 0, 0,NULL, {0,NULL} }
 
 
 struct  Swiftlet__Bulk__V1__StageRefused
@@ -168,10 +218,14 @@ struct  Swiftlet__Bulk__V1__StageRefused
   uint64_t epoch;
   uint32_t stage;
   ProtobufCBinaryData reason;
+  /*
+   * The stage has no room now; it may have some when another session ends.
+   */
+  protobuf_c_boolean full;
 };
 #define SWIFTLET__BULK__V1__STAGE_REFUSED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__bulk__v1__stage_refused__descriptor) \
-    , {0,NULL}, 0, 0, {0,NULL} }
+    , {0,NULL}, 0, 0, {0,NULL}, 0 }
 
 
 struct  Swiftlet__Bulk__V1__SessionClosed
@@ -195,7 +249,9 @@ typedef enum {
   SWIFTLET__BULK__V1__BULK_MESSAGE__BODY_STAGE_INPUT = 10,
   SWIFTLET__BULK__V1__BULK_MESSAGE__BODY_STAGE_TOKEN = 11,
   SWIFTLET__BULK__V1__BULK_MESSAGE__BODY_STAGE_REFUSED = 12,
-  SWIFTLET__BULK__V1__BULK_MESSAGE__BODY_SESSION_CLOSED = 13
+  SWIFTLET__BULK__V1__BULK_MESSAGE__BODY_SESSION_CLOSED = 13,
+  SWIFTLET__BULK__V1__BULK_MESSAGE__BODY_STAGE_OPEN = 14,
+  SWIFTLET__BULK__V1__BULK_MESSAGE__BODY_STAGE_OPENED = 15
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SWIFTLET__BULK__V1__BULK_MESSAGE__BODY__CASE)
 } Swiftlet__Bulk__V1__BulkMessage__BodyCase;
 
@@ -211,6 +267,8 @@ struct  Swiftlet__Bulk__V1__BulkMessage
     Swiftlet__Bulk__V1__StageToken *stage_token;
     Swiftlet__Bulk__V1__StageRefused *stage_refused;
     Swiftlet__Bulk__V1__SessionClosed *session_closed;
+    Swiftlet__Bulk__V1__StageOpen *stage_open;
+    Swiftlet__Bulk__V1__StageOpened *stage_opened;
   };
 };
 #define SWIFTLET__BULK__V1__BULK_MESSAGE__INIT \
@@ -293,6 +351,44 @@ Swiftlet__Bulk__V1__SessionOpening *
                       const uint8_t       *data);
 void   swiftlet__bulk__v1__session_opening__free_unpacked
                      (Swiftlet__Bulk__V1__SessionOpening *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Bulk__V1__StageOpen methods */
+void   swiftlet__bulk__v1__stage_open__init
+                     (Swiftlet__Bulk__V1__StageOpen         *message);
+size_t swiftlet__bulk__v1__stage_open__get_packed_size
+                     (const Swiftlet__Bulk__V1__StageOpen   *message);
+size_t swiftlet__bulk__v1__stage_open__pack
+                     (const Swiftlet__Bulk__V1__StageOpen   *message,
+                      uint8_t             *out);
+size_t swiftlet__bulk__v1__stage_open__pack_to_buffer
+                     (const Swiftlet__Bulk__V1__StageOpen   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Bulk__V1__StageOpen *
+       swiftlet__bulk__v1__stage_open__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__bulk__v1__stage_open__free_unpacked
+                     (Swiftlet__Bulk__V1__StageOpen *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Bulk__V1__StageOpened methods */
+void   swiftlet__bulk__v1__stage_opened__init
+                     (Swiftlet__Bulk__V1__StageOpened         *message);
+size_t swiftlet__bulk__v1__stage_opened__get_packed_size
+                     (const Swiftlet__Bulk__V1__StageOpened   *message);
+size_t swiftlet__bulk__v1__stage_opened__pack
+                     (const Swiftlet__Bulk__V1__StageOpened   *message,
+                      uint8_t             *out);
+size_t swiftlet__bulk__v1__stage_opened__pack_to_buffer
+                     (const Swiftlet__Bulk__V1__StageOpened   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Bulk__V1__StageOpened *
+       swiftlet__bulk__v1__stage_opened__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__bulk__v1__stage_opened__free_unpacked
+                     (Swiftlet__Bulk__V1__StageOpened *message,
                       ProtobufCAllocator *allocator);
 /* Swiftlet__Bulk__V1__StageInput methods */
 void   swiftlet__bulk__v1__stage_input__init
@@ -403,6 +499,12 @@ typedef void (*Swiftlet__Bulk__V1__ChunkRefused_Closure)
 typedef void (*Swiftlet__Bulk__V1__SessionOpening_Closure)
                  (const Swiftlet__Bulk__V1__SessionOpening *message,
                   void *closure_data);
+typedef void (*Swiftlet__Bulk__V1__StageOpen_Closure)
+                 (const Swiftlet__Bulk__V1__StageOpen *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Bulk__V1__StageOpened_Closure)
+                 (const Swiftlet__Bulk__V1__StageOpened *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Bulk__V1__StageInput_Closure)
                  (const Swiftlet__Bulk__V1__StageInput *message,
                   void *closure_data);
@@ -428,6 +530,8 @@ extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__chunk_wanted__descri
 extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__chunk__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__chunk_refused__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__session_opening__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_open__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_opened__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_input__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_token__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_refused__descriptor;

@@ -1,0 +1,102 @@
+import Basics
+
+/// The rows that wait at a stage, and which of them are computed together next.
+///
+/// Continuous batching: whatever has come while the stage computed joins its next step, and a
+/// session that ends leaves between steps. Running texts go first, each with its few rows, so
+/// that none waits for a long prompt; prompts share what is left, in turn among those who ask.
+/// A prompt's piece is cut short while texts run beside it. What is computed does not depend on
+/// any of this, only when.
+struct StageQueue {
+    /// Rows of one session, in order of position.
+    struct Entry {
+        var session: Digest
+        /// Whose turn it counts as: the node that asks.
+        var tenant: NodeID
+        var rowCount: Int
+        /// Rows at the end after which tokens are drawn.
+        var sampleCount: Int
+        var isText: Bool { 0 < sampleCount && rowCount <= StageQueue.textRowCountMax }
+    }
+
+    /// The first rows of an entry; all of them when `isWhole`.
+    struct Piece: Hashable {
+        var session: Digest
+        var rowCount: Int
+        var isWhole: Bool
+    }
+
+    /// A row, and what may be guessed behind it.
+    static let textRowCountMax = 8
+    /// A prompt's rows in one step beside running texts. 16: a step then takes about twice the
+    /// time of one without, where 64 rows would stop every text for four.
+    static let promptRowCountBesideTexts = 16
+
+    private var entries: [Entry] = []
+    private var lastTenant: NodeID?
+
+    var isEmpty: Bool { entries.isEmpty }
+
+    mutating func append(_ entry: Entry) { entries.append(entry) }
+
+    mutating func remove(_ session: Digest) { entries.removeAll { $0.session == session } }
+
+    /// Takes the next step's pieces off, at most one of each session and `rowCountMax` rows.
+    mutating func next(rowCountMax: Int) -> [Piece] {
+        var pieces: [Piece] = []
+        var (seen, taken): (Set<Digest>, Set<Digest>) = ([], [])
+        var left = rowCountMax
+        var kept: [Entry] = []
+        for entry in entries {
+            // What stands behind other rows of its own session waits for the next step.
+            guard seen.insert(entry.session).inserted, entry.isText, entry.rowCount <= left else {
+                kept.append(entry)
+                continue
+            }
+            left -= entry.rowCount
+            taken.insert(entry.session)
+            pieces.append(
+                Piece(session: entry.session, rowCount: entry.rowCount, isWhole: true))
+        }
+        entries = kept
+        if !pieces.isEmpty { left = min(left, Self.promptRowCountBesideTexts) }
+        takePrompts(&pieces, taken: &taken, rowCountMax: left)
+        return pieces
+    }
+
+    private mutating func takePrompts(
+        _ pieces: inout [Piece], taken: inout Set<Digest>, rowCountMax: Int
+    ) {
+        var left = rowCountMax
+        while 0 < left, let index = nextPrompt(taken) {
+            let entry = entries[index]
+            // The rows that are sampled stay together.
+            let most = entry.rowCount - max(0, entry.sampleCount - 1)
+            let isWhole = entry.rowCount <= left
+            let count = isWhole ? entry.rowCount : min(left, most)
+            guard isWhole || count < entry.rowCount else { return }
+            pieces.append(Piece(session: entry.session, rowCount: count, isWhole: isWhole))
+            taken.insert(entry.session)
+            lastTenant = entry.tenant
+            left -= count
+            if isWhole {
+                entries.remove(at: index)
+            } else {
+                entries[index].rowCount -= count
+            }
+        }
+    }
+
+    /// The first prompt of the tenant after the last one served, in order of their ids.
+    private func nextPrompt(_ taken: Set<Digest>) -> Int? {
+        var best: (tenant: NodeID, index: Int)?
+        var first: (tenant: NodeID, index: Int)?
+        var seen = taken
+        for (index, entry) in entries.enumerated() where seen.insert(entry.session).inserted {
+            if first.map({ entry.tenant < $0.tenant }) ?? true { first = (entry.tenant, index) }
+            guard let lastTenant, lastTenant < entry.tenant else { continue }
+            if best.map({ entry.tenant < $0.tenant }) ?? true { best = (entry.tenant, index) }
+        }
+        return (best ?? first)?.index
+    }
+}
