@@ -19,7 +19,7 @@ enum { TILE_QUERIES = KERNELS_TILE_QUERIES };
 
 #define DECLARE_ATTENTION(set) \
     void kernels_store_##set( \
-        const float *x, size_t count, kernels_type type, size_t stride, void *out); \
+        const float *x, size_t count, kernels_type type, bool is_key, void *out); \
     void kernels_attend_##set( \
         const kernels_kv *kv, const kernels_queries *queries, size_t first_span, \
         size_t span_count, float *scratch, float *states); \
@@ -47,9 +47,33 @@ KERNELS_INLINE const uint8_t *values_at(const kernels_kv *kv, size_t position) {
     return keys_at(kv, position) + KV_BLOCK * kv->head_length * kv_width(kv->type);
 }
 
-/// How many positions of a span the query sees, which stands in this row.
-KERNELS_INLINE size_t span_count_of(const kernels_queries *queries, size_t row, size_t span) {
-    const size_t end = queries->position + row + 1, start = span * SPAN;
+/// Where the keys' element i stands among the rows of a block: lane by lane of the dot product.
+KERNELS_INLINE size_t key_row(size_t i, size_t head_length) {
+    const size_t lane = i % LANE_COUNT, longer = head_length % LANE_COUNT;
+    return lane * (head_length / LANE_COUNT) + (lane < longer ? lane : longer) + i / LANE_COUNT;
+}
+
+/// Where element i goes, counted in elements from the first of its position.
+KERNELS_INLINE size_t element_place(size_t i, size_t head_length, bool is_key) {
+    return is_key ? key_row(i, head_length) * KV_BLOCK : i;
+}
+
+KERNELS_INLINE void store_rest(
+    const float *x, size_t first, size_t count, kernels_type type, bool is_key, void *out
+) {
+    for (size_t i = first; i < count; i++) {
+        const size_t place = element_place(i, count, is_key);
+        if (type == KERNELS_F16) {
+            ((uint16_t *)out)[place] = float_to_half(x[i]);
+        } else {
+            ((float *)out)[place] = x[i];
+        }
+    }
+}
+
+/// How many positions of the span that begins at `start` the query sees, which is in this row.
+KERNELS_INLINE size_t span_count_of(const kernels_queries *queries, size_t row, size_t start) {
+    const size_t end = queries->position + row + 1;
     return end <= start ? 0 : end - start < SPAN ? end - start : SPAN;
 }
 

@@ -7,8 +7,8 @@
 #define TARGET __attribute__((target("avx2,fma,f16c")))
 #define SET(kernel) kernels_##kernel##_avx2
 #define LANES 8
-#define ACCUMULATORS 12
 #define CHUNK 4
+#define PART(whole, n) ((n) <= 2 ? (whole) : (whole) / 2)
 
 typedef __m256 vec;
 #define vec_zero _mm256_setzero_ps

@@ -7,8 +7,8 @@
 #define TARGET __attribute__((target("avx2,fma,f16c,avx512f,avx512vl,avx512vnni")))
 #define SET(kernel) kernels_##kernel##_avx512
 #define LANES 16
-#define ACCUMULATORS 24
 #define CHUNK 4
+#define PART(whole, n) (whole)
 
 typedef __m512 vec;
 #define vec_zero _mm512_setzero_ps

@@ -3,16 +3,16 @@
 //   TARGET           the target attribute of every function
 //   SET(kernel)      the name of a kernel of this instruction set
 //   LANES            floats of a `vec`
-//   ACCUMULATORS     vectors of sums that stay in registers
 //   CHUNK            vectors of a value row that are summed together
+//   PART(whole, n)   how many of `whole` vectors, for n queries each, the registers hold best
 //   vec, vec_zero, vec_splat, vec_load, vec_load_halves, vec_store, vec_store_halves, vec_add,
 //   vec_sub, vec_mul, vec_fma (a * b + c), vec_fnma (c - a * b), vec_max and vec_min (the second
 //   where one is a NaN), vec_power (a * 2^(b - EXP_ROUNDER's bits))
 //
 // A pass serves up to TILE_QUERIES queries: all heads that read the same keys, of as many rows
-// as fit. Scores are lanes of positions, because the keys of a block lie element by element;
-// outputs are lanes of elements. So each output element is one chain in a register, whatever
-// the number of lanes.
+// as fit. Scores are lanes of positions, because the keys of a block lie element by element, in
+// the order of the eight chains of a dot product; outputs are lanes of elements. So each chain
+// stays in one lane of a register, whatever the number of lanes.
 
 #include "kernels_attend.h"
 
@@ -20,6 +20,12 @@
 
 #define INLINE static inline __attribute__((always_inline)) TARGET
 #define UNROLL _Pragma("clang loop unroll(full)")
+// To the second cache: the first has too few places for lines on their way.
+#define FETCH(address) __builtin_prefetch((address), 0, 2)
+
+/// How many blocks ahead of its use memory is fetched: some 12 KB, more than a core has on its
+/// way at a time.
+enum { AHEAD = 3 };
 
 /// `exp_f32` on all lanes, operation by operation.
 INLINE vec vec_exp(vec x) {
@@ -44,11 +50,6 @@ INLINE vec load_kv(const kernels_type type, const uint8_t *p) {
     return type == KERNELS_F16 ? vec_load_halves(p) : vec_load((const float *)p);
 }
 
-/// The widest part of `whole` vectors whose sums for `n` queries fit the registers.
-INLINE int part_of(const int whole, const int n) {
-    return whole * n <= ACCUMULATORS ? whole : whole * n <= 2 * ACCUMULATORS ? whole / 2 : whole / 4;
-}
-
 /// Scores of some queries with `part` vectors of positions.
 typedef vec partial[TILE_QUERIES][KV_BLOCK / LANES];
 
@@ -60,24 +61,29 @@ INLINE void add_partial(const int n, const int part, partial sum, partial other)
     }
 }
 
-/// One of the eight chains of a dot product: elements lane, lane + 8, ….
+/// One of the eight chains of a dot product; its elements follow each other. Fetches what lies
+/// at `ahead`, as long as they.
 INLINE void score_lane(
     const kernels_type type, const int n, const int part, size_t lane, const uint8_t *keys,
     const uint8_t *ahead, const float *q, size_t length, partial sums
 ) {
-    const size_t width = type == KERNELS_F16 ? 2 : 4;
+    const size_t row = KV_BLOCK * (type == KERNELS_F16 ? 2 : 4);
+    const size_t offset = key_row(lane, length) * row;
+    keys += offset;
+    ahead += offset;
     UNROLL for (int r = 0; r < n; r++) {
         UNROLL for (int v = 0; v < part; v++) {
             sums[r][v] = vec_zero();
         }
     }
-    for (size_t i = lane; i < length; i += LANE_COUNT) {
-        const size_t place = i * KV_BLOCK * width;
+    for (size_t i = lane; i < length; i += LANE_COUNT, keys += row, ahead += row) {
         vec key[KV_BLOCK / LANES];
         UNROLL for (int v = 0; v < part; v++) {
-            key[v] = load_kv(type, keys + place + (size_t)v * LANES * width);
+            key[v] = load_kv(type, keys + (size_t)v * LANES * (row / KV_BLOCK));
         }
-        __builtin_prefetch(ahead + place);
+        UNROLL for (size_t line = 0; line < row; line += 64) {
+            FETCH(ahead + line);
+        }
         UNROLL for (int r = 0; r < n; r++) {
             const vec query = vec_splat(q[(size_t)r * length + i]);
             UNROLL for (int v = 0; v < part; v++) {
@@ -87,24 +93,21 @@ INLINE void score_lane(
     }
 }
 
-/// scores[query][t] = Σ q[query][i] · keys[i][t] for the 32 positions of a block; fetches what
-/// lies at `ahead`, as long as the keys.
+/// scores[query][t] = scale · Σ q[query][i] · keys[i][t] for the 32 positions of a block.
 INLINE void score_block(
     const kernels_type type, const int n, const uint8_t *keys, const uint8_t *ahead,
-    const float *q, size_t length, float *scores
+    const float *q, size_t length, float scale, float *scores
 ) {
-    const size_t width = type == KERNELS_F16 ? 2 : 4;
-    const int part = part_of(KV_BLOCK / LANES, n);
+    const int part = PART(KV_BLOCK / LANES, n);
     for (int first = 0; first < KV_BLOCK; first += part * LANES) {
-        const uint8_t *place = keys + (size_t)first * width;
-        const uint8_t *fetched = ahead + (size_t)first * width;
+        const uint8_t *place = keys + (size_t)first * (type == KERNELS_F16 ? 2 : 4);
         partial total, sum, pair, chain;
         for (size_t odd = 0; odd < 2; odd++) {
-            score_lane(type, n, part, odd, place, fetched, q, length, sum);
-            score_lane(type, n, part, odd + 4, place, fetched, q, length, chain);
+            score_lane(type, n, part, odd, place, ahead, q, length, sum);
+            score_lane(type, n, part, odd + 4, place, ahead, q, length, chain);
             add_partial(n, part, sum, chain);
-            score_lane(type, n, part, odd + 2, place, fetched, q, length, pair);
-            score_lane(type, n, part, odd + 6, place, fetched, q, length, chain);
+            score_lane(type, n, part, odd + 2, place, ahead, q, length, pair);
+            score_lane(type, n, part, odd + 6, place, ahead, q, length, chain);
             add_partial(n, part, pair, chain);
             add_partial(n, part, sum, pair);
             UNROLL for (int r = 0; r < n; r++) {
@@ -115,7 +118,9 @@ INLINE void score_block(
         }
         UNROLL for (int r = 0; r < n; r++) {
             UNROLL for (int v = 0; v < part; v++) {
-                vec_store(scores + r * SPAN + first + v * LANES, total[r][v]);
+                vec_store(
+                    scores + r * SPAN + first + v * LANES,
+                    vec_mul(total[r][v], vec_splat(scale)));
             }
         }
     }
@@ -155,21 +160,46 @@ INLINE void weights_of(float *scores, size_t count, float *highest, float *sum) 
     *sum = fold_lanes(lanes);
 }
 
-/// What `weigh` walks: positions of one span, and the states that it adds to.
-typedef struct walk {
+/// What one pass works on.
+typedef struct tile {
     const kernels_kv *kv;
-    size_t start;  // the span's first position
+    const kernels_queries *queries;
+    size_t first;        // the first query: row · head_count + head
+    size_t start;        // the span's first position
+    size_t block_count;  // blocks of the span that some query sees
+    float *q;            // scratch (TILE_QUERIES, head_length)
+    float *scores;       // scratch (TILE_QUERIES, SPAN)
+    float *states;       // (n, head_length + 2)
+} tile;
+
+/// The keys or values that a pass reads as its `step`th: all keys of the span, all its values,
+/// the keys of the next span.
+INLINE const uint8_t *part_at(const tile *s, size_t step) {
+    if (step < s->block_count) {
+        return keys_at(s->kv, s->start + step * KV_BLOCK);
+    }
+    step -= s->block_count;
+    if (step < s->block_count) {
+        return values_at(s->kv, s->start + step * KV_BLOCK);
+    }
+    const size_t next = s->start + SPAN + (step - s->block_count) * KV_BLOCK;
+    const bool exists = next < s->queries->position + s->queries->row_count;
+    return keys_at(s->kv, exists ? next : s->start);
+}
+
+/// What `weigh` adds: some positions of the span, for some queries.
+typedef struct walk {
+    const tile *tile;
     size_t from, end;
     const float *weights;  // (queries, SPAN)
     float *states;         // (queries, head_length + 2)
-    const uint8_t *ahead;  // what to fetch during the last block
 } walk;
 
 /// states[query][i] += Σ weights[query][t] · values[t][i], for `part` vectors from element i on.
 INLINE void weigh_part(
     const kernels_type type, const int n, const int part, const walk *w, size_t i
 ) {
-    const size_t width = type == KERNELS_F16 ? 2 : 4, length = w->kv->head_length;
+    const size_t width = type == KERNELS_F16 ? 2 : 4, length = w->tile->kv->head_length;
     vec sums[TILE_QUERIES][CHUNK];
     UNROLL for (int r = 0; r < n; r++) {
         UNROLL for (int v = 0; v < part; v++) {
@@ -180,15 +210,16 @@ INLINE void weigh_part(
         const size_t next = (t / KV_BLOCK + 1) * KV_BLOCK;
         const size_t end = next < w->end ? next : w->end;
         const size_t place = (t % KV_BLOCK * length + i) * width;
-        const uint8_t *values = values_at(w->kv, w->start + t) + place;
-        const uint8_t *ahead = (next < w->end ? values_at(w->kv, w->start + next) : w->ahead) + place;
+        const size_t step = w->tile->block_count + t / KV_BLOCK;
+        const uint8_t *values = part_at(w->tile, step) + place;
+        const uint8_t *ahead = part_at(w->tile, step + AHEAD) + place;
         for (; t < end; t++, values += length * width, ahead += length * width) {
             vec value[CHUNK];
             UNROLL for (int v = 0; v < part; v++) {
                 value[v] = load_kv(type, values + (size_t)v * LANES * width);
             }
             UNROLL for (size_t line = 0; line < (size_t)part * LANES * width; line += 64) {
-                __builtin_prefetch(ahead + line);
+                FETCH(ahead + line);
             }
             UNROLL for (int r = 0; r < n; r++) {
                 const vec weight = vec_splat(w->weights[(size_t)r * SPAN + t]);
@@ -206,8 +237,8 @@ INLINE void weigh_part(
 }
 
 INLINE void weigh(const kernels_type type, const int n, const walk *w) {
-    const int part = part_of(CHUNK, n);
-    const size_t length = w->kv->head_length;
+    const int part = PART(CHUNK, n);
+    const size_t length = w->tile->kv->head_length;
     size_t i = 0;
     for (; i + (size_t)part * LANES <= length; i += (size_t)part * LANES) {
         weigh_part(type, n, part, w, i);
@@ -219,7 +250,7 @@ INLINE void weigh(const kernels_type type, const int n, const walk *w) {
         for (int r = 0; r < n; r++) {
             float *sum = w->states + (size_t)r * (length + 2) + i;
             for (size_t t = w->from; t < w->end; t++) {
-                const uint8_t *row = values_at(w->kv, w->start + t);
+                const uint8_t *row = values_at(w->tile->kv, w->tile->start + t);
                 const size_t place = t % KV_BLOCK * length + i;
                 const float value = type == KERNELS_F16 ? half_to_float(load_u16(row + 2 * place))
                                                         : load_f32(row + 4 * place);
@@ -229,24 +260,12 @@ INLINE void weigh(const kernels_type type, const int n, const walk *w) {
     }
 }
 
-/// What one pass works on.
-typedef struct tile {
-    const kernels_kv *kv;
-    const kernels_queries *queries;
-    size_t first;  // the first query: row · head_count + head
-    size_t span;
-    const uint8_t *ahead;  // the keys that are read after this pass
-    float *q;              // scratch (TILE_QUERIES, head_length)
-    float *scores;         // scratch (TILE_QUERIES, SPAN)
-    float *states;         // (n, head_length + 2)
-} tile;
-
 INLINE size_t count_of(const tile *s, int query) {
     const size_t row = (s->first + (size_t)query) / s->queries->head_count;
-    return span_count_of(s->queries, row, s->span);
+    return span_count_of(s->queries, row, s->start);
 }
 
-/// The queries of a tile, times the scale; their states are made zero.
+/// The queries of a tile, one after the other; their states are made zero.
 INLINE void begin_tile(const int n, const tile *s) {
     const kernels_queries *queries = s->queries;
     const size_t length = s->kv->head_length;
@@ -255,22 +274,19 @@ INLINE void begin_tile(const int n, const tile *s) {
         const size_t head = (s->first + (size_t)r) % queries->head_count;
         const float *q = queries->rows + row * queries->row_stride + head * length;
         for (size_t i = 0; i < length; i++) {
-            s->q[(size_t)r * length + i] = q[i] * queries->scale;
+            s->q[(size_t)r * length + i] = q[i];
         }
         clear_state(s->states + (size_t)r * (length + 2), length);
     }
 }
 
 INLINE void attend_tile(const kernels_type type, const int n, const tile *s) {
-    const size_t length = s->kv->head_length, start = s->span * SPAN;
+    const size_t length = s->kv->head_length;
     begin_tile(n, s);
-    // The rows follow each other: the first query sees the fewest positions.
-    const size_t least = count_of(s, 0), most = count_of(s, n - 1);
-    for (size_t t = 0; t < most; t += KV_BLOCK) {
-        const uint8_t *ahead =
-            t + KV_BLOCK < most ? keys_at(s->kv, start + t + KV_BLOCK) : values_at(s->kv, start);
+    for (size_t block = 0; block < s->block_count; block++) {
         score_block(
-            type, n, keys_at(s->kv, start + t), ahead, s->q, length, s->scores + t);
+            type, n, part_at(s, block), part_at(s, block + AHEAD), s->q, length,
+            s->queries->scale, s->scores + block * KV_BLOCK);
     }
     for (int r = 0; r < n; r++) {
         const size_t count = count_of(s, r);
@@ -279,17 +295,16 @@ INLINE void attend_tile(const kernels_type type, const int n, const tile *s) {
             weights_of(s->scores + r * SPAN, count, state + length, state + length + 1);
         }
     }
+    // The rows follow each other: the first query sees the fewest positions.
     const walk all = {
-        .kv = s->kv, .start = start, .from = 0, .end = least, .weights = s->scores,
-        .states = s->states, .ahead = s->ahead,
+        .tile = s, .from = 0, .end = count_of(s, 0), .weights = s->scores, .states = s->states,
     };
     weigh(type, n, &all);
     for (int r = 0; r < n; r++) {
-        walk rest = all;
-        rest.from = least;
-        rest.end = count_of(s, r);
-        rest.weights += r * SPAN;
-        rest.states += (size_t)r * (length + 2);
+        const walk rest = {
+            .tile = s, .from = all.end, .end = count_of(s, r),
+            .weights = s->scores + r * SPAN, .states = s->states + (size_t)r * (length + 2),
+        };
         if (rest.from < rest.end) {
             weigh(type, 1, &rest);
         }
@@ -324,17 +339,17 @@ TARGET void SET(attend)(
     const size_t tile_count = (total + TILE_QUERIES - 1) / TILE_QUERIES;
     float *scores = scratch, *q = scores + TILE_QUERIES * SPAN;
     float *others = q + TILE_QUERIES * length;
-    const size_t last = queries->position + queries->row_count - 1;
     for (size_t span = first_span; span < first_span + span_count; span++) {
         const bool is_first = span == first_span;
-        const size_t next = (span + 1) * SPAN;
         for (size_t index = 0; index < tile_count; index++) {
             const size_t first = total * index / tile_count;
             const size_t end = total * (index + 1) / tile_count;
+            const size_t last_row = (end - 1) / queries->head_count;
+            const size_t count = span_count_of(queries, last_row, span * SPAN);
             float *mine = states + first * (length + 2);
             const tile s = {
-                .kv = kv, .queries = queries, .first = first, .span = span,
-                .ahead = keys_at(kv, next <= last ? next : span * SPAN),
+                .kv = kv, .queries = queries, .first = first, .start = span * SPAN,
+                .block_count = (count + KV_BLOCK - 1) / KV_BLOCK,
                 .q = q, .scores = scores, .states = is_first ? mine : others,
             };
             if (kv->type == KERNELS_F16) {
@@ -357,28 +372,14 @@ TARGET void SET(finish)(const float *state, size_t head_length, float *out) {
     finish_state(state, head_length, out);
 }
 
-TARGET void SET(store)(const float *x, size_t count, kernels_type type, size_t stride, void *out) {
-    if (type != KERNELS_F16) {
-        float *floats = out;
-        for (size_t i = 0; i < count; i++) {
-            floats[i * stride] = x[i];
-        }
-        return;
-    }
-    uint16_t *halves = out;
+TARGET void SET(store)(const float *x, size_t count, kernels_type type, bool is_key, void *out) {
     size_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        uint16_t part[LANES];
-        vec_store_halves(part, vec_load(x + i));
-        if (stride == 1) {
-            memcpy(halves + i, part, sizeof part);
-            continue;
-        }
+    for (; type == KERNELS_F16 && i + LANES <= count; i += LANES) {
+        uint16_t halves[LANES];
+        vec_store_halves(halves, vec_load(x + i));
         UNROLL for (size_t lane = 0; lane < LANES; lane++) {
-            halves[(i + lane) * stride] = part[lane];
+            ((uint16_t *)out)[element_place(i + lane, count, is_key)] = halves[lane];
         }
     }
-    for (; i < count; i++) {
-        halves[i * stride] = float_to_half(x[i]);
-    }
+    store_rest(x, i, count, type, is_key, out);
 }

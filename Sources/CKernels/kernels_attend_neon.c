@@ -7,8 +7,8 @@
 #define TARGET
 #define SET(kernel) kernels_##kernel##_neon
 #define LANES 4
-#define ACCUMULATORS 24
 #define CHUNK 8
+#define PART(whole, n) ((n) <= 3 ? (whole) : (whole) / 2)
 
 typedef float32x4_t vec;
 #define vec_zero() vdupq_n_f32(0)

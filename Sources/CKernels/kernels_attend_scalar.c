@@ -23,10 +23,10 @@ static void attend_span(
         const uint8_t *keys = keys_at(kv, start + t);
         float lanes[LANE_COUNT] = {0};
         for (size_t i = 0; i < length; i++) {
-            const float key = element(kv->type, keys, i * KV_BLOCK + t % KV_BLOCK);
-            lanes[i % LANE_COUNT] = fmaf(q[i] * scale, key, lanes[i % LANE_COUNT]);
+            const float key = element(kv->type, keys, key_row(i, length) * KV_BLOCK + t % KV_BLOCK);
+            lanes[i % LANE_COUNT] = fmaf(q[i], key, lanes[i % LANE_COUNT]);
         }
-        scores[t] = fold_lanes(lanes);
+        scores[t] = fold_lanes(lanes) * scale;
         highest = scores[t] > highest ? scores[t] : highest;
     }
     float lanes[LANE_COUNT] = {0};
@@ -56,8 +56,8 @@ void kernels_attend_scalar(
             const float *q = queries->rows + row * queries->row_stride + head * length;
             for (size_t span = first_span; span < first_span + span_count; span++) {
                 float *state = span == first_span ? states : other;
-                attend_span(
-                    kv, q, queries->scale, span, span_count_of(queries, row, span), scores, state);
+                const size_t count = span_count_of(queries, row, span * SPAN);
+                attend_span(kv, q, queries->scale, span, count, scores, state);
                 if (state == other) {
                     join_states(states, other, length);
                 }
@@ -75,13 +75,7 @@ void kernels_finish_scalar(const float *state, size_t head_length, float *out) {
 }
 
 void kernels_store_scalar(
-    const float *x, size_t count, kernels_type type, size_t stride, void *out
+    const float *x, size_t count, kernels_type type, bool is_key, void *out
 ) {
-    for (size_t i = 0; i < count; i++) {
-        if (type == KERNELS_F16) {
-            ((uint16_t *)out)[i * stride] = float_to_half(x[i]);
-        } else {
-            ((float *)out)[i * stride] = x[i];
-        }
-    }
+    store_rest(x, 0, count, type, is_key, out);
 }

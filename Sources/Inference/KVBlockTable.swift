@@ -105,12 +105,15 @@ package struct KVBlockTable: Sendable {
     package mutating func publish(_ sequence: inout KVSequence, tokens: [Int32]) {
         let length = KVCache.blockLength
         let end = min(tokens.count, sequence.count) / length
-        for index in sequence.digests.count..<max(end, sequence.digests.count) {
-            let digest = KVSequence.digest(
-                after: sequence.digests.last ?? sequence.seed,
-                tokens[index * length..<(index + 1) * length])
-            sequence.digests.append(digest)
-            // Two sessions may have computed the same block: the first one serves the others.
+        for index in 0..<end {
+            if index == sequence.digests.count {
+                sequence.digests.append(
+                    KVSequence.digest(
+                        after: sequence.digests.last ?? sequence.seed,
+                        tokens[index * length..<(index + 1) * length]))
+            }
+            // Two sessions may have computed the same block: one of them serves the others.
+            let digest = sequence.digests[index]
             guard published[digest] == nil else { continue }
             published[digest] = sequence.blocks[index]
             blocks[Int(sequence.blocks[index])].digest = digest

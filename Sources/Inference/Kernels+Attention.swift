@@ -89,11 +89,10 @@ extension Kernels {
         let length = session.shape.headLength
         precondition(heads.upperBound * length <= x.rowLength, "heads \(heads)")
         let type = kernels_type(rawValue: session.shape.elementType.rawValue)
-        let stride = part == .keys ? KVCache.blockLength : 1
         for head in heads {
             // Safe: the head lies in its row, and `place` has room for a head of this position.
             unsafe table.pointee.store(
-                x.pointer(row: row) + head * length, length, type, stride,
+                x.pointer(row: row) + head * length, length, type, part == .keys,
                 session.place(part, layer: layer, head: head, position: position))
         }
     }

@@ -16,8 +16,8 @@
 //   - F32, F16: eight lanes, lane = element mod 8, fused multiply-add, activations in float.
 //   - Eight lanes fold as ((0+4)+(2+6)) + ((1+5)+(3+7)).
 //   - Attention walks the cache in spans of 256 positions, counted from position 0. A score is
-//     the dot product of query * scale (rounded) and key in eight lanes, lane = element mod 8,
-//     fused multiply-add. A weight is exp(score - highest score of the span); the sum of the
+//     the dot product of query and key in eight lanes, lane = element mod 8, fused multiply-add,
+//     times the scale. A weight is exp(score - highest score of the span); the sum of the
 //     weights has eight lanes, lane = position mod 8. An output element is one chain of fused
 //     multiply-adds over the span's positions in order. Spans join in order, from the first on:
 //     sums are multiplied by exp(their highest - the highest of both) and added as
@@ -85,7 +85,8 @@ enum {
 };
 
 /// The keys and values of one head in one layer of one session, in blocks of 32 positions: keys
-/// (head_length, 32), then values (32, head_length).
+/// (head_length, 32), then values (32, head_length). The elements of keys stand lane by lane of
+/// the dot product: 0, 8, 16, …, 1, 9, ….
 typedef struct kernels_kv {
     const uint8_t *base;      // the head's keys in the first block of the pool
     const uint32_t *blocks;   // the session's blocks, in order of position
@@ -132,9 +133,9 @@ typedef struct kernels_table {
     void (*rotate)(
         float *x, size_t head_count, size_t head_length, const float *angles, size_t pair_count);
 
-    /// Rounds a key or a value to `type` (to nearest even) and writes element i to
-    /// out[i * stride]: KERNELS_KV_BLOCK for keys, 1 for values.
-    void (*store)(const float *x, size_t count, kernels_type type, size_t stride, void *out);
+    /// Rounds the key or value of one head and position to `type` (to nearest even) and puts it
+    /// in its block; `out` is where the first element of this position stands.
+    void (*store)(const float *x, size_t count, kernels_type type, bool is_key, void *out);
 
     /// Attention of all queries over the spans first_span ..< first_span + span_count.
     ///
