@@ -48,13 +48,42 @@ enum TokenizerFixture {
     ) throws -> Tokenizer {
         let plain = alphabet + words
         return try Tokenizer(
-            model: "gpt2",
-            pre: pre,
-            tokens: plain + control + userDefined,
-            tokenTypes: Array(repeating: 1, count: plain.count)
-                + Array(repeating: 3, count: control.count)
-                + Array(repeating: 4, count: userDefined.count),
-            merges: merges
+            .init(
+                model: "gpt2",
+                pre: pre,
+                tokens: plain + control + userDefined,
+                tokenTypes: Array(repeating: 1, count: plain.count)
+                    + Array(repeating: 3, count: control.count)
+                    + Array(repeating: 4, count: userDefined.count),
+                merges: merges
+            )
+        )
+    }
+
+    /// A SentencePiece vocabulary: unknown, begin, end, the 256 bytes, then words whose scores
+    /// fall in their order, then the control and the user-defined tokens.
+    static func sentencePieces(
+        words: [String],
+        control: [String] = [],
+        userDefined: [String] = [],
+        addsSpacePrefix: Bool? = nil
+    ) throws -> Tokenizer {
+        let hex = (0...255).map { byte in
+            let digits = String(byte, radix: 16, uppercase: true)
+            return "<0x\(digits.count < 2 ? "0" : "")\(digits)>"
+        }
+        let tokens = ["<unk>", "<s>", "</s>"] + hex + words + control + userDefined
+        return try Tokenizer(
+            .init(
+                model: "llama",
+                tokens: tokens,
+                tokenTypes: [2, 3, 3] + Array(repeating: 6, count: 256)
+                    + Array(repeating: 1, count: words.count)
+                    + Array(repeating: 3, count: control.count)
+                    + Array(repeating: 4, count: userDefined.count),
+                scores: tokens.indices.map { -Float($0) },
+                addsSpacePrefix: addsSpacePrefix
+            )
         )
     }
 }

@@ -54,6 +54,40 @@ struct TokenizerRuleTests {
         #expect(try Self.cut(text, pre: pre, joins: joins) == pieces)
     }
 
+    // A space goes with letters only where no sign or number stands between.
+    @Test(arguments: [
+        ("default", ["123", "456", "7"], "1234567"), ("default", ["x", "!?", "y"], "x!?y"),
+        ("default", ["a", "  ", "!"], "a  !"), ("default", ["a", " ", " ", "b"], "a  b"),
+    ])
+    func `the rule without a name cuts signs and triples`(
+        pre: String,
+        pieces: [String],
+        text: String
+    ) throws {
+        let joins = [
+            ["1", "2", "3", "4"], ["4", "5", "6"], ["7", "8"], ["!", "?"], ["x", "!"], ["?", "y"],
+            ["Ġ", "Ġ"], ["Ġ", "!"],
+        ]
+        #expect(try Self.cut(text, pre: pre, joins: joins) == pieces)
+    }
+
+    @Test(arguments: [("qwen2", ["e", "\u{301}", "a"]), ("qwen35", ["e\u{301}a"])])
+    func `marks are letters to qwen35 alone`(pre: String, pieces: [String]) throws {
+        // The two bytes of the mark, as the byte alphabet writes them.
+        let mark = Array("\u{301}".utf8).map { TokenizerFixture.alphabet[Int($0)] }
+        let found = try Self.cut("e\u{301}a", pre: pre, joins: [["e"] + mark + ["a"], mark])
+        #expect(found == pieces)
+    }
+
+    @Test func `a letter that came after Unicode 15 is none`() throws {
+        // U+1C89 is a letter of Unicode 16; U+2EBF0 is one of Unicode 15.1.
+        for (text, isLetter) in [("\u{1C89}", false), ("\u{2EBF0}", true)] {
+            let first = TokenizerFixture.alphabet[Int(Array(text.utf8)[0])]
+            let pieces = try Self.cut("a" + text, pre: "gpt-2", joins: [["a", first]])
+            #expect((pieces.count < 1 + text.utf8.count) == isLetter)
+        }
+    }
+
     @Test(arguments: [
         // gpt-2 keeps signs and line feeds apart, llama-bpe joins them.
         ("gpt-2", [")", "\n", "a"]), ("llama-bpe", [")\n", "a"]), ("qwen2", [")\n", "a"]),
@@ -109,6 +143,33 @@ struct TokenizerRuleTests {
         #expect(tokenizer.decode([short, bars]) == Array("||".utf8))
     }
 
+    @Test func `what may end a text is added around a prompt when asked`() throws {
+        func tokens(_ pre: String, begin: Bool?, end: Bool?) throws -> [TokenID] {
+            try Tokenizer(
+                .init(
+                    model: "gpt2", pre: pre, tokens: TokenizerFixture.alphabet, bos: 1, eos: 2,
+                    addsBeginOfText: begin, addsEndOfText: end)
+            ).encodePrompt("a")
+        }
+        #expect(try tokens("gpt-2", begin: nil, end: nil) == [97])
+        #expect(try tokens("gpt-2", begin: true, end: true) == [1, 97, 2])
+        #expect(try tokens("llama3", begin: nil, end: nil) == [1, 97])
+        #expect(try tokens("llama3", begin: false, end: true) == [97, 2])
+    }
+
+    @Test func `words that end a turn count by their text`() throws {
+        func ends(_ types: [Int32]) throws -> [TokenID] {
+            try Tokenizer(
+                .init(
+                    model: "gpt2", pre: "gpt-2", tokens: ["x", "<|eot_id|>", "</s>", "y"],
+                    tokenTypes: types, bos: 0, eos: 0, ends: [3])
+            ).endOfGeneration
+        }
+        #expect(try ends([1, 3, 3, 1]) == [0, 1, 2, 3])
+        // One that nobody would write is an end even where its type is forgotten.
+        #expect(try ends([1, 1, 1, 1]) == [0, 1, 3])
+    }
+
     @Test func `merges never make a control token of plain text`() throws {
         let tokenizer = try TokenizerFixture.tokenizer(
             pre: "llama-bpe",
@@ -126,18 +187,21 @@ struct TokenizerRuleTests {
             tokens: [String] = ["a"],
             types: [Int32] = [],
             merges: [String] = [],
+            scores: [Float] = [],
             eos: TokenID? = nil
         ) throws {
             _ = try Tokenizer(
-                model: model,
-                pre: pre,
-                tokens: tokens,
-                tokenTypes: types,
-                merges: merges,
-                eos: eos
-            )
+                .init(
+                    model: model, pre: pre, tokens: tokens, tokenTypes: types, merges: merges,
+                    scores: scores, eos: eos))
         }
-        #expect(throws: TokenizerError.unsupportedModel("llama")) { try build(model: "llama") }
+        #expect(throws: TokenizerError.unsupportedModel("bert")) { try build(model: "bert") }
+        #expect(throws: TokenizerError.scoreCountMismatch(tokenCount: 1, scoreCount: 0)) {
+            try build(model: "llama")
+        }
+        #expect(throws: TokenizerError.badByteToken(0)) {
+            try build(model: "llama", types: [6], scores: [0])
+        }
         #expect(throws: TokenizerError.unsupportedPreTokenizer("tekken")) {
             try build(pre: "tekken")
         }
