@@ -9,6 +9,8 @@
 
 #include <arm_neon.h>
 
+#include "kernels_rotate.h"
+
 #pragma STDC FP_CONTRACT OFF
 
 #define UNROLL _Pragma("clang loop unroll(full)")
@@ -232,6 +234,7 @@ const kernels_table kernels_table_neon = {
     .multiply = neon_multiply,
     .normalise = neon_normalise,
     .rotate = neon_rotate,
+    .rotate_halves = neon_rotate_halves,
     .gate = neon_gate,
     ATTENTION(neon),
 };

@@ -68,14 +68,21 @@ void kernels_rope_frequencies(
 }
 
 void kernels_rope_angles(
-    const double *frequencies, size_t pair_count, size_t position, float *angles
+    const double *frequencies, size_t pair_count, size_t position, double magnitude,
+    size_t copies, float *angles
 ) {
     for (size_t i = 0; i < pair_count; i++) {
         double sine, cosine;
         sincos_f64((double)position * frequencies[i], &sine, &cosine);
-        angles[2 * i] = angles[2 * i + 1] = (float)cosine;
-        angles[2 * pair_count + 2 * i] = angles[2 * pair_count + 2 * i + 1] = (float)sine;
+        for (size_t place = copies * i; place < copies * (i + 1); place++) {
+            angles[place] = (float)(cosine * magnitude);
+            angles[copies * pair_count + place] = (float)(sine * magnitude);
+        }
     }
+}
+
+double kernels_log(double x) {
+    return log_f64(x);
 }
 
 float kernels_exp(float x) {

@@ -2,6 +2,7 @@
 
 #include "kernels_attend.h"
 #include "kernels_reference.h"
+#include "kernels_rotate.h"
 #include "kernels_tables.h"
 
 #pragma STDC FP_CONTRACT OFF
@@ -103,6 +104,12 @@ static void scalar_rotate(
     reference_rotate(x, head_count, head_length, angles, pair_count);
 }
 
+static void scalar_rotate_halves(
+    float *x, size_t head_count, size_t head_length, const float *angles, size_t pair_count
+) {
+    reference_rotate_halves(x, head_count, head_length, angles, pair_count);
+}
+
 static void scalar_gate(const float *gate, const float *up, size_t count, float *out) {
     reference_gate(gate, up, count, out);
 }
@@ -113,6 +120,7 @@ const kernels_table kernels_table_scalar = {
     .multiply = scalar_multiply,
     .normalise = scalar_normalise,
     .rotate = scalar_rotate,
+    .rotate_halves = scalar_rotate_halves,
     .gate = scalar_gate,
     ATTENTION(scalar),
 };

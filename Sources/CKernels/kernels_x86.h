@@ -12,6 +12,8 @@
 
 #include <immintrin.h>
 
+#include "kernels_rotate.h"
+
 #pragma STDC FP_CONTRACT OFF
 
 #define INLINE static inline __attribute__((always_inline)) TARGET
@@ -46,6 +48,7 @@ const kernels_table TABLE = {
     .multiply = multiply,
     .normalise = normalise,
     .rotate = rotate,
+    .rotate_halves = rotate_halves,
     .gate = gate,
     ATTENTION(SET_NAME),
 };

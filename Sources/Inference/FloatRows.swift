@@ -47,6 +47,16 @@
         _ = unsafe rows.update(from: values)
     }
 
+    /// Copies some elements of the first row of `source` to the same places of a row.
+    func copy(_ range: Range<Int>, of source: FloatRows, to row: Int) {
+        precondition(
+            0 <= range.lowerBound && range.upperBound <= min(rowLength, source.rowLength),
+            "elements \(range) of \(rowLength)")
+        // Safe: the range lies in both rows, as checked.
+        unsafe (pointer(row: row) + range.lowerBound).update(
+            from: source.pointer(row: 0) + range.lowerBound, count: range.count)
+    }
+
     /// Appends a copy of a row.
     package func append(_ row: Int, to values: inout [Float]) {
         // Safe: the row has `rowLength` elements.

@@ -87,7 +87,8 @@ extension Stage {
                 scratch.stream.set(index, to: elements[start..<start + length])
             }
             Kernels.ropeAngles(
-                frequencies, position: row.position, into: scratch.angles, row: index)
+                frequencies, position: row.position, magnitude: magnitude,
+                pairing: model.description.rope.pairing, into: scratch.angles, row: index)
         }
         let description = model.description
         let plan = AttentionPlan(
@@ -124,11 +125,8 @@ extension Stage {
         project(layer.key, heads: headsKV, rowCount: rows.count, into: s.keys)
         project(layer.value, heads: headsKV, rowCount: rows.count, into: s.values)
         for (r, row) in rows.enumerated() {
-            for (part, heads) in [(s.queries, heads), (s.keys, headsKV)] {
-                kernels.rotate(
-                    row: r, of: part, heads: heads, headLength: d.headLength,
-                    angles: s.angles, anglesRow: r)
-            }
+            turn(s.queries, row: r, heads: heads, norm: layer.query.norm)
+            turn(s.keys, row: r, heads: headsKV, norm: layer.key.norm)
             for (part, kind) in [(s.keys, KVCache.Part.keys), (s.values, .values)] {
                 kernels.store(
                     row: r, of: part, heads: headsKV, as: kind, layer: index,
@@ -182,14 +180,31 @@ extension Stage {
         threads.synchronise()
     }
 
-    /// Multiplies the rows of whole heads with the normed stream.
+    /// Multiplies the rows of whole heads with the normed stream, and adds their bias.
     private func project(
-        _ weights: WeightMatrix, heads: Range<Int>, rowCount: Int, into out: FloatRows
+        _ projection: LayerWeights.Projection, heads: Range<Int>, rowCount: Int,
+        into out: FloatRows
     ) {
         let length = model.description.headLength
+        let range = heads.lowerBound * length..<heads.upperBound * length
+        if let bias = projection.bias {
+            for row in 0..<rowCount { out.copy(range, of: bias, to: row) }
+        }
         kernels.multiply(
-            weights, rows: heads.lowerBound * length..<heads.upperBound * length,
-            by: scratch.normed, columnCount: rowCount, into: out)
+            projection.matrix, rows: range, by: scratch.normed, columnCount: rowCount, into: out,
+            accumulate: projection.bias != nil)
+    }
+
+    /// Turns whole heads of one row by its position; normalises them before, if the model does.
+    private func turn(_ x: FloatRows, row: Int, heads: Range<Int>, norm: FloatRows?) {
+        let d = model.description
+        if let norm {
+            kernels.normalise(
+                row: row, of: x, heads: heads, weight: norm, epsilon: d.normEpsilon)
+        }
+        kernels.rotate(
+            row: row, of: x, heads: heads, headLength: d.headLength, pairing: d.rope.pairing,
+            angles: scratch.angles, anglesRow: row)
     }
 
     /// The output norm and matrix, for the rows that want logits, some rows at a time.

@@ -13,11 +13,23 @@ package struct GGUF: Sendable {
     package let metadata: GGUFMetadata
     /// Bytes; tensors start at multiples of it.
     package let alignment: Int
+    /// Nil for a model in one file.
+    package let split: Split?
     /// In the order of the file.
     package let tensors: [GGUFTensor]
 
     // Looked up only, never iterated.
     private let indices: [String: Int]
+
+    /// Which part of a split model a file is.
+    package struct Split: Hashable, Sendable {
+        /// From 0.
+        package let number: Int
+        /// At least 2.
+        package let count: Int
+        /// Tensors in all parts; nil where the file does not say.
+        package let tensorCount: Int?
+    }
 
     /// 2^24: the largest known vocabularies have 300,000 tokens and as many merges.
     package static let elementCountMax = 1 << 24
@@ -39,7 +51,7 @@ package struct GGUF: Sendable {
         let keyCount = try cursor.count(bytes, of: .keys, limit: Self.keyCountMax)
 
         let metadata = try cursor.metadata(bytes, keyCount: keyCount)
-        if let count = metadata.integer("split.count"), count > 1 { throw .split(count: count) }
+        let split = try Self.split(in: metadata)
         let alignment = try Self.alignment(in: metadata)
         let entries = try cursor.tensorEntries(bytes, count: tensorCount)
         let start = cursor.position.roundedUp(to: alignment)
@@ -48,13 +60,48 @@ package struct GGUF: Sendable {
 
         self.version = version
         self.metadata = metadata
+        self.split = split
         self.alignment = alignment
+        self.tensors = tensors
+        self.indices = indices
+    }
+
+    /// The parts of a split model as one: the first one's metadata and the tensors of all.
+    init(joining parts: [GGUF]) throws(GGUFError) {
+        guard let first = parts.first else { preconditionFailure("a model of no parts") }
+        var tensors: [GGUFTensor] = []
+        var indices: [String: Int] = [:]
+        for (number, part) in parts.enumerated() {
+            for var tensor in part.tensors {
+                tensor.shardIndex = number
+                guard indices.updateValue(tensors.count, forKey: tensor.name) == nil else {
+                    throw .duplicateTensor(tensor.name)
+                }
+                tensors.append(tensor)
+            }
+        }
+        (version, metadata, alignment) = (first.version, first.metadata, first.alignment)
+        split = first.split
         self.tensors = tensors
         self.indices = indices
     }
 
     package func tensor(_ name: String) -> GGUFTensor? {
         indices[name].map { tensors[$0] }
+    }
+
+    private static func split(in metadata: GGUFMetadata) throws(GGUFError) -> Split? {
+        let key = "split.count", numberKey = "split.no"
+        guard metadata[key] != nil else { return nil }
+        guard let count = metadata.integer(key), 0...Int(UInt16.max) ~= count else {
+            throw .absurdSplit(key: key, value: metadata.text(key))
+        }
+        guard 1 < count else { return nil }
+        guard let number = metadata.integer(numberKey), 0..<count ~= number else {
+            throw .absurdSplit(key: numberKey, value: metadata.text(numberKey))
+        }
+        return Split(
+            number: number, count: count, tensorCount: metadata.integer("split.tensors.count"))
     }
 
     private static func alignment(in metadata: GGUFMetadata) throws(GGUFError) -> Int {

@@ -24,8 +24,8 @@ package enum GGUFError: Error, Hashable {
     case misplacedTensor(tensor: String, offset: UInt64, expected: Int)
     /// The tensor's data would end behind the file's end.
     case tensorOutsideFile(tensor: String, end: Int, fileByteCount: Int)
-    /// The file holds one part of a model that was split over several files.
-    case split(count: Int)
+    /// A key that says which part of a split model the file is makes no sense.
+    case absurdSplit(key: String, value: String)
 
     /// What was counted when a count was absurd.
     package enum What: String, Hashable, Sendable {
@@ -68,7 +68,7 @@ extension GGUFError: CustomStringConvertible {
             "the GGUF tensor \(tensor) stands at offset \(offset), \(expected) was expected"
         case .tensorOutsideFile(let tensor, let end, let fileByteCount):
             "truncated GGUF: tensor \(tensor) ends at \(end) of \(fileByteCount) bytes"
-        case .split(let count): "the model is split over \(count) files; merge them first"
+        case .absurdSplit(let key, let value): "the GGUF metadata key \(key) is \(value)"
         }
     }
 }

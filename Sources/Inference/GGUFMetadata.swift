@@ -63,6 +63,22 @@ package struct GGUFMetadata: Sendable {
         return value
     }
 
+    /// A value as a message shows it.
+    func text(_ key: String) -> String {
+        switch values[key] {
+        case nil: "missing"
+        case .integer(let value): "\(value)"
+        case .unsigned(let value): "\(value)"
+        case .float(let value): "\(value)"
+        case .bool(let value): "\(value)"
+        case .string(let value): "\(value.prefix(64))"
+        case .integers(let list): "an array of \(list.count)"
+        case .floats(let list): "an array of \(list.count)"
+        case .bools(let list): "an array of \(list.count)"
+        case .strings(let list): "an array of \(list.count)"
+        }
+    }
+
     package func integers(_ key: String) -> [Int64]? {
         guard case .integers(let value)? = values[key] else { return nil }
         return value

@@ -4,7 +4,9 @@ package struct GGUFTensor: Hashable, Sendable {
     package let type: GGUFType
     /// dimensions[0] is the fastest one: the length of a row.
     package let dimensions: [Int]
-    /// Bytes from the start of the file.
+    /// Which of a split model's files has it.
+    package internal(set) var shardIndex = 0
+    /// Bytes from the start of that file.
     package let offset: Int
     package let byteCount: Int
 

@@ -76,22 +76,6 @@ import CKernels
             x.pointer(row: row), weight.base, x.rowLength, epsilon, out.pointer(row: outRow))
     }
 
-    /// Rotates the pairs of the heads in `heads` of one row by the angles of its position.
-    package func rotate(
-        row: Int, of x: FloatRows, heads: Range<Int>, headLength: Int,
-        angles: FloatRows, anglesRow: Int
-    ) {
-        let pairCount = angles.rowLength / 4
-        precondition(
-            2 * pairCount <= headLength && 0 <= heads.lowerBound
-                && heads.upperBound * headLength <= x.rowLength,
-            "heads \(heads) of \(headLength) in a row of \(x.rowLength)")
-        // Safe: the heads lie in the row and the pairs in a head.
-        unsafe table.pointee.rotate(
-            x.pointer(row: row) + heads.lowerBound * headLength, heads.count, headLength,
-            angles.pointer(row: anglesRow), pairCount)
-    }
-
     /// gate = silu(gate) · up, for the elements in `range` of one row.
     package func gate(_ gate: FloatRows, with up: FloatRows, row: Int, range: Range<Int>) {
         precondition(

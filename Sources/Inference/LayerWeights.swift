@@ -1,25 +1,40 @@
-/// The weights of one layer: matrices where they lie in the file, norms copied.
+/// The weights of one layer: matrices where they lie in the file, norms and biases copied.
 struct LayerWeights {
     let attentionNorm: FloatRows  // (embedding)
-    let query: WeightMatrix  // (heads · headLength, embedding)
-    let key: WeightMatrix  // (headsKV · headLength, embedding)
-    let value: WeightMatrix  // (headsKV · headLength, embedding)
+    let query: Projection  // (heads · headLength, embedding)
+    let key: Projection  // (headsKV · headLength, embedding)
+    let value: Projection  // (headsKV · headLength, embedding)
     let attentionOutput: WeightMatrix  // (embedding, heads · headLength)
     let feedForwardNorm: FloatRows  // (embedding)
     let gate: WeightMatrix  // (feedForward, embedding)
     let up: WeightMatrix  // (feedForward, embedding)
     let down: WeightMatrix  // (embedding, feedForward)
 
+    /// What makes queries, keys or values of the normed stream.
+    struct Projection {
+        let matrix: WeightMatrix
+        let bias: FloatRows?  // (outputs)
+        let norm: FloatRows?  // (headLength)
+    }
+
     init(_ model: ModelFile, layer: Int) {
         func matrix(_ tensor: LayerTensor) -> WeightMatrix {
             model.matrix(tensor.name(layer: layer))
         }
-        attentionNorm = model.vector(LayerTensor.attentionNorm.name(layer: layer))
-        query = matrix(.query)
-        key = matrix(.key)
-        value = matrix(.value)
+        func vector(_ tensor: LayerTensor) -> FloatRows {
+            model.vector(tensor.name(layer: layer))
+        }
+        func vectorIfAny(_ tensor: LayerTensor) -> FloatRows? {
+            model.header.tensor(tensor.name(layer: layer)) == nil ? nil : vector(tensor)
+        }
+        attentionNorm = vector(.attentionNorm)
+        query = Projection(
+            matrix: matrix(.query), bias: vectorIfAny(.queryBias), norm: vectorIfAny(.queryNorm))
+        key = Projection(
+            matrix: matrix(.key), bias: vectorIfAny(.keyBias), norm: vectorIfAny(.keyNorm))
+        value = Projection(matrix: matrix(.value), bias: vectorIfAny(.valueBias), norm: nil)
         attentionOutput = matrix(.attentionOutput)
-        feedForwardNorm = model.vector(LayerTensor.feedForwardNorm.name(layer: layer))
+        feedForwardNorm = vector(.feedForwardNorm)
         gate = matrix(.gate)
         up = matrix(.up)
         down = matrix(.down)

@@ -1,4 +1,5 @@
-/// A model in a GGUF file: mapped, its header read, every tensor's name, type and shape checked.
+/// A model in a GGUF file, or in the parts of a split one: mapped, its header read, every tensor's
+/// name, type and shape checked.
 ///
 /// Opening reads the header alone; a weight is read from disk when a stage first computes with
 /// it. Whatever the engine cannot compute is refused here by its name, before that.
@@ -6,28 +7,27 @@ package final class ModelFile: Sendable {
     package let path: String
     package let description: ModelDescription
     package let header: GGUF
-    private let file: MappedFile
+    private let shards: ModelShards
 
     /// The keys and values of the header; the tokenizer and the chat template are among them.
     package var metadata: GGUFMetadata { header.metadata }
 
     package init(path: String) throws(ModelError) {
-        do throws(GGUFError) {
-            file = try MappedFile(path: path)
-            header = try file.withBytes { bytes throws(GGUFError) in try GGUF(parsing: bytes) }
-        } catch {
-            throw .file(error)
-        }
+        shards = try ModelShards(path: path)
+        header = shards.header
         self.path = path
-        description = try ModelDescription(reading: header, fileByteCount: file.byteCount)
+        description = try ModelDescription(reading: header, fileByteCount: shards.byteCount)
         try Self.check(header, against: description)
     }
 
-    /// Lends the bytes of the file, to digest them.
+    /// The files of the model; one, unless it is split.
+    package var paths: [String] { shards.shards.map(\.path) }
+
+    /// Lends the bytes of one of the files, to digest them.
     package func withBytes<Result, Failure: Error>(
-        _ body: (Span<UInt8>) throws(Failure) -> Result
+        shard: Int = 0, _ body: (Span<UInt8>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try file.withBytes(body)
+        try shards.shards[shard].file.withBytes(body)
     }
 
     /// Bytes of weights that a stage with these layers reads: what a placement counts with.
@@ -52,8 +52,9 @@ package final class ModelFile: Sendable {
         // Safe: the header was checked to place the whole tensor inside the file, and the
         // matrix keeps this object, which keeps the mapping.
         return unsafe WeightMatrix(
-            bytes: file.unsafeBase + tensor.offset, type: tensor.type,
-            rowLength: tensor.rowLength, rowCount: tensor.rowCount, owner: self)
+            bytes: shards.shards[tensor.shardIndex].file.unsafeBase + tensor.offset,
+            type: tensor.type, rowLength: tensor.rowLength, rowCount: tensor.rowCount,
+            owner: self)
     }
 
     /// A small tensor of floats, copied.
@@ -64,7 +65,8 @@ package final class ModelFile: Sendable {
         return rows
     }
 
-    private static func check(
+    /// Refuses by its name whatever tensor is missing, misshapen, unknown or of an unknown type.
+    static func check(
         _ header: GGUF, against description: ModelDescription
     ) throws(ModelError) {
         let d = description
@@ -75,10 +77,18 @@ package final class ModelFile: Sendable {
         ]
         if !d.isTied { expected.append(("output.weight", [d.embeddingLength, d.vocabularyCount])) }
         let frequencies = "rope_freqs.weight"
-        if header.tensor(frequencies) != nil { expected.append((frequencies, [d.headLength / 2])) }
+        if d.architecture.takesRopeFactors, header.tensor(frequencies) != nil {
+            expected.append((frequencies, [d.headLength / 2]))
+        }
         for layer in 0..<d.layerCount {
             for tensor in LayerTensor.allCases {
-                expected.append((tensor.name(layer: layer), tensor.shape(d)))
+                let name = tensor.name(layer: layer)
+                switch tensor.presence(in: d.architecture) {
+                case .needed: break
+                case .allowed: if header.tensor(name) == nil { continue }
+                case .unknown: continue
+                }
+                expected.append((name, tensor.shape(d)))
             }
         }
         var known: Set<String> = []

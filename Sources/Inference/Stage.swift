@@ -48,6 +48,7 @@ package final class Stage {
     let outputNorm: FloatRows?
     let output: WeightMatrix?
     let frequencies: [Double]
+    let magnitude: Double
     let scratch: ForwardScratch
     /// The memory of its sessions. Rooms may be reserved from any thread.
     package let pool: KVPool
@@ -70,6 +71,7 @@ package final class Stage {
         else { throw .layersOutOfRange(layers, layerCount: description.layerCount) }
         guard 1...Threads.countMax ~= threads else { throw .threadCountOutOfRange(threads) }
         frequencies = try Self.frequencies(of: model)
+        magnitude = description.rope.magnitude
         self.model = model
         self.layers = layers
         self.kernels = kernels
@@ -123,13 +125,13 @@ package final class Stage {
     private static func frequencies(of model: ModelFile) throws(ModelError) -> [Double] {
         let description = model.description, name = "rope_freqs.weight"
         guard model.header.tensor(name) != nil else {
-            return Kernels.ropeFrequencies(description, factors: nil)
+            return description.rope.frequencies()
         }
         let factors = model.vector(name)[0]
         // Llama 3.1 divides by 1 to 8; a zero or a NaN would spoil every angle.
         for factor in factors where !(1e-3...1e6 ~= factor) {
             throw .unacceptable(key: name, value: "\(factor)")
         }
-        return Kernels.ropeFrequencies(description, factors: factors)
+        return description.rope.frequencies(factors: factors)
     }
 }

@@ -9,7 +9,9 @@ struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure the engines and the mesh.",
         discussion: "Example: swiftlet bench riscv prog.elf",
-        subcommands: [InferenceSpeed.self, RISCVSpeed.self, TaskSpeed.self])
+        subcommands: [
+            InferenceSpeed.self, RISCVSpeed.self, TaskSpeed.self, ModelFileMaking.self,
+        ])
 
     struct InferenceSpeed: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

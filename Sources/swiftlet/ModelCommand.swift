@@ -5,7 +5,7 @@ struct ModelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model", abstract: "Add language models and spread them over the mesh.",
         discussion: "Example: swiftlet model deploy --data n1 smol --stages 3",
-        subcommands: [Add.self, List.self, Deploy.self, Undeploy.self])
+        subcommands: [Inspect.self, Add.self, List.self, Deploy.self, Undeploy.self])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

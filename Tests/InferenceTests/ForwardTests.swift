@@ -40,13 +40,27 @@ private struct ForwardReference {
 
     func rotate(_ x: [Double], position: Int) -> [Double] {
         let length = model.description.headLength
+        let isHalved = model.description.architecture != .llama
         var out = x
-        for i in stride(from: 0, to: x.count, by: 2) {
-            let angle = Double(position) * pow(10_000, -Double(i % length) / Double(length))
-            out[i] = x[i] * cos(angle) - x[i + 1] * sin(angle)
-            out[i + 1] = x[i] * sin(angle) + x[i + 1] * cos(angle)
+        for pair in 0..<x.count / 2 {
+            let (head, k) = pair.quotientAndRemainder(dividingBy: length / 2)
+            let angle = Double(position) * pow(10_000, -2 * Double(k) / Double(length))
+            let i = head * length + (isHalved ? k : 2 * k)
+            let j = isHalved ? i + length / 2 : i + 1
+            out[i] = x[i] * cos(angle) - x[j] * sin(angle)
+            out[j] = x[i] * sin(angle) + x[j] * cos(angle)
         }
         return out
+    }
+
+    /// W · x, with the bias and then the norm of each head where the model has them.
+    func project(_ name: String, _ x: [Double]) -> [Double] {
+        var y = multiply(name + ".weight", x)
+        if let bias = tensor(name + ".bias").first { y = zip(y, bias).map(+) }
+        guard let weight = tensor(name + "_norm.weight").first else { return y }
+        return stride(from: 0, to: y.count, by: weight.count).flatMap {
+            norm(Array(y[$0..<$0 + weight.count]), name + "_norm.weight")
+        }
     }
 
     mutating func logits(_ token: Int, position: Int) -> [Double] {
@@ -55,10 +69,9 @@ private struct ForwardReference {
         for layer in 0..<d.layerCount {
             let prefix = "blk.\(layer)."
             var h = norm(x, prefix + "attn_norm.weight")
-            let q = rotate(multiply(prefix + "attn_q.weight", h), position: position)
-            keys[layer].append(
-                rotate(multiply(prefix + "attn_k.weight", h), position: position))
-            values[layer].append(multiply(prefix + "attn_v.weight", h))
+            let q = rotate(project(prefix + "attn_q", h), position: position)
+            keys[layer].append(rotate(project(prefix + "attn_k", h), position: position))
+            values[layer].append(project(prefix + "attn_v", h))
             var attended: [Double] = []
             for head in 0..<d.headCount {
                 let group = head * d.headCountKV / d.headCount
@@ -86,7 +99,14 @@ private struct ForwardReference {
 }
 
 struct ForwardTests {
-    @Test(arguments: [ModelFixture(layerCount: 2, matrixType: .F32), .odd])
+    static let architectures = [
+        ModelFixture(layerCount: 2, matrixType: .F32), .odd,
+        ModelFixture(layerCount: 2, matrixType: .F32, hasBiases: true),
+        ModelFixture(layerCount: 2, matrixType: .F32, architecture: .qwen2, hasBiases: true),
+        ModelFixture(layerCount: 2, matrixType: .F32, architecture: .qwen3, headLength: 28),
+    ]
+
+    @Test(arguments: architectures)
     func `logits are those of a plain implementation`(fixture: ModelFixture) throws {
         let model = try fixture.model()
         let stage = try Stage(model: model, layers: 0..<2, threads: 1)

@@ -6,12 +6,14 @@ struct GGUFTests {
         try GGUF(parsing: bytes.span)
     }
 
-    private func error(of writer: GGUFWriter) -> GGUFError? {
+    private func error(of bytes: [UInt8]) -> GGUFError? {
         do throws(GGUFError) {
-            _ = try parse(writer.bytes)
+            _ = try parse(bytes)
             return nil
         } catch { return error }
     }
+
+    private func error(of writer: GGUFWriter) -> GGUFError? { error(of: writer.bytes) }
 
     private func oneTensor(_ dimensions: [UInt64], type: UInt32 = 0) -> GGUFWriter {
         var writer = GGUFWriter()
@@ -27,7 +29,6 @@ struct GGUFTests {
     func `every type of value is read`(version: UInt32) throws {
         let bools = GGUFWriter.little(7 as UInt32) + GGUFWriter.little(2 as UInt64) + [1, 0]
         var writer = GGUFWriter()
-        writer.version = version
         writer.keys = [
             ("u8", .u8(200)), ("u16", .u16(60_000)), ("u32", .u32(4_000_000_000)),
             ("i32", .i32(-5)), ("u64", .u64(.max)), ("i64", .i64(.min)), ("f32", .f32(1.5)),
@@ -36,7 +37,7 @@ struct GGUFTests {
             ("ints", .int32s([-1, 2, 3])), ("i8", .raw(1, [0xFF])), ("i16", .raw(3, [0, 0x80])),
             ("bools", .raw(9, bools)),
         ]
-        let metadata = try parse(writer.bytes).metadata
+        let metadata = try parse(writer.bytes(with: version, as: .version)).metadata
         #expect(metadata.keys == writer.keys.map(\.0))
         #expect(metadata.integer("u8") == 200)
         #expect(metadata.integer("u16") == 60_000)
@@ -82,12 +83,12 @@ struct GGUFTests {
 
     @Test func `an absurd count is refused before memory is taken`() {
         var writer = GGUFWriter()
-        writer.tensorCount = 1 << 60
-        #expect(error(of: writer) == .absurdCount(what: .tensors, count: 1 << 60, limit: 1 << 16))
-        writer = GGUFWriter()
-        writer.keyCount = .max
-        #expect(error(of: writer) == .absurdCount(what: .keys, count: .max, limit: 1 << 16))
-        writer = GGUFWriter()
+        #expect(
+            error(of: writer.bytes(with: 1 << 60 as UInt64, as: .tensorCount))
+                == .absurdCount(what: .tensors, count: 1 << 60, limit: 1 << 16))
+        #expect(
+            error(of: writer.bytes(with: UInt64.max, as: .keyCount))
+                == .absurdCount(what: .keys, count: .max, limit: 1 << 16))
         writer.keys = [("s", .raw(8, GGUFWriter.little(UInt64.max)))]
         #expect(error(of: writer) == .absurdCount(what: .string, count: .max, limit: 1 << 24))
         writer.keys = [("s", .raw(8, GGUFWriter.little(1_000_000 as UInt64)))]
@@ -102,16 +103,15 @@ struct GGUFTests {
     }
 
     @Test func `a file that is no GGUF is named`() {
-        var writer = GGUFWriter()
-        writer.magic = Array("GGML".utf8)
-        #expect(error(of: writer) == .notGGUF)
-        writer = GGUFWriter()
-        writer.version = 1
-        #expect(error(of: writer) == .unsupportedVersion(1))
-        writer.version = 4
-        #expect(error(of: writer) == .unsupportedVersion(4))
-        writer.version = 3 << 24
-        #expect(error(of: writer) == .bigEndian)
+        let writer = GGUFWriter()
+        func error(_ value: UInt32, _ field: GGUFWriter.Field) -> GGUFError? {
+            self.error(of: writer.bytes(with: value, as: field))
+        }
+        // "GGML".
+        #expect(error(0x4C4D_4747, .magic) == .notGGUF)
+        #expect(error(1, .version) == .unsupportedVersion(1))
+        #expect(error(4, .version) == .unsupportedVersion(4))
+        #expect(error(3 << 24, .version) == .bigEndian)
     }
 
     @Test func `duplicates and nameless things are refused`() {
@@ -139,8 +139,12 @@ struct GGUFTests {
         #expect(error(of: writer) == .unknownValueType(key: "k", type: 9))
         writer.keys = [("k", .raw(7, [2]))]
         #expect(error(of: writer) == .badBool(key: "k", byte: 2))
+        writer.keys = [("split.count", .u32(1 << 16))]
+        #expect(error(of: writer) == .absurdSplit(key: "split.count", value: "65536"))
+        writer.keys = [("split.count", .u16(3)), ("split.no", .u16(3))]
+        #expect(error(of: writer) == .absurdSplit(key: "split.no", value: "3"))
         writer.keys = [("split.count", .u16(3))]
-        #expect(error(of: writer) == .split(count: 3))
+        #expect(error(of: writer) == .absurdSplit(key: "split.no", value: "missing"))
     }
 
     @Test(arguments: [GGUFWriter.Value.u32(0), .u32(33), .u32(1 << 30), .string("32")])
@@ -179,10 +183,8 @@ struct GGUFTests {
 
     @Test(arguments: [32, 1, 1 << 40, .max] as [UInt64])
     func `a tensor elsewhere than behind the one before is refused`(offset: UInt64) {
-        var writer = oneTensor([16])
-        writer.tensors[0].offset = offset
         #expect(
-            error(of: writer) == .misplacedTensor(tensor: "t", offset: offset, expected: 0))
+            error(of: oneTensor([16]).bytes(withLastOffset: offset)) == .misplacedTensor(tensor: "t", offset: offset, expected: 0))
     }
 
     @Test(arguments: 0..<8 as Range<UInt64>)

@@ -13,6 +13,10 @@ struct ModelFixture {
     var matrixType = GGUFType.Q4_1
     var isTied = true
     var hasRopeFactors = false
+    var architecture = Architecture.llama
+    /// Of a head, when it is not its share of the embedding.
+    var headLength: Int?
+    var hasBiases = false
 
     /// Lengths that are no multiple of 8: only float weights have them.
     static let odd = ModelFixture(
@@ -22,19 +26,25 @@ struct ModelFixture {
     func writer(seed: UInt64 = 1) -> GGUFWriter {
         var random = KernelRandomness(seed: seed)
         var writer = GGUFWriter()
+        let name = architecture.rawValue
         writer.keys = [
-            ("general.architecture", .string("llama")),
+            ("general.architecture", .string(name)),
             ("general.name", .string("tiny")),
-            ("llama.block_count", .u32(UInt32(layerCount))),
-            ("llama.context_length", .u32(UInt32(contextLength))),
-            ("llama.embedding_length", .u32(UInt32(embeddingLength))),
-            ("llama.feed_forward_length", .u32(UInt32(feedForwardLength))),
-            ("llama.attention.head_count", .u32(UInt32(headCount))),
-            ("llama.attention.head_count_kv", .u32(UInt32(headCountKV))),
-            ("llama.attention.layer_norm_rms_epsilon", .f32(1e-5)),
-            ("llama.rope.freq_base", .f32(10_000)),
+            ("\(name).block_count", .u32(UInt32(layerCount))),
+            ("\(name).context_length", .u32(UInt32(contextLength))),
+            ("\(name).embedding_length", .u32(UInt32(embeddingLength))),
+            ("\(name).feed_forward_length", .u32(UInt32(feedForwardLength))),
+            ("\(name).attention.head_count", .u32(UInt32(headCount))),
+            ("\(name).attention.head_count_kv", .u32(UInt32(headCountKV))),
+            ("\(name).attention.layer_norm_rms_epsilon", .f32(1e-5)),
+            ("\(name).rope.freq_base", .f32(10_000)),
         ]
-        let kvLength = embeddingLength / headCount * headCountKV
+        if let headLength {
+            writer.set("\(name).attention.key_length", .u32(UInt32(headLength)))
+            writer.set("\(name).attention.value_length", .u32(UInt32(headLength)))
+        }
+        let headLength = headLength ?? embeddingLength / headCount
+        let queryLength = headLength * headCount, kvLength = headLength * headCountKV
         func vector(_ name: String, _ count: Int) {
             let values = random.floats(count).map { 1 + $0 / 4 }
             writer.add(name, .F32, [count], values.flatMap { GGUFWriter.little($0.bitPattern) })
@@ -48,10 +58,19 @@ struct ModelFixture {
         for layer in 0..<layerCount {
             let prefix = "blk.\(layer)."
             vector(prefix + "attn_norm.weight", embeddingLength)
-            matrix(prefix + "attn_q.weight", embeddingLength, embeddingLength)
+            matrix(prefix + "attn_q.weight", embeddingLength, queryLength)
             matrix(prefix + "attn_k.weight", embeddingLength, kvLength)
             matrix(prefix + "attn_v.weight", embeddingLength, kvLength)
-            matrix(prefix + "attn_output.weight", embeddingLength, embeddingLength)
+            if hasBiases {
+                for (part, count) in [("q", queryLength), ("k", kvLength), ("v", kvLength)] {
+                    vector(prefix + "attn_\(part).bias", count)
+                }
+            }
+            if architecture == .qwen3 {
+                vector(prefix + "attn_q_norm.weight", headLength)
+                vector(prefix + "attn_k_norm.weight", headLength)
+            }
+            matrix(prefix + "attn_output.weight", queryLength, embeddingLength)
             vector(prefix + "ffn_norm.weight", embeddingLength)
             matrix(prefix + "ffn_gate.weight", embeddingLength, feedForwardLength)
             matrix(prefix + "ffn_up.weight", embeddingLength, feedForwardLength)
@@ -59,7 +78,7 @@ struct ModelFixture {
         }
         vector("output_norm.weight", embeddingLength)
         if !isTied { matrix("output.weight", embeddingLength, vocabularyCount) }
-        if hasRopeFactors { vector("rope_freqs.weight", embeddingLength / headCount / 2) }
+        if hasRopeFactors { vector("rope_freqs.weight", headLength / 2) }
         return writer
     }
 

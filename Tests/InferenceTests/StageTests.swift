@@ -33,7 +33,11 @@ struct StageTests {
 
     static let fixtures =
         [GGUFType.F32, .F16, .Q4_0, .Q4_1, .Q8_0].map { ModelFixture(matrixType: $0) }
-        + [.odd, ModelFixture(isTied: false, hasRopeFactors: true)]
+        + [
+            .odd, ModelFixture(isTied: false, hasRopeFactors: true),
+            ModelFixture(architecture: .qwen2, hasBiases: true),
+            ModelFixture(matrixType: .Q8_0, architecture: .qwen3, headLength: 48),
+        ]
 
     @Test(arguments: fixtures.indices)
     func `logits do not depend on stages, chunks, threads or instruction set`(

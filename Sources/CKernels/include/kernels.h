@@ -133,6 +133,10 @@ typedef struct kernels_table {
     void (*rotate)(
         float *x, size_t head_count, size_t head_length, const float *angles, size_t pair_count);
 
+    /// The same for the pairs (i, i + pair_count), with angles c0 c1 … and s0 s1 ….
+    void (*rotate_halves)(
+        float *x, size_t head_count, size_t head_length, const float *angles, size_t pair_count);
+
     /// Rounds the key or value of one head and position to `type` (to nearest even) and puts it
     /// in its block; `out` is where the first element of this position stands.
     void (*store)(const float *x, size_t count, kernels_type type, bool is_key, void *out);
@@ -170,10 +174,14 @@ void kernels_read_row(const kernels_matrix *weights, size_t row, float *out);
 void kernels_rope_frequencies(
     double base, double scale, const float *_Nullable factors, size_t pair_count, double *out);
 
-/// Writes the `angles` that `rotate` takes for one position: 2 * pair_count cosines, then as
-/// many sines.
+/// Writes the angles of one position, times `magnitude`: those that `rotate` takes with 2 for
+/// `copies`, those that `rotate_halves` takes with 1.
 void kernels_rope_angles(
-    const double *frequencies, size_t pair_count, size_t position, float *angles);
+    const double *frequencies, size_t pair_count, size_t position, double magnitude,
+    size_t copies, float *angles);
+
+/// ln x for x > 0, with an error of a few last places; the same bits on every machine.
+double kernels_log(double x);
 
 /// The exp of the kernels; for tests and samplers. Between e^-87 and e^88.
 float kernels_exp(float x);
