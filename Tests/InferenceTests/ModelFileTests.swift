@@ -63,10 +63,83 @@ struct ModelFileTests {
         #expect(error { $0.set(key, .u32(value)) } == .unacceptable(key: key, value: "\(value)"))
     }
 
+    @Test(arguments: [
+        ("attention.sliding_window", .u32(64), "64"), ("attention.causal", .bool(false), "false"),
+        ("attention.scale", .f32(0.5), "0.5"), ("use_parallel_residual", .bool(true), "true"),
+        ("final_logit_softcapping", .f32(30), "30.0"), ("expert_count", .string("8"), "8"),
+    ] as [(String, GGUFWriter.Value, String)])
+    func `another graph is refused by key`(name: String, value: GGUFWriter.Value, text: String) {
+        let key = "llama." + name
+        #expect(error { $0.set(key, value) } == .unacceptable(key: key, value: text))
+    }
+
+    @Test func `keys that ask for nothing are taken`() {
+        let keys: [(String, GGUFWriter.Value)] = [
+            ("attention.sliding_window", .u32(128)), ("expert_count", .u32(0)),
+            ("attention.causal", .bool(true)), ("vocab_size", .u32(50)),
+        ]
+        #expect(error { for (key, value) in keys { $0.set("llama." + key, value) } } == nil)
+    }
+
+    @Test func `numbers for each layer are taken when they are the same`() throws {
+        let keys = ["attention.head_count", "attention.head_count_kv", "feed_forward_length"]
+        let values: [Int32] = [4, 2, 96]
+        var writer = ModelFixture().writer()
+        for (key, value) in zip(keys, values) {
+            writer.set("llama." + key, .int32s([value, value, value]))
+        }
+        let description = try ModelFixture.open(writer.bytes).description
+        #expect(description.headCount == 4 && description.headCountKV == 2)
+        #expect(description.feedForwardLength == 96)
+        for list in [[4, 4, 2], [4, 4], []] as [[Int32]] {
+            writer.set("llama.attention.head_count", .int32s(list))
+            #expect(throws: ModelError.differingLayers(key: "llama.attention.head_count")) {
+                _ = try ModelFixture.open(writer.bytes)
+            }
+        }
+    }
+
+    @Test func `each architecture has its own tensors, and no others`() {
+        func error(_ fixture: ModelFixture, _ change: (inout GGUFWriter) -> Void) -> ModelError? {
+            var writer = fixture.writer()
+            change(&writer)
+            do {
+                _ = try ModelFixture.open(writer.bytes)
+                return nil
+            } catch { return error as? ModelError }
+        }
+        let qwen2 = ModelFixture(architecture: .qwen2, hasBiases: true)
+        let qwen3 = ModelFixture(architecture: .qwen3)
+        #expect(error(ModelFixture(hasBiases: true)) { _ in } == nil)
+        #expect(error(qwen2) { _ in } == nil && error(qwen3) { _ in } == nil)
+        for (fixture, name) in [
+            (qwen2, "blk.1.attn_k.bias"), (qwen3, "blk.1.attn_q_norm.weight"),
+        ] {
+            let found = error(fixture) { $0.tensors.removeAll { $0.name == name } }
+            #expect(found == .missingTensor(name))
+        }
+        for (fixture, name, count) in [
+            (ModelFixture(), "blk.0.attn_q_norm.weight", 16), (qwen2, "rope_freqs.weight", 8),
+            (qwen3, "output.bias", 50),
+        ] {
+            let found = error(fixture) {
+                $0.add(name, .F32, [count], [UInt8](repeating: 0, count: 4 * count))
+            }
+            #expect(found == .unexpectedTensor(name))
+        }
+        #expect(
+            error(qwen3) { $0.set("qwen3.attention.key_length", .u32(32)) }
+                == .wrongShape(
+                    tensor: "blk.0.attn_q.weight", found: [64, 64], expected: [64, 128]))
+    }
+
     @Test func `a vocabulary of another size is refused`() {
         #expect(
             error { $0.set("tokenizer.ggml.tokens", .strings(["a", "b"])) }
                 == .vocabularyMismatch(tokenCount: 2, rowCount: 50))
+        #expect(
+            error { $0.set("llama.vocab_size", .u32(51)) }
+                == .vocabularyMismatch(tokenCount: 51, rowCount: 50))
     }
 
     @Test(arguments: 0..<4 as Range<UInt64>)

@@ -2,8 +2,10 @@
 
 usage: llama_greedy.py MODEL.gguf REQUEST.json
 
-The request is {"token_count": N, "prompts": [[ID, ...], ...]}; the answer, on stdout, a list of
-{"tokens": [ID, ...], "margins": [NUMBER, ...], "finish_reason": "stop" | "length"}. Token ids go
+The request is {"token_count": N, "prompts": [[ID, ...], ...], "plain": BOOL, "models": [PATH, ...]}.
+With "models", prompt i goes to model i, and MODEL.gguf is not read. With "plain", llama.cpp keeps
+keys and values in 32 bits and does without flash attention, whose sums are of 16 bits. The answer,
+on stdout, is a list of {"tokens": [ID, ...], "margins": [NUMBER, ...], "finish_reason": "stop" | "length"}. Token ids go
 in and come out, so that neither a tokenizer nor a template stands between the two engines. A
 margin is how far, in nats, the second choice lay behind the token that was taken.
 """
@@ -15,13 +17,17 @@ import sys
 import xllamacpp
 
 
-def make_server(model):
+def make_server(model, is_plain):
     params = xllamacpp.CommonParams()
     params.model.path = model
     params.n_ctx = 1024
     params.n_parallel = 1
     params.n_gpu_layers = 0
     params.warmup = False
+    if is_plain:
+        params.cache_type_k = xllamacpp.ggml_type.GGML_TYPE_F32
+        params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
     return xllamacpp.Server(params)
@@ -47,8 +53,15 @@ def main():
     # The library writes its log to stdout as well: the answer gets a stream of its own.
     answer_stream = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    server = make_server(model)
-    results = [greedy(server, prompt, request["token_count"]) for prompt in request["prompts"]]
+    prompts, is_plain = request["prompts"], request.get("plain", False)
+    results = []
+    if "models" in request:
+        for model, prompt in zip(request["models"], prompts, strict=True):
+            server = make_server(model, is_plain)
+            results.append(greedy(server, prompt, request["token_count"]))
+    else:
+        server = make_server(model, is_plain)
+        results = [greedy(server, prompt, request["token_count"]) for prompt in prompts]
     json.dump(results, answer_stream)
     answer_stream.flush()
 
