@@ -12,8 +12,6 @@
 
 #include <immintrin.h>
 
-#include "kernels_rotate.h"
-
 #pragma STDC FP_CONTRACT OFF
 
 #define INLINE static inline __attribute__((always_inline)) TARGET
@@ -41,6 +39,7 @@ INLINE __m256 load_halves(const void *p) {
 
 #include "kernels_x86_multiply.h"
 #include "kernels_x86_rows.h"
+#include "kernels_rotate.h"
 
 const kernels_table TABLE = {
     .isa = ISA,

@@ -101,7 +101,7 @@ class Model:
         queries, keys = HEADS * self.head_length, HEADS_KV * self.head_length
         is_tied = options.get("is_tied", False)
         # The lengths of the rows that make logits.
-        spread = numpy.exp(self.chance.normal(0, 1, VOCABULARY))[:, None]
+        spread = numpy.exp(self.chance.normal(0, 1.5, VOCABULARY))[:, None]
         # Nothing makes a special token likely: no text ends before its time.
         spread[:SPECIAL_COUNT] = 0
         self.add_matrix("token_embd", VOCABULARY, width, spread if is_tied else 1)
@@ -109,7 +109,7 @@ class Model:
             name = f"blk.{layer}."
             self.add_norm(name + "attn_norm", width)
             # Sharp attention: scores with a deviation of about 3.
-            self.add_matrix(name + "attn_q", queries, width, 3 if not self.has_head_norms else 1)
+            self.add_matrix(name + "attn_q", queries, width, 1.5 if not self.has_head_norms else 1)
             self.add_matrix(name + "attn_k", keys, width)
             self.add_matrix(name + "attn_v", keys, width)
             if self.has_biases:
@@ -117,13 +117,13 @@ class Model:
                 self.add_vector(name + "attn_k.bias", self.chance.normal(0, 1, keys))
                 self.add_vector(name + "attn_v.bias", self.chance.normal(0, 0.5, keys))
             if self.has_head_norms:
-                self.add_norm(name + "attn_q_norm", self.head_length, 3)
+                self.add_norm(name + "attn_q_norm", self.head_length, 1.5)
                 self.add_norm(name + "attn_k_norm", self.head_length)
-            self.add_matrix(name + "attn_output", width, queries, 4)
+            self.add_matrix(name + "attn_output", width, queries, 2)
             self.add_norm(name + "ffn_norm", width)
             self.add_matrix(name + "ffn_gate", FEED_FORWARD, width)
             self.add_matrix(name + "ffn_up", FEED_FORWARD, width)
-            self.add_matrix(name + "ffn_down", width, FEED_FORWARD, 4)
+            self.add_matrix(name + "ffn_down", width, FEED_FORWARD, 2)
         self.add_norm("output_norm", width)
         if not is_tied:
             self.add_matrix("output", VOCABULARY, width, spread)
