@@ -105,6 +105,13 @@ struct ModelFixture {
 
     /// Opens a model from bytes. The file is removed at once; the mapping outlives its name.
     static func open(_ bytes: [UInt8]) throws -> ModelFile {
+        try withFile(bytes) { try ModelFile(path: $0) }
+    }
+
+    /// Lends the path of a file with these bytes.
+    static func withFile<Result>(_ bytes: [UInt8], _ body: (String) throws -> Result) throws
+        -> Result
+    {
         var template = Array("/tmp/swiftlet-model-XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
         let name = template.dropLast().map { UInt8(bitPattern: $0) }
@@ -121,7 +128,7 @@ struct ModelFixture {
             guard 0 < count else { throw Missing(what: "the temporary file \(path) is full") }
             written += count
         }
-        return try ModelFile(path: path)
+        return try body(path)
     }
 
     struct Missing: Error, CustomStringConvertible {

@@ -56,8 +56,10 @@ def main():
     prompts, is_plain = request["prompts"], request.get("plain", False)
     results = []
     if "models" in request:
+        loaded = None
         for model, prompt in zip(request["models"], prompts, strict=True):
-            server = make_server(model, is_plain)
+            if model != loaded:
+                server, loaded = make_server(model, is_plain), model
             results.append(greedy(server, prompt, request["token_count"]))
     else:
         server = make_server(model, is_plain)

@@ -3,12 +3,12 @@
 usage: tiny_models.py FOLDER SEED...
 
 Each kind of model below is written once for each seed. On stdout: a JSON list of {"name": TEXT,
-"path": PATH, "prompt": [ID, ...]}.
+"path": PATH, "prompts": [[ID, ...], ...]}.
 
 A random model means nothing, so its scale is free. Two things make its greedy text a good
 comparison. First, few tokens stand near the top: the rows of the output matrix have very different
-lengths (log-normal), so that the choice is nearly always clear and a near tie rare. Second, the
-layers decide: what they add to the stream is larger than the embedding that enters it.
+lengths (log-normal), so that the choice is mostly clear. Second, the layers decide: what they add
+to the stream is larger than the embedding that enters it.
 """
 
 import json
@@ -27,6 +27,7 @@ FEED_FORWARD = 512
 HEADS, HEADS_KV = 8, 2
 LAYERS = 2
 CONTEXT = 256
+PROMPT_COUNT = 8
 
 # The types of weights; a new one is a line here.
 WEIGHT_TYPES = [TYPES.F32, TYPES.F16, TYPES.Q8_0, TYPES.Q4_0, TYPES.Q4_1]
@@ -101,7 +102,7 @@ class Model:
         queries, keys = HEADS * self.head_length, HEADS_KV * self.head_length
         is_tied = options.get("is_tied", False)
         # The lengths of the rows that make logits.
-        spread = numpy.exp(self.chance.normal(0, 1.5, VOCABULARY))[:, None]
+        spread = numpy.exp(self.chance.normal(0, 1, VOCABULARY))[:, None]
         # Nothing makes a special token likely: no text ends before its time.
         spread[:SPECIAL_COUNT] = 0
         self.add_matrix("token_embd", VOCABULARY, width, spread if is_tied else 1)
@@ -109,7 +110,7 @@ class Model:
             name = f"blk.{layer}."
             self.add_norm(name + "attn_norm", width)
             # Sharp attention: scores with a deviation of about 3.
-            self.add_matrix(name + "attn_q", queries, width, 1.5 if not self.has_head_norms else 1)
+            self.add_matrix(name + "attn_q", queries, width, 3 if not self.has_head_norms else 1)
             self.add_matrix(name + "attn_k", keys, width)
             self.add_matrix(name + "attn_v", keys, width)
             if self.has_biases:
@@ -117,13 +118,13 @@ class Model:
                 self.add_vector(name + "attn_k.bias", self.chance.normal(0, 1, keys))
                 self.add_vector(name + "attn_v.bias", self.chance.normal(0, 0.5, keys))
             if self.has_head_norms:
-                self.add_norm(name + "attn_q_norm", self.head_length, 1.5)
+                self.add_norm(name + "attn_q_norm", self.head_length, 3)
                 self.add_norm(name + "attn_k_norm", self.head_length)
-            self.add_matrix(name + "attn_output", width, queries, 2)
+            self.add_matrix(name + "attn_output", width, queries, 4)
             self.add_norm(name + "ffn_norm", width)
             self.add_matrix(name + "ffn_gate", FEED_FORWARD, width)
             self.add_matrix(name + "ffn_up", FEED_FORWARD, width)
-            self.add_matrix(name + "ffn_down", width, FEED_FORWARD, 2)
+            self.add_matrix(name + "ffn_down", width, FEED_FORWARD, 4)
         self.add_norm("output_norm", width)
         if not is_tied:
             self.add_matrix("output", VOCABULARY, width, spread)
@@ -189,8 +190,8 @@ def main():
             chance = numpy.random.Generator(numpy.random.PCG64([seed, number]))
             path = folder / f"{name.replace(' ', '-')}-{seed}.gguf"
             Model(str(path), architecture, kind, chance, options).write()
-            prompt = chance.integers(SPECIAL_COUNT, VOCABULARY, 12).tolist()
-            answers.append({"name": f"{name}, seed {seed}", "path": str(path), "prompt": prompt})
+            prompts = chance.integers(SPECIAL_COUNT, VOCABULARY, (PROMPT_COUNT, 12)).tolist()
+            answers.append({"name": f"{name}, seed {seed}", "path": str(path), "prompts": prompts})
     json.dump(answers, sys.stdout)
 
 
