@@ -81,8 +81,8 @@ package struct APIServer: Service {
     package struct Settings: Sendable {
         package var jsonByteCountMax = 4 << 20
         package var uploadByteCountMax: UInt64 = 64 << 30
-        /// Generations that run at once; the engine shares the machine between them.
-        package var generationCountMax = 4
+        /// Generations that run at once; the stages compute them in common steps.
+        package var generationCountMax = 32
         /// Generations that wait for one to end before new ones are refused with 429.
         package var waitingGenerationCountMax = 64
         /// All other requests at once, long polls among them.

@@ -1,4 +1,4 @@
-import Basics
+package import Basics
 
 /// The rows that wait at a stage, and which of them are computed together next.
 ///
@@ -7,42 +7,58 @@ import Basics
 /// that none waits for a long prompt; prompts share what is left, in turn among those who ask.
 /// A prompt's piece is cut short while texts run beside it. What is computed does not depend on
 /// any of this, only when.
-struct StageQueue {
+package struct StageQueue {
     /// Rows of one session, in order of position.
-    struct Entry {
-        var session: Digest
+    package struct Entry {
+        package var session: Digest
         /// Whose turn it counts as: the node that asks.
-        var tenant: NodeID
-        var rowCount: Int
+        package var tenant: NodeID
+        package var rowCount: Int
         /// Rows at the end after which tokens are drawn.
-        var sampleCount: Int
+        package var sampleCount: Int
+
+        package init(session: Digest, tenant: NodeID, rowCount: Int, sampleCount: Int) {
+            self.session = session
+            self.tenant = tenant
+            self.rowCount = rowCount
+            self.sampleCount = sampleCount
+        }
+
         var isText: Bool { 0 < sampleCount && rowCount <= StageQueue.textRowCountMax }
     }
 
     /// The first rows of an entry; all of them when `isWhole`.
-    struct Piece: Hashable {
-        var session: Digest
-        var rowCount: Int
-        var isWhole: Bool
+    package struct Piece: Hashable, Sendable {
+        package var session: Digest
+        package var rowCount: Int
+        package var isWhole: Bool
+
+        package init(session: Digest, rowCount: Int, isWhole: Bool) {
+            self.session = session
+            self.rowCount = rowCount
+            self.isWhole = isWhole
+        }
     }
 
     /// A row, and what may be guessed behind it.
-    static let textRowCountMax = 8
+    package static let textRowCountMax = 8
     /// A prompt's rows in one step beside running texts. 16: a step then takes about twice the
     /// time of one without, where 64 rows would stop every text for four.
-    static let promptRowCountBesideTexts = 16
+    package static let promptRowCountBesideTexts = 16
 
     private var entries: [Entry] = []
     private var lastTenant: NodeID?
 
-    var isEmpty: Bool { entries.isEmpty }
+    package init() {}
 
-    mutating func append(_ entry: Entry) { entries.append(entry) }
+    package var isEmpty: Bool { entries.isEmpty }
 
-    mutating func remove(_ session: Digest) { entries.removeAll { $0.session == session } }
+    package mutating func append(_ entry: Entry) { entries.append(entry) }
+
+    package mutating func remove(_ session: Digest) { entries.removeAll { $0.session == session } }
 
     /// Takes the next step's pieces off, at most one of each session and `rowCountMax` rows.
-    mutating func next(rowCountMax: Int) -> [Piece] {
+    package mutating func next(rowCountMax: Int) -> [Piece] {
         var pieces: [Piece] = []
         var (seen, taken): (Set<Digest>, Set<Digest>) = ([], [])
         var left = rowCountMax
