@@ -139,7 +139,9 @@ extension ChatTemplateEvaluator {
             return .list(.init(try items(of: value).reversed()))
         default: break
         }
-        let items = try items(of: value)
+        // These look first whether there is anything, so that none will do.
+        let isLazy = [.map, .select, .reject, .selectattr, .rejectattr].contains(filter)
+        let items = isLazy && !value.isTrue ? [] : try items(of: value)
         try spend(items.count)
         switch filter {
         case .list: return .list(.init(items))

@@ -2,7 +2,7 @@ extension ChatTemplateEvaluator {
     static let textMethods: Set<String> = [
         "strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "replace", "startswith",
         "endswith", "upper", "lower", "title", "capitalize", "find", "rfind", "count", "join",
-        "isdigit", "isspace", "removeprefix", "removesuffix",
+        "isdigit", "isspace", "removeprefix", "removesuffix", "format",
     ]
     static let mappingMethods: Set<String> = ["get", "items", "keys", "values"]
 
@@ -57,6 +57,7 @@ extension ChatTemplateEvaluator {
                     : Text.isSpace(text[$0])
             }
             return .bool(holds && !text.isEmpty)
+        case "format": return .text(try format(text, arguments))
         case "join":
             guard let list = arguments[0, "iterable"] else { throw failure("'join' takes a list") }
             return .text(try join(try items(of: list), by: text))
@@ -66,6 +67,37 @@ extension ChatTemplateEvaluator {
             }
             return try search(name, text, part)
         }
+    }
+
+    /// `{}` and `{name}` by arguments; nothing of the rest that Python's `format` can do.
+    private mutating func format(
+        _ text: Text, _ arguments: Bound
+    ) throws(ChatTemplateError) -> Text {
+        var result = Text()
+        var place = 0
+        var index = 0
+        while index < text.count {
+            let scalar = text[index]
+            let isDoubled = index + 1 < text.count && text[index + 1] == scalar
+            if scalar == 0x7B || scalar == 0x7D, !isDoubled {
+                var end = index + 1
+                while end < text.count, text[end] != 0x7D { end += 1 }
+                let name = text[index + 1..<max(index + 1, min(end, text.count))].string
+                let value = name.isEmpty ? arguments[place, ""] : arguments[Int.max, name]
+                guard scalar == 0x7B, end < text.count, let value else {
+                    throw failure("'format' has no argument for {\(name)}")
+                }
+                let part = try self.text(of: value)
+                try spend(part.count)
+                result.append(part)
+                place += name.isEmpty ? 1 : 0
+                index = end + 1
+            } else {
+                result.append(text[index..<index + 1])
+                index += isDoubled && (scalar == 0x7B || scalar == 0x7D) ? 2 : 1
+            }
+        }
+        return result
     }
 
     private mutating func search(

@@ -24,7 +24,9 @@ struct JinjaTests {
             do {
                 template = try ChatTemplate(source: source.text)
             } catch {
-                Issue.record("\(source.name): \(error)")
+                let isBad = expected.allSatisfy { $0["text"] == nil }
+                if !isBad { Issue.record("\(source.name): \(error)") }
+                agreeing += isBad ? conversations.count : 0
                 continue
             }
             for (conversation, expected) in zip(conversations, expected) {
@@ -38,6 +40,8 @@ struct JinjaTests {
                     Issue.record("\(source.name), \(conversation.name): \(error), not \(text)")
                 case (nil, .success(let found)):
                     let complaint = expected["error"]?.asString ?? "nothing"
+                    // Python has lazy lists that some operations do not take; we have not.
+                    if complaint.contains("generator") { continue }
                     Issue.record(
                         "\(source.name), \(conversation.name): \(found), not \(complaint)")
                 case (nil, .failure): agreeing += 1
