@@ -141,7 +141,9 @@ let package = Package(
         tests(
             "SimulationTests",
             ["Basics", "Election", "NodeLogic", "Planning", "Scheduling", "Simulation", "Wire"]),
-        tests("ConformanceTests", ["Basics", "Inference", "RISCV"], exclude: ["Clients"]),
+        tests(
+            "ConformanceTests", ["Basics", "Inference", "RISCV"],
+            exclude: ["Clients", "Templates"]),
         tests("ClusterTests", ["Basics"]),
         tests("SoundnessTests", []),
     ]

@@ -30,7 +30,8 @@ extension ChatTemplateError: CustomStringConvertible {
         case .missing: "the model file has no chat template; use raw prompts"
         case .tooLong(let byteCount, let limit):
             "the chat template has \(byteCount) bytes, at most \(limit) are accepted"
-        case .malformed(let line, let what): "the chat template is malformed in line \(line): \(what)"
+        case .malformed(let line, let what):
+            "the chat template is malformed in line \(line): \(what)"
         case .unsupported(let line, let construct):
             "the chat template uses in line \(line) what is not supported: \(construct)"
         case .tooDeep(let line, let limit):

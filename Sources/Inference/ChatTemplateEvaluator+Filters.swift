@@ -9,6 +9,7 @@ extension ChatTemplateEvaluator {
             let isMissing = value.isUndefined || countsFalse && !value.isTrue
             return isMissing ? arguments[0, "default_value"] ?? .text("", isTrusted: true) : value
         case .tojson: return try toJSON(value, arguments)
+        // Nothing here is HTML: what is safe is not escaped, and what is added to it neither.
         case .string, .safe: return .text(try text(of: value))
         case .length, .count: return .integer(try count(of: value))
         case .int: return try integer(value, arguments)
@@ -88,7 +89,16 @@ extension ChatTemplateEvaluator {
         case .upper: return .text(text.mapScalars { $0.properties.uppercaseMapping })
         case .lower: return .text(text.mapScalars { $0.properties.lowercaseMapping })
         case .capitalize: return .text(capitalized(text))
-        case .title: return .text(titled(text))
+        case .title:
+            // Not as the method: a word begins behind these signs and white space alone.
+            var isInWord = false
+            return .text(
+                text.mapScalars { scalar in
+                    let isBreak = "-({[<".unicodeScalars.contains(scalar)
+                    defer { isInWord = !isBreak && !Text.isSpace(scalar.value) }
+                    return isInWord
+                        ? scalar.properties.lowercaseMapping : scalar.properties.uppercaseMapping
+                })
         case .replace:
             guard let old = try self.text(0, "old", arguments),
                 let new = try self.text(1, "new", arguments)
@@ -151,13 +161,16 @@ extension ChatTemplateEvaluator {
             return try choose(filter, items, arguments)
         case .sort:
             let sorted = try sort(items, arguments)
-            return .list(.init(arguments[0, "reverse"]?.isTrue ?? false ? sorted.reversed() : sorted))
+            let isReversed = arguments[0, "reverse"]?.isTrue ?? false
+            return .list(.init(isReversed ? sorted.reversed() : sorted))
         case .unique:
             var seen: [Value] = []
             for item in items where !(try contains(.list(.init(seen)), item)) { seen.append(item) }
             return .list(.init(seen))
         case .min, .max:
-            guard var best = items.first else { return .undefined("the \(filter.rawValue) of nothing") }
+            guard var best = items.first else {
+                return .undefined("the \(filter.rawValue) of nothing")
+            }
             for item in items.dropFirst()
             where filter == .min ? try precedes(item, best) : try precedes(best, item) {
                 best = item

@@ -148,7 +148,7 @@ struct ChatTemplateEvaluator {
         try spend()
         switch statement {
         case .text(let text): try write(text)
-        case .print(let expression, let line):
+        case .output(let expression, let line):
             self.line = line
             try write(try text(of: try evaluate(expression)))
         case .choice(let branches, let otherwise):

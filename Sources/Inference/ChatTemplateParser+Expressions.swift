@@ -80,7 +80,9 @@ extension ChatTemplateParser {
         let first = try sum()
         var rest: [(ChatTemplateTree.Comparison, Expression)] = []
         while true {
-            if case .sign(let sign)? = current, let found = ChatTemplateTree.Comparison(rawValue: sign) {
+            if case .sign(let sign)? = current,
+                let found = ChatTemplateTree.Comparison(rawValue: sign)
+            {
                 next()
                 rest.append((found, try sum()))
             } else if skip(word: "in") {
@@ -311,7 +313,9 @@ extension ChatTemplateParser {
         return filters
     }
 
-    private mutating func testing(_ start: Int) throws(ChatTemplateError) -> ChatTemplateTree.Testing {
+    private mutating func testing(
+        _ start: Int
+    ) throws(ChatTemplateError) -> ChatTemplateTree.Testing {
         let name = try name()
         guard let test = ChatTemplateTest(rawValue: name) else {
             throw .unsupported(line: start, construct: "the test '\(name)'")

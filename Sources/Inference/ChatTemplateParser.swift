@@ -90,7 +90,7 @@ struct ChatTemplateParser {
             case .variableBegin:
                 let line = line
                 next()
-                statements.append(.print(try tuple(), line: line))
+                statements.append(.output(try tuple(), line: line))
                 try expect(.variableEnd, "the end of a {{ tag")
             default:
                 guard case .name(let word)? = following else {

@@ -9,7 +9,7 @@ struct ChatTemplateTree: Sendable {
 
     indirect enum Statement: Sendable {
         case text(ChatTemplateText)
-        case print(Expression, line: Int)
+        case output(Expression, line: Int)
         case choice([Branch], otherwise: [Statement])
         case loop(Loop)
         case set(Target, Expression, line: Int)

@@ -3,8 +3,9 @@ package typealias TokenID = Int32
 
 /// Turns text into token ids and back, as the model's vocabulary says.
 ///
-///     text ─ special strings cut out ─▶ stretches ─┬ UnicodeSplitter ─▶ pieces ─ BytePairEncoding ─▶ ids
-///                                                  └ SentencePieceEncoding ─▶ ids
+///     text ─ special strings cut out ─▶ stretches
+///          ├ UnicodeSplitter ─▶ pieces ─ BytePairEncoding ─▶ ids
+///          └ SentencePieceEncoding ─▶ ids
 ///
 /// The upper way is byte-level BPE (`gpt2` in GGUF), the lower one SentencePiece's BPE (`llama`).
 ///

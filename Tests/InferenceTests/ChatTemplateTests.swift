@@ -108,7 +108,8 @@ struct ChatTemplateTests {
         ("{% raw %}{{ x }}{% endraw %}", "{{ x }}"), ("\r\na\r\n", "\na"),
         // Operators and their ranks.
         ("{{ 1 + 2 * 3 - 4 // 3 % 2 }}", "6"), ("{{ 7 / 2 }} {{ -7 // 2 }} {{ -7 % 3 }}", "3.5 -4 2"),
-        ("{{ 'a' ~ 1 + 2 if false else 'b' ~ 1 }}", "b1"), ("{{ 1 < 2 < 3 and not 3 < 2 }}", "True"),
+        ("{{ 'a' ~ 1 + 2 if false else 'b' ~ 1 }}", "b1"), ("{{ 1 < 2 < 3 and not 3 < 2 }}",
+        "True"),
         ("{{ 'b' in 'abc' and 2 in [1, 2] and 'k' in {'k': 1} and 'x' not in 'y' }}", "True"),
         ("{{ none or '' or 'x' }}{{ 0 and 1 }}", "x0"), ("{{ 'ab' 'cd' }}{{ 'x' * 3 }}", "abcdxxx"),
         ("{{ 'a' if false }}|{{ x is defined }}|{{ x }}", "|False|"),
@@ -169,9 +170,11 @@ struct ChatTemplateTests {
 
     @Test(arguments: [
         ("{% include 'x' %}", 1, "the tag 'include'"), ("a\n{{ x|attr('y') }}", 2, "the filter 'attr'"),
-        ("\n\n{{ 2 ** 3 }}", 3, "the operator '**'"), ("{{ x is filter('y') }}", 1, "the test 'filter'"),
+        ("\n\n{{ 2 ** 3 }}", 3, "the operator '**'"),
+        ("{{ x is filter('y') }}", 1, "the test 'filter'"),
         ("{% for x in y recursive %}{% endfor %}", 1, "a recursive loop"),
-        ("{{ f(*x) }}", 1, "unpacked arguments"), ("{{ 1e5 }}", 1, "a number in another form than digits"),
+        ("{{ f(*x) }}", 1, "unpacked arguments"),
+        ("{{ 1e5 }}", 1, "a number in another form than digits"),
     ])
     func `what is not supported is refused by its name`(
         source: String, line: Int, construct: String
@@ -199,7 +202,8 @@ struct ChatTemplateTests {
         "{{ x.y }}", "{{ x() }}", "{{ 1 + 'a' }}", "{{ [] < 1 }}", "{{ 1 // 0 }}", "{{ none|length }}",
         "{{ 'a'.nothing() }}", "{{ messages.append(1) }}", "{{ messages.__class__.__init__ }}",
         "{{ ''.__class__.mro() }}", "{{ {}.update({}) }}", "{% for a, b in [1] %}{% endfor %}",
-        "{{ -9223372036854775807 - 2 }}", "{{ (-9223372036854775807 - 1) // -1 }}", "{% for x in 1 %}{% endfor %}",
+        "{{ -9223372036854775807 - 2 }}", "{{ (-9223372036854775807 - 1) // -1 }}",
+        "{% for x in 1 %}{% endfor %}",
         "{{ namespace }}", "{% set x.y = 1 %}", "{{ 'a'.split('') }}", "{{ range(100001) }}",
     ])
     func `what cannot be done fails and names its line`(source: String) throws {
@@ -222,12 +226,14 @@ struct ChatTemplateTests {
     @Test(arguments: [
         // Work, memory, output, recursion, nesting of values.
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
-        "{% set n = namespace(x='aaaaaaaa') %}{% for a in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
+        "{% set n = namespace(x='aaaaaaaa') %}{% for a in range(99) %}"
+            + "{% set n.x = n.x ~ n.x %}{% endfor %}",
         "{% set x = 'a' * 9999999 * 9999999 %}", "{{ [0] * 99999999999 }}",
         "{% for a in range(99999) %}{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' * 9 }}{% endfor %}",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
         "{% set n = namespace(x=[]) %}{% for a in range(99999) %}{% set n.x = [n.x] %}{% endfor %}",
-        "{% set n = namespace(x='') %}{% for a in range(99999) %}{% set n.x = [n.x, n.x] %}{% endfor %}",
+        "{% set n = namespace(x='') %}{% for a in range(99999) %}"
+            + "{% set n.x = [n.x, n.x] %}{% endfor %}",
         "{% for a in range(99999) %}{{ range(99999)|list == range(99999)|list }}{% endfor %}",
     ])
     func `what takes too much is stopped`(source: String) throws {
