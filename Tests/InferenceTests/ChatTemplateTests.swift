@@ -169,7 +169,8 @@ struct ChatTemplateTests {
     }
 
     @Test(arguments: [
-        ("{% include 'x' %}", 1, "the tag 'include'"), ("a\n{{ x|attr('y') }}", 2, "the filter 'attr'"),
+        ("{% include 'x' %}", 1, "the tag 'include'"),
+        ("a\n{{ x|attr('y') }}", 2, "the filter 'attr'"),
         ("\n\n{{ 2 ** 3 }}", 3, "the operator '**'"),
         ("{{ x is filter('y') }}", 1, "the test 'filter'"),
         ("{% for x in y recursive %}{% endfor %}", 1, "a recursive loop"),
@@ -229,7 +230,8 @@ struct ChatTemplateTests {
         "{% set n = namespace(x='aaaaaaaa') %}{% for a in range(99) %}"
             + "{% set n.x = n.x ~ n.x %}{% endfor %}",
         "{% set x = 'a' * 9999999 * 9999999 %}", "{{ [0] * 99999999999 }}",
-        "{% for a in range(99999) %}{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' * 9 }}{% endfor %}",
+        "{% for a in range(99999) %}"
+            + "{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' * 9 }}{% endfor %}",
         "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
         "{% set n = namespace(x=[]) %}{% for a in range(99999) %}{% set n.x = [n.x] %}{% endfor %}",
         "{% set n = namespace(x='') %}{% for a in range(99999) %}"
