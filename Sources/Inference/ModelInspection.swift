@@ -15,7 +15,7 @@ package struct ModelInspection: Sendable {
     package let types: [TypeCount]
     package let tensorCount: Int
     package let parameterCount: Int
-    /// The hyper-parameters as the engine reads them; nil when it refuses the model.
+    /// The hyper-parameters as the engine reads them; nil when it refuses one of them.
     package let description: ModelDescription?
     /// Why the engine cannot compute the model, in one sentence; nil when it can.
     package let refusal: String?
@@ -39,14 +39,16 @@ package struct ModelInspection: Sendable {
         }
         // No overflow: each tensor lies in the file, and no type has 8 elements in a byte.
         parameterCount = header.tensors.reduce(0) { $0 + $1.rowLength * $1.rowCount }
+        var description: ModelDescription?
+        var refusal: String?
         do throws(ModelError) {
-            let description = try ModelDescription(
-                reading: header, fileByteCount: fileByteCount)
-            try ModelFile.check(header, against: description)
-            (self.description, refusal) = (description, nil)
+            let read = try ModelDescription(reading: header, fileByteCount: fileByteCount)
+            description = read
+            try ModelFile.check(header, against: read)
         } catch {
-            (description, refusal) = (nil, error.description)
+            refusal = error.description
         }
+        (self.description, self.refusal) = (description, refusal)
         do throws(TokenizerError) {
             _ = try Tokenizer(metadata: metadata)
             tokenizerRefusal = nil
@@ -61,6 +63,10 @@ package struct ModelInspection: Sendable {
     package func hyperParameter(_ name: String) -> String? {
         guard let architecture else { return nil }
         let key = "\(architecture).\(name)"
+        // Mostly implied: the embedding's share.
+        if name == "attention.key_length", metadata[key] == nil, let description {
+            return "\(description.headLength)"
+        }
         if let list = metadata.integers(key) { return Self.runs(of: list) }
         return metadata[key] == nil ? nil : metadata.text(key)
     }
