@@ -7,10 +7,6 @@ import NIOHTTP1
 
 /// Turns whatever a route throws into one JSON document, the one that OpenAI clients expect:
 /// `{"error": {"message", "type", "param", "code"}}`.
-///
-/// The connection ends with an error, and the answer says so. An error may leave a body half
-/// read, or a connection that was watched for its end and is used up; a client that was not told
-/// would send its next request into the closing connection.
 struct ErrorPages: RouterMiddleware {
     func handle(
         _ request: Request, context: BasicRequestContext,
@@ -22,15 +18,23 @@ struct ErrorPages: RouterMiddleware {
             // The listener answers these itself and closes the connection.
             throw error
         } catch {
+            let ending = error as? ConnectionEnding
+            let error = ending?.cause ?? error
             let known = APIError(describing: error, path: request.uri.path)
             if known.status >= 500 {
                 context.logger.error("\(request.method) \(request.uri.path): \(error)")
             }
             var response = known.response
-            response.headers[.connection] = "close"
+            if ending != nil { response.headers[.connection] = "close" }
             return response
         }
     }
+}
+
+/// An error behind which the connection ends, since it was watched for its end and is used up.
+/// The answer says so: a client that was not told would send its next request into it.
+struct ConnectionEnding: Error {
+    let cause: any Error
 }
 
 extension APIError {

@@ -145,7 +145,12 @@ extension Request {
         _ operation: @escaping @Sendable () async throws -> Response
     ) async throws -> Response {
         var response = try await body.consumeWithCancellationOnInboundClose {
-            @Sendable _ in try await cancelWhenGracefulShutdown(operation)
+            @Sendable _ in
+            do {
+                return try await cancelWhenGracefulShutdown(operation)
+            } catch {
+                throw ConnectionEnding(cause: error)
+            }
         }
         response.headers[.connection] = "close"
         return response

@@ -2,7 +2,8 @@ extension Stage {
     /// attended = softmax(q·K / √headLength) · V for the rows of a tile; the lanes must
     /// synchronise before they read it.
     func attend(_ plan: AttentionPlan, layer: Int, lane: Int) {
-        let s = scratch, laneSlot = lane * AttentionPlan.laneSlotCount(groupLength: plan.groupLength)
+        let s = scratch
+        let laneSlot = lane * AttentionPlan.laneSlotCount(groupLength: plan.groupLength)
         for unit in plan.units[plan.units(lane: lane)] {
             let run = plan.runs[unit.run]
             let queries = plan.queries(unit, layer: layer)

@@ -18,8 +18,9 @@
 // element is fixed (CKernels/include/kernels.h) and depends on one weight row and one activation
 // row: batch, threads, SIMD width and stage borders only choose who computes an element and
 // when. Attention of one position walks the cache in spans of 256 from its first position to its
-// own, whichever call put the keys there and whichever block they lie in. So a prefill over the tokens of a finished generation gives
-// the logits that were sampled from, bit for bit, on any node. There is no clock in here, no
+// own, whichever call put the keys there and whichever block they lie in. So a prefill over the
+// tokens of a finished generation gives the logits that were sampled from, bit for bit, on any
+// node. There is no clock in here, no
 // chance but the sampler's seed, and no math library beyond what IEEE 754 defines.
 //
 // Speed. Activations are quantised once per row to int8 blocks (in ggml's format, scales rounded

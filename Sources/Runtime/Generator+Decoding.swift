@@ -183,7 +183,8 @@ extension Generator {
     /// Sends rows to the first stage, in pieces that it can take; the last row is sampled after,
     /// and each guess behind it.
     private func feed(
-        _ feeding: inout Feeding, from position: Int, _ tokens: [TokenID], guessing guesses: [TokenID]
+        _ feeding: inout Feeding, from position: Int, _ tokens: [TokenID],
+        guessing guesses: [TokenID]
     ) {
         let rows = tokens[(position - (feeding.position - tokens.count))...] + guesses
         var start = rows.startIndex

@@ -27,7 +27,8 @@ struct Notary: Sendable {
             })
     }
 
-    /// Nil where one of the bundles admits an artifact with this digest; else why the last does not.
+    /// Nil where one of the bundles admits an artifact with this digest; else why the last does
+    /// not.
     func objection(to artifact: Digest, bundles: [[UInt8]], licenses: [String]) -> String? {
         var reason = "nobody has signed a statement about it; add it with its licence first"
         for bundle in bundles {

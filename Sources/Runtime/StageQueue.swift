@@ -87,10 +87,10 @@ package struct StageQueue {
         while 0 < left, let index = nextPrompt(taken) {
             let entry = entries[index]
             // The rows that are sampled stay together.
-            let most = entry.rowCount - max(0, entry.sampleCount - 1)
+            let most = entry.rowCount - entry.sampleCount
             let isWhole = entry.rowCount <= left
             let count = isWhole ? entry.rowCount : min(left, most)
-            guard isWhole || count < entry.rowCount else { return }
+            guard 0 < count else { return }
             pieces.append(Piece(session: entry.session, rowCount: count, isWhole: isWhole))
             taken.insert(entry.session)
             lastTenant = entry.tenant

@@ -184,7 +184,8 @@ struct GGUFTests {
     @Test(arguments: [32, 1, 1 << 40, .max] as [UInt64])
     func `a tensor elsewhere than behind the one before is refused`(offset: UInt64) {
         #expect(
-            error(of: oneTensor([16]).bytes(withLastOffset: offset)) == .misplacedTensor(tensor: "t", offset: offset, expected: 0))
+            error(of: oneTensor([16]).bytes(withLastOffset: offset))
+                == .misplacedTensor(tensor: "t", offset: offset, expected: 0))
     }
 
     @Test(arguments: 0..<8 as Range<UInt64>)

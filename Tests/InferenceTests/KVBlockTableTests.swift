@@ -189,7 +189,8 @@ struct KVBlockTableTests {
                 guard 0 < room else { continue }
                 let count = Int.random(in: 1...room, using: &random)
                 let more = prompt()
-                plain.extend(index, with: (0..<count).map { more[(session.count + $0) % more.count] })
+                plain.extend(
+                    index, with: (0..<count).map { more[(session.count + $0) % more.count] })
             case (6, let index?): plain.publish(index)
             case (7, let index?):
                 let count = plain.sessions[index].sequence.count
@@ -221,7 +222,7 @@ struct KVBlockTableTests {
             of: Array(tokens[..<70]), blockCount: 2, seed: Digest.of("a")))
     }
 
-    @Test func `a session larger than the pool is told so, one that must wait is told that`() throws {
+    @Test func `a session larger than the pool is told so, one that must wait too`() throws {
         var table = KVBlockTable(blockCount: 4)
         let seed = Digest.of("")
         #expect(throws: KVPoolError.tooLarge(neededBlockCount: 5, blockCount: 4)) {

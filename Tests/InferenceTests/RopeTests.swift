@@ -72,7 +72,9 @@ struct RopeTests {
     }
 
     /// The formulas of the paper for a pair, with the borders that the authors' program rounds.
-    private func yarnFrequency(_ i: Int, pairCount: Int, base: Double, _ yarn: Rope.YaRN) -> Double {
+    private func yarnFrequency(
+        _ i: Int, pairCount: Int, base: Double, _ yarn: Rope.YaRN
+    ) -> Double {
         let length = Double(yarn.originalContextLength), dimensions = Double(2 * pairCount)
         func dimension(_ rotations: Double) -> Double {
             dimensions * log(length / (rotations * 2 * .pi)) / (2 * log(base))
