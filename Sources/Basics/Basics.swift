@@ -12,4 +12,4 @@
 //   Chance           splitmix64 from a seed
 //   JSON             an ordered JSON value (RFC 8259) with one canonical compact text
 //   Hex, Base64      the two text forms of bytes
-//   ByteReader       bounds-checked little-endian reads
+//   ByteReader       bounds-checked little-endian reads; LittleEndian writes

@@ -20,8 +20,8 @@
 // when. Attention of one position walks the cache in spans of 256 from its first position to its
 // own, whichever call put the keys there and whichever block they lie in. So a prefill over the
 // tokens of a finished generation gives the logits that were sampled from, bit for bit, on any
-// node. There is no clock in here, no
-// chance but the sampler's seed, and no math library beyond what IEEE 754 defines.
+// node. There is no clock in here, no chance but the sampler's seed, and no math library beyond
+// what IEEE 754 defines.
 //
 // Speed. Activations are quantised once per row to int8 blocks (in ggml's format, scales rounded
 // to halves, so that greedy output can be compared with llama.cpp's), and weights are multiplied

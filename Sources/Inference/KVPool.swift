@@ -64,11 +64,8 @@ package final class KVPool: Sendable {
         var words = [shape.layers.lowerBound, shape.layers.upperBound, shape.headCount]
         words += [shape.headLength, Int(shape.elementType.rawValue), rope.count]
         var bytes = Array("swiftlet kv".utf8) + (model?.bytes ?? [])
-        for word in words.map({ UInt64($0) }) + rope.map(\.bitPattern) {
-            for shift in stride(from: 0, to: 64, by: 8) {
-                bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
-            }
-        }
+        for word in words { bytes.append(littleEndian: UInt64(word)) }
+        for angle in rope { bytes.append(littleEndian: angle.bitPattern) }
         return Digest.of(bytes)
     }
 

@@ -21,11 +21,7 @@ package struct KVSequence: Sendable {
     /// The name of a full block: of its tokens and, through `parent`, of all before them.
     package static func digest(after parent: Digest, _ tokens: ArraySlice<Int32>) -> Digest {
         var bytes: [UInt8] = parent.bytes
-        for token in tokens {
-            for shift in stride(from: 0, to: 32, by: 8) {
-                bytes.append(UInt8(truncatingIfNeeded: token >> shift))
-            }
-        }
+        for token in tokens { bytes.append(littleEndian: token) }
         return Digest.of(bytes)
     }
 

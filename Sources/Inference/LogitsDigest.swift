@@ -29,12 +29,7 @@ package struct LogitsDigest: Sendable {
         }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(fingerprintByteCount)
-        for lane in 0..<8 {
-            let bits = lanes[lane].bitPattern
-            for shift in stride(from: UInt32(0), to: 32, by: 8) {
-                bytes.append(UInt8(truncatingIfNeeded: bits >> shift))
-            }
-        }
+        for lane in 0..<8 { bytes.append(littleEndian: lanes[lane].bitPattern) }
         return bytes
     }
 

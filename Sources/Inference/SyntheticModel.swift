@@ -179,18 +179,18 @@ private struct RandomBlocks {
         bytes.reserveCapacity(count * weightType.type.blockByteCount)
         for _ in 0..<count {
             switch weightType {
-            case .f16: append(half(), to: &bytes)
+            case .f16: bytes.append(littleEndian: half())
             case .q4_0:
-                append(Self.half(mantissa(), exponent - 10), to: &bytes)
+                bytes.append(littleEndian: Self.half(mantissa(), exponent - 10))
                 appendRandom(16, to: &bytes)
             case .q4_1:
                 // The quants 0 to 15 lie around −minimum / scale = 7.5.
                 let scale = mantissa()
-                append(Self.half(scale, exponent - 10), to: &bytes)
-                append(Self.half(scale * 15, exponent - 11) | 0x8000, to: &bytes)
+                bytes.append(littleEndian: Self.half(scale, exponent - 10))
+                bytes.append(littleEndian: Self.half(scale * 15, exponent - 11) | 0x8000)
                 appendRandom(16, to: &bytes)
             case .q8_0:
-                append(Self.half(mantissa(), exponent - 14), to: &bytes)
+                bytes.append(littleEndian: Self.half(mantissa(), exponent - 14))
                 appendRandom(32, to: &bytes)
             case .q4_k: appendSuperblock(to: &bytes)
             }
@@ -201,8 +201,8 @@ private struct RandomBlocks {
     /// 256 weights: scales of 6 bits between 32 and 63, each minimum 7.5 times its scale.
     private mutating func appendSuperblock(to bytes: inout [UInt8]) {
         let scale = mantissa()
-        append(Self.half(scale, exponent - 15), to: &bytes)
-        append(Self.half(scale * 15, exponent - 16), to: &bytes)
+        bytes.append(littleEndian: Self.half(scale, exponent - 15))
+        bytes.append(littleEndian: Self.half(scale * 15, exponent - 16))
         let word = chance.next()
         let parts = (0..<8).map { UInt8(truncatingIfNeeded: 32 | word >> (8 * $0) & 31) }
         // The scales of 0 to 3 with the high bits of 4 to 7 above them; the minima likewise;
@@ -236,16 +236,8 @@ private struct RandomBlocks {
         return UInt16(field) << 10 | UInt16(mantissa << shift & 1023)
     }
 
-    private func append(_ half: UInt16, to bytes: inout [UInt8]) {
-        bytes.append(UInt8(truncatingIfNeeded: half))
-        bytes.append(UInt8(half >> 8))
-    }
-
     /// `count` is a multiple of 8.
     private mutating func appendRandom(_ count: Int, to bytes: inout [UInt8]) {
-        for _ in 0..<count / 8 {
-            let word = chance.next()
-            for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: word >> (8 * shift))) }
-        }
+        for _ in 0..<count / 8 { bytes.append(littleEndian: chance.next()) }
     }
 }

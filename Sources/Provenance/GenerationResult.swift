@@ -97,17 +97,17 @@ package struct GenerationResult: Hashable, Sendable {
         self.engineVersion = engineVersion
     }
 
-    /// SHA-256 over the ids as little-endian 32-bit numbers.
-    package static func digest(ofTokens tokens: [Int32]) -> Digest {
+    /// The ids as little-endian 32-bit numbers.
+    package static func bytes(ofTokens tokens: [Int32]) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(tokens.count * 4)
-        for token in tokens {
-            let word = UInt32(bitPattern: token)
-            for shift in stride(from: UInt32(0), to: 32, by: 8) {
-                bytes.append(UInt8(truncatingIfNeeded: word >> shift))
-            }
-        }
-        return Digest.of(bytes)
+        for token in tokens { bytes.append(littleEndian: token) }
+        return bytes
+    }
+
+    /// SHA-256 over `bytes(ofTokens:)`.
+    package static func digest(ofTokens tokens: [Int32]) -> Digest {
+        Digest.of(bytes(ofTokens: tokens))
     }
 
     /// The one subject is the digest of the output tokens.

@@ -155,11 +155,4 @@ extension [UInt8] {
         }
         return value
     }
-
-    /// Appends an integer in little-endian order.
-    mutating func append<Value: FixedWidthInteger>(littleEndian value: Value) {
-        for index in 0..<Value.bitWidth / 8 {
-            append(UInt8(truncatingIfNeeded: value >> Value(truncatingIfNeeded: 8 * index)))
-        }
-    }
 }

@@ -1,3 +1,5 @@
+import Basics
+
 // Calls on names: opening, listing, making, removing, and what stat tells.
 extension Machine {
     private static let workingDirectoryHandle = UInt64(bitPattern: -100) & 0xffff_ffff

@@ -1,3 +1,5 @@
+import Basics
+
 /// What the program wants done with each signal (rt_sigaction).
 struct SignalActions: Sendable {
     static let countMax = 64

@@ -1,3 +1,4 @@
+import Basics
 internal import Glibc
 
 /// What a program may do with a page.

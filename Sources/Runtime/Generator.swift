@@ -209,10 +209,7 @@ final class Generator: Sendable {
     private func finish(_ run: GenerationRun) async throws -> GenerationOutcome {
         let store = exchange.store
         // What a replay needs stands beside the statement, under the digests that it names.
-        let promptBytes = run.prompt.flatMap { token in
-            withUnsafeBytes(of: token.littleEndian) { Array($0) }
-        }
-        try store.put(promptBytes)
+        try store.put(GenerationResult.bytes(ofTokens: run.prompt))
         if !run.order.schema.isEmpty { try store.put(Array(run.order.schema.utf8)) }
         let statement = run.result(head: loop.own).statement
         let bundle = try notary.sign(statement).bytes
