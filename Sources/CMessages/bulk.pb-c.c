@@ -681,7 +681,7 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__chunk_refused__descriptor =
   (ProtobufCMessageInit) swiftlet__bulk__v1__chunk_refused__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__bulk__v1__session_opening__field_descriptors[7] =
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__session_opening__field_descriptors[6] =
 {
   {
     "model",
@@ -732,18 +732,6 @@ static const ProtobufCFieldDescriptor swiftlet__bulk__v1__session_opening__field
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "prompt_token_count",
-    5,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Swiftlet__Bulk__V1__SessionOpening, prompt_token_count),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "max_tokens",
     6,
     PROTOBUF_C_LABEL_NONE,
@@ -770,17 +758,17 @@ static const ProtobufCFieldDescriptor swiftlet__bulk__v1__session_opening__field
 };
 static const unsigned swiftlet__bulk__v1__session_opening__field_indices_by_name[] = {
   3,   /* field[3] = capacity */
-  5,   /* field[5] = max_tokens */
+  4,   /* field[4] = max_tokens */
   0,   /* field[0] = model */
-  6,   /* field[6] = prompt */
-  4,   /* field[4] = prompt_token_count */
+  5,   /* field[5] = prompt */
   1,   /* field[1] = sampling */
   2,   /* field[2] = schema */
 };
-static const ProtobufCIntRange swiftlet__bulk__v1__session_opening__number_ranges[1 + 1] =
+static const ProtobufCIntRange swiftlet__bulk__v1__session_opening__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 6, 4 },
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor swiftlet__bulk__v1__session_opening__descriptor =
 {
@@ -790,10 +778,10 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__session_opening__descriptor
   "Swiftlet__Bulk__V1__SessionOpening",
   "swiftlet.bulk.v1",
   sizeof(Swiftlet__Bulk__V1__SessionOpening),
-  7,
+  6,
   swiftlet__bulk__v1__session_opening__field_descriptors,
   swiftlet__bulk__v1__session_opening__field_indices_by_name,
-  1,  swiftlet__bulk__v1__session_opening__number_ranges,
+  2,  swiftlet__bulk__v1__session_opening__number_ranges,
   (ProtobufCMessageInit) swiftlet__bulk__v1__session_opening__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -98,7 +98,6 @@ extension SessionOpening: WireMessage, Coded {
         stored.pointee.sampling = sampling.stored(in: arena)
         stored.pointee.schema = arena.text(schema)
         stored.pointee.capacity = capacity
-        stored.pointee.prompt_token_count = promptTokenCount
         stored.pointee.max_tokens = maxTokens
         (stored.pointee.n_prompt, stored.pointee.prompt) = arena.numbers(prompt)
         return stored
@@ -110,7 +109,6 @@ extension SessionOpening: WireMessage, Coded {
             sampling: try Field.message(stored.pointee.sampling, "SessionOpening.sampling"),
             schema: try Field.text(stored.pointee.schema, "SessionOpening.schema"),
             capacity: stored.pointee.capacity,
-            promptTokenCount: stored.pointee.prompt_token_count,
             maxTokens: stored.pointee.max_tokens,
             prompt: Field.numbers(stored.pointee.n_prompt, stored.pointee.prompt)
         )

@@ -43,8 +43,7 @@ struct GenerationRun: Sendable {
         SessionOpening(
             model: order.model, sampling: order.sampling, schema: order.schema,
             capacity: UInt32(prompt.count + tokenCountMax),
-            promptTokenCount: UInt32(prompt.count), maxTokens: UInt32(tokenCountMax),
-            prompt: prompt.map { UInt32(bitPattern: $0) })
+            maxTokens: UInt32(tokenCountMax), prompt: prompt.map { UInt32(bitPattern: $0) })
     }
 
     /// Prompt and text so far: what the stages must have computed before the next token.

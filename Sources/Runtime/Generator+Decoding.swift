@@ -90,7 +90,9 @@ extension Generator {
         }
         let reusable = try await openStages(session, run, events)
         var feeding = Feeding(session: session, run: run)
-        feed(&feeding, from: min(reusable, run.known.count - 1), run.known, guessing: [])
+        // The last token is always computed again: the next one is drawn behind it.
+        let start = min(reusable, run.known.count - 1)
+        feed(&feeding, run.known[start...], at: start, guessing: [])
         var watch = Watch()
         for await event in events {
             try Task.checkCancellation()
@@ -108,7 +110,7 @@ extension Generator {
             case .refused(let refused):
                 throw StageLost(reason: "stage \(refused.stage) refused: \(refused.reason)")
             case .opened: continue
-            case .tick: try await look(&watch, feeding, run)
+            case .tick: try await look(&watch, run)
             }
         }
         throw CancellationError()
@@ -127,7 +129,6 @@ extension Generator {
                 session: session, epoch: placed.epoch, stage: UInt32(index), opening: run.opening)
             stages.send(.stageOpen(open), to: stage.node)
         }
-        let start = ContinuousClock.now
         var waiting = Set(placed.stages.indices.map { UInt32($0) })
         var reusable = run.prompt.count
         var watch = Watch()
@@ -143,8 +144,8 @@ extension Generator {
             case .refused(let refused):
                 throw StageLost(reason: "stage \(refused.stage) refused: \(refused.reason)")
             case .tick:
-                try await look(&watch, Feeding(session: session, run: run), run)
-                if ContinuousClock.now - start > Self.openingLimit {
+                try await look(&watch, run)
+                if ContinuousClock.now - watch.start > Self.openingLimit {
                     throw StageLost(reason: "a stage does not open the session")
                 }
             case .opened, .token: continue
@@ -180,13 +181,13 @@ extension Generator {
         }
     }
 
-    /// Sends rows to the first stage, in pieces that it can take; the last row is sampled after,
-    /// and each guess behind it.
+    /// Sends the tokens from `position` on to the first stage, in pieces that it can take; the last
+    /// row is sampled after, and each guess behind it.
     private func feed(
-        _ feeding: inout Feeding, from position: Int, _ tokens: [TokenID],
+        _ feeding: inout Feeding, _ tokens: ArraySlice<TokenID>, at position: Int,
         guessing guesses: [TokenID]
     ) {
-        let rows = tokens[(position - (feeding.position - tokens.count))...] + guesses
+        let rows = tokens + guesses
         var start = rows.startIndex
         while start < rows.endIndex {
             // Sampled rows stay together in one input.
@@ -219,7 +220,7 @@ extension Generator {
         // The last position needs no row: nothing is drawn behind it.
         let room = feeding.capacity - feeding.position - 1
         let guesses = feeding.finder.draft(countMax: min(Self.draftCountMax, room))
-        feed(&feeding, from: feeding.position - 1, [token], guessing: guesses)
+        feed(&feeding, [token], at: feeding.position - 1, guessing: guesses)
     }
 
     // MARK: watching
@@ -234,7 +235,7 @@ extension Generator {
 
     /// Looks after the stages while no token comes: a new placement, a node that died, one that
     /// hangs.
-    private func look(_ watch: inout Watch, _ feeding: Feeding, _ run: GenerationRun) async throws {
+    private func look(_ watch: inout Watch, _ run: GenerationRun) async throws {
         let placed = run.deployment, own = loop.own
         let (epoch, isSuspect) = await loop.read { node in
             let states = node.members.filter { member in

@@ -16,7 +16,8 @@
 //                                          (ArtifactExchange, Generator, TaskWorker, LiveBackend)
 //
 // What a node signs and what it believes goes through one door, the `Notary`; who may speak to it
-// goes through another, the `Credentials`. `Replay` does the work of a signed result again.
+// goes through another, the `Credentials`. Artifacts come in past the `AdmissionDesk`. `Replay`
+// does the work of a signed result again.
 //
 // Reading order: LiveNode, NodeLoop, NodeCore, LiveHands, TaskWorker, Generator, StageHost,
-// ArtifactExchange, LiveBackend.
+// StageEngine, StageSession, ArtifactExchange, LiveBackend.

@@ -88,10 +88,13 @@ final class StageEngine {
 
     func unload(_ model: String) {
         served.removeAll { $0.deployment.model == model }
-        sessions = sessions.filter { entry in
-            guard entry.value.opening.model == model else { return true }
-            entry.value.close()
-            return false
+        for (id, session) in sessions where session.opening.model == model { close(id) }
+    }
+
+    /// Where the stage stands that a message means; nil where this node serves none such.
+    private func position(of model: String, epoch: UInt64, stage: UInt32) -> Int? {
+        served.firstIndex {
+            $0.deployment.model == model && $0.deployment.epoch == epoch && $0.index == Int(stage)
         }
     }
 
@@ -118,9 +121,10 @@ final class StageEngine {
     private func reserve(_ request: StageOpen, from head: NodeID) throws -> Int {
         let opening = request.opening
         guard
-            let served = served.first(where: { $0.deployment.model == opening.model }),
-            served.deployment.epoch == request.epoch, served.index == Int(request.stage)
+            let position = position(
+                of: opening.model, epoch: request.epoch, stage: request.stage)
         else { throw RuntimeError("the model \(opening.model) is not served so here") }
+        let served = served[position]
         guard sessions[request.session] == nil else {
             throw RuntimeError("the session is open already")
         }
@@ -146,11 +150,7 @@ final class StageEngine {
 
     private func dropIdle() {
         let now = ContinuousClock.now
-        sessions = sessions.filter { entry in
-            let isIdle = Self.idleLimit < now - entry.value.lastUse
-            if isIdle { for index in served.indices { served[index].queue.remove(entry.key) } }
-            return !isIdle
-        }
+        for (id, session) in sessions where Self.idleLimit < now - session.lastUse { close(id) }
     }
 
     func close(_ session: Digest) {
@@ -171,14 +171,12 @@ final class StageEngine {
     }
 
     private func queue(_ input: StageInput, _ payload: [UInt8], from sender: NodeID) throws {
-        guard var session = sessions[input.session] else {
+        guard let session = sessions[input.session] else {
             throw RuntimeError("the session is not open here")
         }
-        guard
-            let position = served.firstIndex(where: {
-                $0.deployment.model == session.opening.model
-            }), served[position].deployment.epoch == input.epoch, session.epoch == input.epoch,
-            served[position].index == Int(input.stage)
+        guard session.epoch == input.epoch,
+            let position = position(
+                of: session.opening.model, epoch: input.epoch, stage: input.stage)
         else { throw RuntimeError("the model's placement has changed") }
         let index = served[position].index
         // Others will be served what is computed from these rows: only who computed them may say.
@@ -187,14 +185,12 @@ final class StageEngine {
                 == (index == 0
                     ? session.head : served[position].deployment.stages[index - 1].node)
         else { throw RuntimeError("the rows come from a node that has no part in this") }
-        let waitingCount = session.waiting.reduce(0) { $0 + Int($1.input.count) }
-        guard waitingCount + Int(input.count) <= Self.waitingRowCountMax else {
+        guard session.waitingRowCount + Int(input.count) <= Self.waitingRowCountMax else {
             throw RuntimeError("too many rows wait")
         }
-        session.waiting.append(
+        session.append(
             StageSession.Rows(
                 input: input, hidden: try Self.hidden(of: input, payload, served[position])))
-        sessions[input.session] = session
         served[position].queue.append(
             StageQueue.Entry(
                 session: input.session, tenant: session.head, rowCount: Int(input.count),
@@ -248,12 +244,11 @@ final class StageEngine {
         served.append(model)
         var batch: [(segment: Stage.Segment, input: StageInput)] = []
         for piece in pieces {
-            guard var session = sessions[piece.session] else { continue }
+            guard let session = sessions[piece.session] else { continue }
             let rows = session.take(
                 piece.rowCount, width: model.book.file.description.embeddingLength)
             do {
                 try session.seek(Int(rows.input.position))
-                sessions[piece.session] = session
                 batch.append((Self.segment(rows, session, model), rows.input))
             } catch {
                 fail(rows.input, error)
@@ -287,58 +282,25 @@ final class StageEngine {
             return
         }
         for ((_, input), output) in zip(batch, outputs) {
-            sessions[input.session]?.computed(input)
+            guard let session = sessions[input.session] else { continue }
+            session.computed(input)
             switch output {
-            case .hidden(let rows) where !model.stage.isLast:
+            case .hidden(let rows):
                 var next = input
                 next.stage += 1
                 let bytes = rows.withUnsafeBytes { Array($0) }
                 let node = model.deployment.stages[model.index + 1].node
                 send(.stageInput(next), payload: bytes, to: node)
             case .logits(let logits):
+                let width = model.book.file.description.vocabularyCount
                 do {
-                    try draw(logits, input, model)
+                    try session.draw(logits, after: input, width: width) { token in
+                        send(.stageToken(token), to: session.head)
+                    }
                 } catch {
                     fail(input, error)
                 }
-            case .hidden: break
             }
         }
-    }
-
-    /// Draws after each sampled row as long as the head guessed right, and sends what was drawn;
-    /// ids travel, never logits.
-    private func draw(_ logits: [Float], _ input: StageInput, _ model: Served) throws {
-        guard var drawing = sessions[input.session]?.drawing, 0 < input.sampleCount,
-            let head = sessions[input.session]?.head
-        else { return }
-        let promptCount = Int(sessions[input.session]?.opening.promptTokenCount ?? 0)
-        let tokens = input.tokens.map { TokenID(bitPattern: $0) }
-        let width = model.book.file.description.vocabularyCount
-        let firstSampled = tokens.count - Int(input.sampleCount)
-        // After a loss the head sends prompt and text again: the drawing follows the text.
-        let history = sessions[input.session]?.history ?? []
-        let known = Int(input.position) + firstSampled + 1
-        while promptCount + drawing.count < min(known, history.count) {
-            drawing.follow(history[promptCount + drawing.count])
-        }
-        for row in firstSampled..<tokens.count {
-            let offset = logits.count - (tokens.count - row) * width
-            let slice = logits.span.extracting(offset..<offset + width)
-            let position = Int(input.position) + row + 1
-            let drawn = try drawing.draw(slice, position: position)
-            var answer = StageToken(
-                session: input.session, epoch: input.epoch, position: UInt32(position),
-                fingerprint: LogitsDigest.fingerprint(of: slice))
-            switch drawn {
-            case .token(let token): answer.token = UInt32(bitPattern: token)
-            case .closing(let tokens):
-                answer.complete = true
-                answer.closing = tokens.map { UInt32(bitPattern: $0) }
-            }
-            send(.stageToken(answer), to: head)
-            guard row + 1 < tokens.count, drawn == .token(tokens[row + 1]) else { break }
-        }
-        sessions[input.session]?.drawing = drawing
     }
 }

@@ -3,8 +3,8 @@ import Inference
 import Wire
 
 /// One generation at one stage: its cache, what waits to be computed, and, at the last stage, how
-/// its tokens are drawn.
-struct StageSession {
+/// its tokens are drawn. Touched on the lane of the stages alone.
+final class StageSession {
     /// Rows that have come and are not computed yet.
     struct Rows {
         var input: StageInput
@@ -18,13 +18,13 @@ struct StageSession {
     let head: NodeID
     let cache: KVSession
     /// At the last stage alone.
-    var drawing: TokenDrawing?
+    private var drawing: TokenDrawing?
     /// In order of position; the queue of the stage says when it is their turn.
-    var waiting: [Rows] = []
+    private var waiting: [Rows] = []
     /// The tokens of all positions that are computed.
-    private(set) var history: [TokenID]
+    private var history: [TokenID]
     private var isPromptPublished = false
-    var lastUse = ContinuousClock.now
+    private(set) var lastUse = ContinuousClock.now
 
     init(
         opening: SessionOpening, epoch: UInt64, head: NodeID, cache: KVSession,
@@ -38,8 +38,12 @@ struct StageSession {
         history = opening.prompt.prefix(cache.count).map { TokenID(bitPattern: $0) }
     }
 
+    var waitingRowCount: Int { waiting.reduce(0) { $0 + Int($1.input.count) } }
+
+    func append(_ rows: Rows) { waiting.append(rows) }
+
     /// Takes the first rows that wait, as many as asked for.
-    mutating func take(_ count: Int, width: Int) -> Rows {
+    func take(_ count: Int, width: Int) -> Rows {
         var rows = waiting[0]
         let left = Int(rows.input.count) - count
         guard 0 < left else { return waiting.removeFirst() }
@@ -55,7 +59,7 @@ struct StageSession {
     }
 
     /// Goes back where the head takes back what it guessed; refuses a gap.
-    mutating func seek(_ position: Int) throws {
+    func seek(_ position: Int) throws {
         guard position <= cache.count else {
             throw RuntimeError(
                 "rows of position \(position) came where \(cache.count) is next")
@@ -66,12 +70,49 @@ struct StageSession {
     }
 
     /// Notes what was computed. Others may begin with the prompt from here on.
-    mutating func computed(_ input: StageInput) {
+    func computed(_ input: StageInput) {
         history += input.tokens.map { TokenID(bitPattern: $0) }
         lastUse = .now
         guard !isPromptPublished, opening.prompt.count <= history.count else { return }
         isPromptPublished = true
         cache.publish(tokens: history)
+    }
+
+    /// Draws after each sampled row as long as the head guessed right; ids travel, never logits.
+    ///
+    /// The sampled rows' logits, `width` each, are the last ones of `logits`.
+    func draw(
+        _ logits: [Float], after input: StageInput, width: Int, emit: (StageToken) -> Void
+    ) throws {
+        guard 0 < input.sampleCount else { return }
+        let rowCount = Int(input.count)
+        let firstSampled = rowCount - Int(input.sampleCount)
+        // After a loss the head sends prompt and text again: the drawing follows the text.
+        let known = Int(input.position) + firstSampled + 1
+        while let drawnCount = drawing?.count,
+            opening.prompt.count + drawnCount < min(known, history.count)
+        {
+            drawing?.follow(history[opening.prompt.count + drawnCount])
+        }
+        for row in firstSampled..<rowCount {
+            let offset = logits.count - (rowCount - row) * width
+            let slice = logits.span.extracting(offset..<offset + width)
+            let position = Int(input.position) + row + 1
+            guard let drawn = try drawing?.draw(slice, position: position) else { return }
+            var answer = StageToken(
+                session: input.session, epoch: input.epoch, position: UInt32(position),
+                fingerprint: LogitsDigest.fingerprint(of: slice))
+            switch drawn {
+            case .token(let token): answer.token = UInt32(bitPattern: token)
+            case .closing(let tokens):
+                answer.complete = true
+                answer.closing = tokens.map { UInt32(bitPattern: $0) }
+            }
+            emit(answer)
+            guard row + 1 < rowCount,
+                drawn == .token(TokenID(bitPattern: input.tokens[row + 1]))
+            else { return }
+        }
     }
 
     /// Leaves what was computed to later turns of the same conversation.

@@ -49,7 +49,6 @@ public struct SessionOpening: Hashable, Sendable {
     public var schema: String
     /// Tokens of prompt and text together: each stage reserves its cache before it computes.
     public var capacity: UInt32
-    public var promptTokenCount: UInt32
     public var maxTokens: UInt32
     /// The prompt's ids: a stage may have computed the beginning of them before.
     public var prompt: [UInt32]
@@ -59,7 +58,6 @@ public struct SessionOpening: Hashable, Sendable {
         sampling: Sampling,
         schema: String = "",
         capacity: UInt32 = 0,
-        promptTokenCount: UInt32 = 0,
         maxTokens: UInt32 = 0,
         prompt: [UInt32] = []
     ) {
@@ -67,7 +65,6 @@ public struct SessionOpening: Hashable, Sendable {
         self.sampling = sampling
         self.schema = schema
         self.capacity = capacity
-        self.promptTokenCount = promptTokenCount
         self.maxTokens = maxTokens
         self.prompt = prompt
     }

@@ -35,7 +35,6 @@ extension SessionOpening: Arbitrary {
             sampling: .arbitrary(using: &chance),
             schema: .arbitrary(using: &chance),
             capacity: .arbitrary(using: &chance),
-            promptTokenCount: .arbitrary(using: &chance),
             maxTokens: .arbitrary(using: &chance),
             prompt: .arbitrary(using: &chance)
         )

@@ -91,7 +91,6 @@ struct  Swiftlet__Bulk__V1__SessionOpening
    * Tokens of prompt and text together: each stage reserves its cache before it computes.
    */
   uint32_t capacity;
-  uint32_t prompt_token_count;
   uint32_t max_tokens;
   /*
    * The prompt's ids: a stage may have computed the beginning of them before.
@@ -101,7 +100,7 @@ struct  Swiftlet__Bulk__V1__SessionOpening
 };
 #define SWIFTLET__BULK__V1__SESSION_OPENING__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__bulk__v1__session_opening__descriptor) \
-    , {0,NULL}, NULL, {0,NULL}, 0, 0, 0, 0,NULL }
+    , {0,NULL}, NULL, {0,NULL}, 0, 0, 0,NULL }
 
 
 /*
