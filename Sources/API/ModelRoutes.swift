@@ -44,17 +44,27 @@ struct ModelRoutes: Sendable {
             }
             return try await request.whileClientListens {
                 defer { withExtendedLifetime(slot) {} }
-                return Response(try await backend.generate(generation).result())
+                let (result, logprobs) =
+                    try await backend.generate(generation).resultWithLogprobs()
+                return Response(.object((result.asObject ?? []) + Self.members(logprobs)))
             }
         }
     }
 
     private static func document(_ event: GenerationEvent) -> JSON {
         switch event {
-        case .text(let text, let tokens):
-            ["text": .string(text), "tokens": .array(tokens.map { .integer(Int64($0)) })]
+        case .text(let text, let tokens, let logprobs):
+            .object(
+                [
+                    .init("text", .string(text)),
+                    .init("tokens", .array(tokens.map { .integer(Int64($0)) })),
+                ] + members(logprobs))
         case .finished(let result): ["finished": result]
         }
+    }
+
+    private static func members(_ logprobs: [TokenLogprobs]) -> [JSON.Member] {
+        logprobs.isEmpty ? [] : [.init("logprobs", .array(logprobs.map(\.document)))]
     }
 
     private static func generationRequest(
@@ -72,6 +82,7 @@ struct ModelRoutes: Sendable {
         case (nil, let messages?) where !messages.isEmpty: input = .messages(messages)
         default: throw APIError.malformed("Give either prompt or messages.")
         }
+        let schema = fields.value("schema")
         let request = GenerationRequest(
             model: try fields.requiredString("model"), input: input,
             tokenCountMax: try fields.integer("max_tokens", in: 1...1_000_000).map { Int($0) },
@@ -80,8 +91,19 @@ struct ModelRoutes: Sendable {
             topK: Int(try fields.integer("top_k", in: 0...1_000_000) ?? 0),
             minP: try fields.number("min_p", in: 0...1) ?? 0,
             seed: UInt64(bitPattern: try fields.integer("seed", in: .min ... .max) ?? 0),
-            schema: fields.value("schema"),
+            repetitionPenalty: try fields.number("repetition_penalty", in: 0.01...100) ?? 1,
+            repetitionWindow: Int(try fields.integer("repetition_window", in: 1...1 << 20) ?? 64),
+            presencePenalty: try fields.number("presence_penalty", in: -100...100) ?? 0,
+            frequencyPenalty: try fields.number("frequency_penalty", in: -100...100) ?? 0,
+            logitBias: try fields.logitBias(),
+            logprobCount: try fields.integer("logprobs", in: 0...20).map { Int($0) },
+            schema: schema, regex: try fields.regex(beside: schema),
             stop: try fields.strings("stop", countMax: 16) ?? [])
+        guard request.stop.allSatisfy({ StopStrings.byteCounts.contains($0.utf8.count) }) else {
+            throw APIError.malformed(
+                "stop strings have 1 to \(StopStrings.byteCounts.upperBound) bytes.",
+                parameter: "stop")
+        }
         try fields.finish()
         return request
     }
@@ -89,9 +111,16 @@ struct ModelRoutes: Sendable {
 
 extension AsyncThrowingStream<GenerationEvent, any Error> {
     /// Waits for the end: the document of `finished`.
-    func result() async throws -> JSON {
+    func result() async throws -> JSON { try await resultWithLogprobs().result }
+
+    /// Waits for the end, and gathers what came with the text.
+    func resultWithLogprobs() async throws -> (result: JSON, logprobs: [TokenLogprobs]) {
+        var all: [TokenLogprobs] = []
         for try await event in self {
-            if case .finished(let document) = event { return document }
+            switch event {
+            case .text(_, _, let logprobs): all += logprobs
+            case .finished(let document): return (document, all)
+            }
         }
         try Task.checkCancellation()
         throw APIError(

@@ -18,17 +18,17 @@ struct OpenAIRequest: Sendable {
         let limit = try fields.integer("max_completion_tokens", in: 1...tokenCountMax)
         let olderLimit = try fields.integer("max_tokens", in: 1...tokenCountMax)
         let schema = try schema(fields.value("response_format"))
+        let logprobCount = try chatLogprobs(&fields)
         // What says the default, or nothing about the answer, may stand.
         try refuse("tools", in: &fields, unless: [[]])
         try refuse("functions", in: &fields, unless: [[]])
         try refuse("tool_choice", in: &fields, unless: ["none", "auto"])
         try refuse("function_call", in: &fields, unless: ["none", "auto"])
-        try refuse("logprobs", in: &fields, unless: [false])
-        try refuse("top_logprobs", in: &fields, unless: [0])
         try refuse("modalities", in: &fields, unless: [["text"]])
         _ = fields.value("parallel_tool_calls")
         return try common(
-            &fields, input: .messages(messages), limit: limit ?? olderLimit, schema: schema)
+            &fields, input: .messages(messages), limit: limit ?? olderLimit, schema: schema,
+            logprobCount: logprobCount)
     }
 
     /// `POST /v1/completions`.
@@ -47,20 +47,32 @@ struct OpenAIRequest: Sendable {
         try refuse("best_of", in: &fields, unless: [1])
         try refuse("echo", in: &fields, unless: [false])
         try refuse("suffix", in: &fields, unless: [""])
-        try refuse("logprobs", in: &fields, unless: [])
-        return try common(&fields, input: .prompt(prompt), limit: limit, schema: nil)
+        let schema = try schema(fields.value("response_format"))
+        let logprobCount = try fields.integer("logprobs", in: 0...5).map { Int($0) }
+        return try common(
+            &fields, input: .prompt(prompt), limit: limit, schema: schema,
+            logprobCount: logprobCount)
     }
 
     private static let tokenCountMax: Int64 = 1 << 20
 
+    /// How many of the likeliest tokens to list beside each chosen one; nil for none at all.
+    private static func chatLogprobs(_ fields: inout RequestFields) throws -> Int? {
+        let isWanted = try fields.bool("logprobs") ?? false
+        let count = try fields.integer("top_logprobs", in: 0...20)
+        guard isWanted || count ?? 0 == 0 else {
+            throw APIError.malformed(
+                "top_logprobs needs logprobs to be true.", parameter: "top_logprobs")
+        }
+        return isWanted ? Int(count ?? 0) : nil
+    }
+
     private static func common(
         _ fields: inout RequestFields, input: GenerationRequest.Input, limit: Int64?,
-        schema: JSON?
+        schema: JSON?, logprobCount: Int?
     ) throws -> OpenAIRequest {
         try refuse("n", in: &fields, unless: [1])
-        try refuse("frequency_penalty", in: &fields, unless: [0, .number(0)])
-        try refuse("presence_penalty", in: &fields, unless: [0, .number(0)])
-        try refuse("logit_bias", in: &fields, unless: [.object([])])
+        let regex = try fields.regex(beside: schema)
         // These say who asks, or how to keep the books: the answer is the same without them.
         for name in [
             "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key",
@@ -83,7 +95,12 @@ struct OpenAIRequest: Sendable {
             topK: Int(try fields.integer("top_k", in: 0...1_000_000) ?? 0),
             minP: try fields.number("min_p", in: 0...1) ?? 0,
             seed: UInt64(bitPattern: try fields.integer("seed", in: .min ... .max) ?? 0),
-            schema: schema, stop: try stop(fields.value("stop")))
+            repetitionPenalty: try fields.number("repetition_penalty", in: 0.01...100) ?? 1,
+            repetitionWindow: Int(try fields.integer("repetition_window", in: 1...1 << 20) ?? 64),
+            presencePenalty: try fields.number("presence_penalty", in: -2...2) ?? 0,
+            frequencyPenalty: try fields.number("frequency_penalty", in: -2...2) ?? 0,
+            logitBias: try fields.logitBias(), logprobCount: logprobCount,
+            schema: schema, regex: regex, stop: try stop(fields.value("stop")))
         try fields.finish()
         return OpenAIRequest(
             generation: generation, isStream: isStream, includesUsage: includesUsage)
@@ -167,9 +184,11 @@ struct OpenAIRequest: Sendable {
             texts = strings.count == values.count ? strings : nil
         default: texts = nil
         }
-        guard let texts, !texts.contains("") else {
+        guard let texts, texts.allSatisfy({ StopStrings.byteCounts.contains($0.utf8.count) })
+        else {
             throw APIError.malformed(
-                "stop must be a string or a list of at most 16 strings, none empty.",
+                "stop must be a string or a list of at most 16 strings of 1 to "
+                    + "\(StopStrings.byteCounts.upperBound) bytes.",
                 parameter: "stop")
         }
         return texts

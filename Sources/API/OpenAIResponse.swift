@@ -11,6 +11,7 @@ struct OpenAIResponse: Sendable {
     /// Seconds since 1970.
     let created: Int64
     let includesUsage: Bool
+    let hasLogprobs: Bool
 
     init(kind: Kind, request: OpenAIRequest) {
         self.kind = kind
@@ -20,10 +21,11 @@ struct OpenAIResponse: Sendable {
         model = request.generation.model
         created = Int64(time(nil))
         includesUsage = request.includesUsage
+        hasLogprobs = request.generation.logprobCount != nil
     }
 
     /// The whole answer at once.
-    func whole(_ result: JSON) -> JSON {
+    func whole(_ result: JSON, _ logprobs: [TokenLogprobs] = []) -> JSON {
         let text = result["text"] ?? ""
         let content: JSON.Member =
             switch kind {
@@ -32,7 +34,7 @@ struct OpenAIResponse: Sendable {
             case .completion: .init("text", text)
             }
         let choice: JSON = .object([
-            .init("index", 0), content, .init("logprobs", nil),
+            .init("index", 0), content, .init("logprobs", document(logprobs, offset: 0)),
             .init("finish_reason", result["finish_reason"] ?? "stop"),
         ])
         return document(
@@ -44,7 +46,17 @@ struct OpenAIResponse: Sendable {
     var opening: JSON { chunk(delta: ["role": "assistant", "content": ""], finishReason: nil) }
 
     /// A chunk with more text.
-    func chunk(text: String) -> JSON { chunk(delta: ["content": .string(text)], text: text) }
+    func chunk(text: String, logprobs: [TokenLogprobs] = [], offset: Int = 0) -> JSON {
+        chunk(
+            delta: ["content": .string(text)], text: text,
+            logprobs: logprobs.isEmpty ? nil : document(logprobs, offset: offset))
+    }
+
+    private func document(_ logprobs: [TokenLogprobs], offset: Int) -> JSON {
+        guard hasLogprobs else { return nil }
+        return kind == .chat
+            ? logprobs.chatDocument : logprobs.completionDocument(offset: offset)
+    }
 
     /// The chunk that says why the text ended.
     func closing(_ result: JSON) -> JSON {
@@ -62,11 +74,13 @@ struct OpenAIResponse: Sendable {
         kind == .chat ? "chat.completion.chunk" : "text_completion"
     }
 
-    private func chunk(delta: JSON, text: String = "", finishReason: JSON? = nil) -> JSON {
+    private func chunk(
+        delta: JSON, text: String = "", logprobs: JSON = nil, finishReason: JSON? = nil
+    ) -> JSON {
         let choice: JSON = .object([
             .init("index", 0),
             kind == .chat ? .init("delta", delta) : .init("text", .string(text)),
-            .init("logprobs", nil), .init("finish_reason", finishReason ?? .null),
+            .init("logprobs", logprobs), .init("finish_reason", finishReason ?? .null),
         ])
         return document(
             object: chunkObject, choices: [choice],

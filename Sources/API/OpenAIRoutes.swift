@@ -43,7 +43,8 @@ struct OpenAIRoutes: Sendable {
             return try await request.whileClientListens {
                 defer { withExtendedLifetime(slot) {} }
                 let events = try await backend.generate(asked.generation)
-                return Response(response.whole(try await events.result()))
+                let (result, logprobs) = try await events.resultWithLogprobs()
+                return Response(response.whole(result, logprobs))
             }
         }
         // Before the first byte: what is wrong with the request still has its own status.
@@ -51,10 +52,15 @@ struct OpenAIRoutes: Sendable {
         return ServerSentEvents.response(to: request, holding: slot) { sink in
             if kind == .chat { try await sink.send(response.opening) }
             var result: JSON?
+            // In code points, as a completion's offsets count.
+            var offset = 0
             for try await event in events {
                 switch event {
-                case .text(let text, _):
-                    if !text.isEmpty { try await sink.send(response.chunk(text: text)) }
+                case .text(let text, _, let logprobs):
+                    guard !text.isEmpty || !logprobs.isEmpty else { continue }
+                    try await sink.send(
+                        response.chunk(text: text, logprobs: logprobs, offset: offset))
+                    offset += text.unicodeScalars.count
                 case .finished(let document): result = document
                 }
             }

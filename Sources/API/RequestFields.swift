@@ -104,6 +104,34 @@ struct RequestFields {
         }
     }
 
+    /// `logit_bias`: an object with token ids for names.
+    mutating func logitBias() throws -> [GenerationRequest.TokenBias] {
+        let biases = try typed(
+            "logit_bias", "an object of at most 1,024 token ids with numbers from -100 to 100",
+            { value -> [GenerationRequest.TokenBias]? in
+                guard let members = value.asObject, members.count <= 1_024 else { return nil }
+                let biases = members.compactMap { member -> GenerationRequest.TokenBias? in
+                    guard let token = Int(member.name), 0 <= token, "\(token)" == member.name,
+                        let value = member.value.asDouble, (-100...100).contains(value)
+                    else { return nil }
+                    return .init(token: token, value: value)
+                }
+                return biases.count == members.count ? biases : nil
+            })
+        return (biases ?? []).sorted { $0.token < $1.token }
+    }
+
+    /// `regex`, which cannot stand beside a schema.
+    mutating func regex(beside schema: JSON?) throws -> String? {
+        guard let regex = try string("regex") else { return nil }
+        guard schema == nil, !regex.isEmpty else {
+            throw APIError.malformed(
+                schema == nil ? "regex is empty." : "Give either a schema or a regex, not both.",
+                parameter: "regex")
+        }
+        return regex
+    }
+
     /// Refuses what has not been read, by its name.
     func finish() throws {
         guard let first = members.first else { return }

@@ -5,6 +5,9 @@
 ///     stop.push("b##")    // "#b"
 ///     stop.push("#c")     // ""       found: the text ends before it
 package struct StopStrings: Sendable {
+    /// Of each string: a search must stay cheap whatever a client sends.
+    package static let byteCounts = 1...1_024
+
     private let strings: [[UInt8]]
     private var held: [UInt8] = []
     /// A stop string has come; what is pushed from now on is dropped.

@@ -322,6 +322,51 @@ void   swiftlet__bulk__v1__stage_input__free_unpacked
   assert(message->base.descriptor == &swiftlet__bulk__v1__stage_input__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__bulk__v1__token_logprob__init
+                     (Swiftlet__Bulk__V1__TokenLogprob         *message)
+{
+  static const Swiftlet__Bulk__V1__TokenLogprob init_value = SWIFTLET__BULK__V1__TOKEN_LOGPROB__INIT;
+  *message = init_value;
+}
+size_t swiftlet__bulk__v1__token_logprob__get_packed_size
+                     (const Swiftlet__Bulk__V1__TokenLogprob *message)
+{
+  assert(message->base.descriptor == &swiftlet__bulk__v1__token_logprob__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__bulk__v1__token_logprob__pack
+                     (const Swiftlet__Bulk__V1__TokenLogprob *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__bulk__v1__token_logprob__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__bulk__v1__token_logprob__pack_to_buffer
+                     (const Swiftlet__Bulk__V1__TokenLogprob *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__bulk__v1__token_logprob__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Bulk__V1__TokenLogprob *
+       swiftlet__bulk__v1__token_logprob__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Bulk__V1__TokenLogprob *)
+     protobuf_c_message_unpack (&swiftlet__bulk__v1__token_logprob__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__bulk__v1__token_logprob__free_unpacked
+                     (Swiftlet__Bulk__V1__TokenLogprob *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__bulk__v1__token_logprob__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__bulk__v1__stage_token__init
                      (Swiftlet__Bulk__V1__StageToken         *message)
 {
@@ -681,7 +726,7 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__chunk_refused__descriptor =
   (ProtobufCMessageInit) swiftlet__bulk__v1__chunk_refused__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__bulk__v1__session_opening__field_descriptors[6] =
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__session_opening__field_descriptors[8] =
 {
   {
     "model",
@@ -755,12 +800,38 @@ static const ProtobufCFieldDescriptor swiftlet__bulk__v1__session_opening__field
     0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "regex",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__SessionOpening, regex),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "logprob_count",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__SessionOpening, logprob_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__bulk__v1__session_opening__field_indices_by_name[] = {
   3,   /* field[3] = capacity */
+  7,   /* field[7] = logprob_count */
   4,   /* field[4] = max_tokens */
   0,   /* field[0] = model */
   5,   /* field[5] = prompt */
+  6,   /* field[6] = regex */
   1,   /* field[1] = sampling */
   2,   /* field[2] = schema */
 };
@@ -768,7 +839,7 @@ static const ProtobufCIntRange swiftlet__bulk__v1__session_opening__number_range
 {
   { 1, 0 },
   { 6, 4 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor swiftlet__bulk__v1__session_opening__descriptor =
 {
@@ -778,7 +849,7 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__session_opening__descriptor
   "Swiftlet__Bulk__V1__SessionOpening",
   "swiftlet.bulk.v1",
   sizeof(Swiftlet__Bulk__V1__SessionOpening),
-  6,
+  8,
   swiftlet__bulk__v1__session_opening__field_descriptors,
   swiftlet__bulk__v1__session_opening__field_indices_by_name,
   2,  swiftlet__bulk__v1__session_opening__number_ranges,
@@ -1069,7 +1140,58 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_input__descriptor =
   (ProtobufCMessageInit) swiftlet__bulk__v1__stage_input__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_token__field_descriptors[7] =
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__token_logprob__field_descriptors[2] =
+{
+  {
+    "token",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__TokenLogprob, token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__TokenLogprob, value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__bulk__v1__token_logprob__field_indices_by_name[] = {
+  0,   /* field[0] = token */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange swiftlet__bulk__v1__token_logprob__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor swiftlet__bulk__v1__token_logprob__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.bulk.v1.TokenLogprob",
+  "TokenLogprob",
+  "Swiftlet__Bulk__V1__TokenLogprob",
+  "swiftlet.bulk.v1",
+  sizeof(Swiftlet__Bulk__V1__TokenLogprob),
+  2,
+  swiftlet__bulk__v1__token_logprob__field_descriptors,
+  swiftlet__bulk__v1__token_logprob__field_indices_by_name,
+  1,  swiftlet__bulk__v1__token_logprob__number_ranges,
+  (ProtobufCMessageInit) swiftlet__bulk__v1__token_logprob__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_token__field_descriptors[8] =
 {
   {
     "session",
@@ -1155,12 +1277,25 @@ static const ProtobufCFieldDescriptor swiftlet__bulk__v1__stage_token__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "logprobs",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Bulk__V1__StageToken, n_logprobs),
+    offsetof(Swiftlet__Bulk__V1__StageToken, logprobs),
+    &swiftlet__bulk__v1__token_logprob__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__bulk__v1__stage_token__field_indices_by_name[] = {
   5,   /* field[5] = closing */
   4,   /* field[4] = complete */
   1,   /* field[1] = epoch */
   6,   /* field[6] = fingerprint */
+  7,   /* field[7] = logprobs */
   2,   /* field[2] = position */
   0,   /* field[0] = session */
   3,   /* field[3] = token */
@@ -1168,7 +1303,7 @@ static const unsigned swiftlet__bulk__v1__stage_token__field_indices_by_name[] =
 static const ProtobufCIntRange swiftlet__bulk__v1__stage_token__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_token__descriptor =
 {
@@ -1178,7 +1313,7 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_token__descriptor =
   "Swiftlet__Bulk__V1__StageToken",
   "swiftlet.bulk.v1",
   sizeof(Swiftlet__Bulk__V1__StageToken),
-  7,
+  8,
   swiftlet__bulk__v1__stage_token__field_descriptors,
   swiftlet__bulk__v1__stage_token__field_indices_by_name,
   1,  swiftlet__bulk__v1__stage_token__number_ranges,

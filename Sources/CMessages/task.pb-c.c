@@ -142,6 +142,51 @@ void   swiftlet__task__v1__program_work__free_unpacked
   assert(message->base.descriptor == &swiftlet__task__v1__program_work__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__task__v1__logit_bias__init
+                     (Swiftlet__Task__V1__LogitBias         *message)
+{
+  static const Swiftlet__Task__V1__LogitBias init_value = SWIFTLET__TASK__V1__LOGIT_BIAS__INIT;
+  *message = init_value;
+}
+size_t swiftlet__task__v1__logit_bias__get_packed_size
+                     (const Swiftlet__Task__V1__LogitBias *message)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__logit_bias__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__task__v1__logit_bias__pack
+                     (const Swiftlet__Task__V1__LogitBias *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__logit_bias__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__task__v1__logit_bias__pack_to_buffer
+                     (const Swiftlet__Task__V1__LogitBias *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__logit_bias__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Task__V1__LogitBias *
+       swiftlet__task__v1__logit_bias__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Task__V1__LogitBias *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__logit_bias__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__task__v1__logit_bias__free_unpacked
+                     (Swiftlet__Task__V1__LogitBias *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__task__v1__logit_bias__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__task__v1__sampling__init
                      (Swiftlet__Task__V1__Sampling         *message)
 {
@@ -926,7 +971,58 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__program_work__descriptor =
   (ProtobufCMessageInit) swiftlet__task__v1__program_work__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__task__v1__sampling__field_descriptors[5] =
+static const ProtobufCFieldDescriptor swiftlet__task__v1__logit_bias__field_descriptors[2] =
+{
+  {
+    "token",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__LogitBias, token),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "value",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__LogitBias, value),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__task__v1__logit_bias__field_indices_by_name[] = {
+  0,   /* field[0] = token */
+  1,   /* field[1] = value */
+};
+static const ProtobufCIntRange swiftlet__task__v1__logit_bias__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor swiftlet__task__v1__logit_bias__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.task.v1.LogitBias",
+  "LogitBias",
+  "Swiftlet__Task__V1__LogitBias",
+  "swiftlet.task.v1",
+  sizeof(Swiftlet__Task__V1__LogitBias),
+  2,
+  swiftlet__task__v1__logit_bias__field_descriptors,
+  swiftlet__task__v1__logit_bias__field_indices_by_name,
+  1,  swiftlet__task__v1__logit_bias__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__logit_bias__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__task__v1__sampling__field_descriptors[10] =
 {
   {
     "temperature",
@@ -988,9 +1084,74 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__sampling__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "repetition_penalty",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__Sampling, repetition_penalty),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "repetition_window",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__Sampling, repetition_window),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "presence_penalty",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__Sampling, presence_penalty),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "frequency_penalty",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_DOUBLE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__Sampling, frequency_penalty),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "logit_bias",
+    10,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Task__V1__Sampling, n_logit_bias),
+    offsetof(Swiftlet__Task__V1__Sampling, logit_bias),
+    &swiftlet__task__v1__logit_bias__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__task__v1__sampling__field_indices_by_name[] = {
+  8,   /* field[8] = frequency_penalty */
+  9,   /* field[9] = logit_bias */
   3,   /* field[3] = min_p */
+  7,   /* field[7] = presence_penalty */
+  5,   /* field[5] = repetition_penalty */
+  6,   /* field[6] = repetition_window */
   4,   /* field[4] = seed */
   0,   /* field[0] = temperature */
   2,   /* field[2] = top_k */
@@ -999,7 +1160,7 @@ static const unsigned swiftlet__task__v1__sampling__field_indices_by_name[] = {
 static const ProtobufCIntRange swiftlet__task__v1__sampling__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor swiftlet__task__v1__sampling__descriptor =
 {
@@ -1009,7 +1170,7 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__sampling__descriptor =
   "Swiftlet__Task__V1__Sampling",
   "swiftlet.task.v1",
   sizeof(Swiftlet__Task__V1__Sampling),
-  5,
+  10,
   swiftlet__task__v1__sampling__field_descriptors,
   swiftlet__task__v1__sampling__field_indices_by_name,
   1,  swiftlet__task__v1__sampling__number_ranges,
@@ -1067,7 +1228,7 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__chat_message__descriptor =
   (ProtobufCMessageInit) swiftlet__task__v1__chat_message__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__task__v1__generation_work__field_descriptors[6] =
+static const ProtobufCFieldDescriptor swiftlet__task__v1__generation_work__field_descriptors[7] =
 {
   {
     "model",
@@ -1141,19 +1302,32 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__generation_work__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "regex",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__GenerationWork, regex),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__task__v1__generation_work__field_indices_by_name[] = {
   3,   /* field[3] = max_tokens */
   2,   /* field[2] = messages */
   0,   /* field[0] = model */
   1,   /* field[1] = prompt */
+  6,   /* field[6] = regex */
   4,   /* field[4] = sampling */
   5,   /* field[5] = schema */
 };
 static const ProtobufCIntRange swiftlet__task__v1__generation_work__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor swiftlet__task__v1__generation_work__descriptor =
 {
@@ -1163,7 +1337,7 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__generation_work__descriptor
   "Swiftlet__Task__V1__GenerationWork",
   "swiftlet.task.v1",
   sizeof(Swiftlet__Task__V1__GenerationWork),
-  6,
+  7,
   swiftlet__task__v1__generation_work__field_descriptors,
   swiftlet__task__v1__generation_work__field_indices_by_name,
   1,  swiftlet__task__v1__generation_work__number_ranges,

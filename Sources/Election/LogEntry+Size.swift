@@ -40,7 +40,9 @@ extension LogEntry {
             }
             return count
         case .generation(let work):
-            var count = work.prompt.utf8.count + work.schema.utf8.count
+            var count =
+                work.prompt.utf8.count + work.schema.utf8.count + work.regex.utf8.count
+                + work.sampling.logitBias.count * 16
             for message in work.messages {
                 count += message.role.utf8.count + message.content.utf8.count + 8
             }

@@ -2,50 +2,90 @@ import Basics
 
 /// Writes a schema's instructions from its end to its beginning.
 ///
-/// Each part is told where to go on, so that nothing is patched but the jump back of a loop,
-/// and the cost of an instruction is known when it is written.
+/// Each part is told where to go on, so that nothing is patched but the jump back of a loop.
+/// What references lead to becomes a procedure, written once.
 struct GrammarCompiler {
     private(set) var instructions: [Grammar.Instruction] = []
+    private(set) var lexers: [GrammarLexer] = []
+    /// By procedure, once it is written.
+    private(set) var procedures: [Place] = []
     private(set) var costs: [Int] = []
 
     typealias Place = Grammar.Place
 
-    mutating func emit(
-        _ instruction: Grammar.Instruction,
-        cost: Int
-    ) throws(SchemaError) -> Place {
+    /// Of what has no end.
+    static let infinite = 1 << 40
+
+    private let definitions: [Schema]
+    private var budget: GrammarBudget
+    /// By procedure: what it is to match.
+    private var bodies: [Schema] = []
+    // Looked up only, never iterated.
+    private var bodyNumbers: [Schema: Int32] = [:]
+    private var lexerNumbers: [LexerKey: Int32] = [:]
+    private var languages: [RegularExpression: TextLanguage] = [:]
+
+    private struct LexerKey: Hashable {
+        let language: TextLanguage
+        let spelling: GrammarLexer.Spelling
+    }
+
+    init(_ definitions: [Schema], _ budget: GrammarBudget) {
+        self.definitions = definitions
+        self.budget = budget
+    }
+
+    mutating func emit(_ instruction: Grammar.Instruction) throws(SchemaError) -> Place {
         guard instructions.count < Grammar.instructionCountMax else {
-            throw .tooLarge(what: .instructions, limit: Grammar.instructionCountMax)
-        }
-        guard cost <= Grammar.shortestByteCountMax else {
-            throw .tooLarge(what: .shortestDocument, limit: Grammar.shortestByteCountMax)
+            throw .tooLarge(what: "grammar instructions", limit: Grammar.instructionCountMax)
         }
         instructions.append(instruction)
-        costs.append(cost)
         return Place(instructions.count - 1)
     }
 
-    private func cost(_ place: Place) -> Int { costs[Int(place)] }
+    mutating func patch(_ place: Place, _ instruction: Grammar.Instruction) {
+        instructions[Int(place)] = instruction
+    }
+
+    mutating func withBudget<Value>(
+        _ body: (inout GrammarBudget) throws(GrammarBudget.Exceeded) -> Value
+    ) throws(SchemaError) -> Value {
+        do {
+            return try body(&budget)
+        } catch {
+            throw SchemaError(error)
+        }
+    }
 
     // MARK: Schemas
 
     mutating func compile(_ schema: Schema, next: Place) throws(SchemaError) -> Place {
         switch schema {
+        case .any: return try call(.any, next: next)
+        case .reference(let number): return try call(definitions[number], next: next)
         case .null: return try text("null", next: next)
-        case .boolean:
-            return try choice([try text("true", next: next), try text("false", next: next)])
-        case .integer: return try signed(whole(next: next))
-        case .number: return try number(next: next)
-        case .string(let least, let most):
-            let bounds = try bounds(least, most)
-            let inside = try emit(
-                .string(least: bounds.least, most: bounds.most, next: next),
-                cost: least + 1 + cost(next)
-            )
+        case .boolean: return try anyText(["true", "false"].map { Array($0.utf8) }, next: next)
+        case .integer(let bounds):
+            return try lexer(bounds.integers() ?? .nothing, .plain, next: next)
+        case .number(let bounds): return try number(bounds, next: next)
+        case .string(let bounds):
+            let inside: Place
+            if let language = bounds.language {
+                inside = try lexer(language, .quoted, next: next)
+            } else {
+                inside = try emit(
+                    .string(
+                        least: Int32(clamping: bounds.lengthMin),
+                        // A bound that no context reaches is none.
+                        most: bounds.lengthMax.flatMap { Int32(exactly: $0) }
+                            ?? Grammar.unbounded,
+                        next: next
+                    )
+                )
+            }
             return try byte("\"", next: inside)
-        case .array(let items, let least, let most):
-            return try array(of: items, least: least, most: most, next: next)
-        case .object(let properties, _): return try object(properties, next: next)
+        case .array(let items): return try array(items, next: next)
+        case .object(let members): return try object(members, next: next)
         case .literals(let literals):
             return try anyText(literals.map { Array($0.text.utf8) }, next: next)
         case .anyOf(let branches):
@@ -55,39 +95,81 @@ struct GrammarCompiler {
         }
     }
 
-    private func bounds(
-        _ least: Int,
-        _ most: Int?
-    ) throws(SchemaError) -> (least: Int32, most: Int32) {
-        guard least <= Grammar.shortestByteCountMax else {
-            throw .tooLarge(what: .shortestDocument, limit: Grammar.shortestByteCountMax)
+    // MARK: Procedures
+
+    private mutating func call(_ body: Schema, next: Place) throws(SchemaError) -> Place {
+        let number = bodyNumbers[body] ?? Int32(bodies.count)
+        if bodyNumbers.updateValue(number, forKey: body) == nil { bodies.append(body) }
+        return try emit(.call(number, next: next))
+    }
+
+    /// Writes the procedures that are called, by others too.
+    mutating func compileProcedures() throws(SchemaError) {
+        while procedures.count < bodies.count {
+            let body = bodies[procedures.count]
+            let end = try emit(.end)
+            procedures.append(
+                body == .any ? try anything(next: end) : try compile(body, next: end)
+            )
         }
-        // A bound that no context reaches is none.
-        return (Int32(least), most.flatMap { Int32(exactly: $0) } ?? Grammar.unbounded)
+    }
+
+    /// Any JSON value.
+    private mutating func anything(next: Place) throws(SchemaError) -> Place {
+        let kinds: [Schema] = [
+            .string(.init()), .number(.init()), .object(.init(additional: .schema(.any))),
+            .array(.init()), .boolean, .null,
+        ]
+        return try compile(.anyOf(kinds), next: next)
     }
 
     // MARK: Texts
 
-    private mutating func byte(_ character: Unicode.Scalar, next: Place) throws(SchemaError)
-        -> Place
-    {
-        try emit(.byte(UInt8(ascii: character), next: next), cost: 1 + cost(next))
+    mutating func byte(_ character: Unicode.Scalar, next: Place) throws(SchemaError) -> Place {
+        try emit(.byte(UInt8(ascii: character), next: next))
     }
 
-    private mutating func text(_ text: String, next: Place) throws(SchemaError) -> Place {
+    mutating func text(_ text: String, next: Place) throws(SchemaError) -> Place {
         var place = next
-        for byte in text.utf8.reversed() {
-            place = try emit(.byte(byte, next: place), cost: 1 + cost(place))
-        }
+        for byte in text.utf8.reversed() { place = try emit(.byte(byte, next: place)) }
         return place
     }
 
-    private mutating func choice(_ places: [Place]) throws(SchemaError) -> Place {
-        guard 1 < places.count else { return places[0] }
-        return try emit(
-            .choice(places),
-            cost: places.reduce(Int.max) { min($0, cost($1)) }
-        )
+    mutating func choice(_ places: [Place]) throws(SchemaError) -> Place {
+        guard places.count != 1 else { return places[0] }
+        return try emit(.choice(places))
+    }
+
+    mutating func lexer(
+        _ language: TextLanguage,
+        _ spelling: GrammarLexer.Spelling,
+        next: Place
+    ) throws(SchemaError) -> Place {
+        guard !language.isEmpty else { return try choice([]) }
+        let key = LexerKey(language: language, spelling: spelling)
+        if let number = lexerNumbers[key] { return try emit(.lexer(number, next: next)) }
+        let number = Int32(lexers.count)
+        let lexer = try withBudget { budget throws(GrammarBudget.Exceeded) in
+            try GrammarLexer(language, spelling, &budget)
+        }
+        lexers.append(lexer)
+        lexerNumbers[key] = number
+        return try emit(.lexer(number, next: next))
+    }
+
+    private mutating func lexer(
+        _ pattern: RegularExpression,
+        _ spelling: GrammarLexer.Spelling,
+        next: Place
+    ) throws(SchemaError) -> Place {
+        if let language = languages[pattern] {
+            return try lexer(language, spelling, next: next)
+        }
+        let language = try withBudget { budget throws(GrammarBudget.Exceeded) in
+            try TextLanguage(pattern, &budget)
+        }
+        languages[pattern] = language
+        return try lexer(language, spelling, next: next)
     }
 
     /// One of several texts, as a tree: 500 values of an enum need not be 500 threads.
@@ -121,104 +203,101 @@ struct GrammarCompiler {
         while depth < path.count {
             let target = try choice(open.removeLast())
             let byte = path.removeLast()
-            open[path.count].append(
-                try emit(.byte(byte, next: target), cost: 1 + cost(target))
-            )
+            open[path.count].append(try emit(.byte(byte, next: target)))
         }
     }
 
     // MARK: Numbers
 
-    private mutating func run(
-        _ set: String,
-        _ range: ClosedRange<Int32>,
-        next: Place
-    ) throws(SchemaError) -> Place {
-        try emit(
-            .run(.init(set), least: range.lowerBound, most: range.upperBound, next: next),
-            cost: Int(range.lowerBound) + cost(next)
-        )
-    }
-
-    private mutating func set(_ set: String, next: Place) throws(SchemaError) -> Place {
-        try emit(.set(.init(set), next: next), cost: 1 + cost(next))
-    }
-
-    private mutating func signed(_ digits: Place) throws(SchemaError) -> Place {
-        try choice([digits, try byte("-", next: digits)])
-    }
-
-    /// 0, or up to 18 digits: the most that 64 bits always hold.
-    private mutating func whole(next: Place) throws(SchemaError) -> Place {
-        let more = try run("0123456789", 0...17, next: next)
-        return try choice([
-            try byte("0", next: next), try set("123456789", next: more),
+    /// Without bounds an exponent may stand; with them none, so that digits can be compared.
+    private static let free: RegularExpression = {
+        let whole = RegularExpression.choice([
+            .text("0"),
+            .sequence([
+                .set(ScalarSet([0x31...0x39])), .repeated(.digit, least: 0, most: 17),
+            ]),
         ])
-    }
+        let fraction = RegularExpression.sequence([
+            .text("."), .repeated(.digit, least: 1, most: 17),
+        ])
+        let exponent = RegularExpression.sequence([
+            .set(ScalarSet("eE")), .optional(.set(ScalarSet("+-"))),
+            .repeated(.digit, least: 1, most: 2),
+        ])
+        return .sequence([
+            .optional(.text("-")), whole, .optional(fraction), .optional(exponent),
+        ])
+    }()
 
-    private mutating func number(next: Place) throws(SchemaError) -> Place {
-        let digits = try run("0123456789", 1...2, next: next)
-        let sign = try choice([digits, try set("+-", next: digits)])
-        let exponent = try choice([next, try set("Ee", next: sign)])
-        let decimals = try run("0123456789", 1...17, next: exponent)
-        let fraction = try choice([exponent, try byte(".", next: decimals)])
-        return try signed(try whole(next: fraction))
-    }
-
-    // MARK: Arrays
-
-    private mutating func array(
-        of items: Schema,
-        least: Int,
-        most: Int?,
+    private mutating func number(
+        _ bounds: NumberBounds,
         next: Place
     ) throws(SchemaError) -> Place {
-        let close = try byte("]", next: next)
-        if most == 0 { return try byte("[", next: close) }
-        let first: Place
-        if most == nil, least <= 1 {
-            // No counter: after an item comes the end, or a comma and another.
-            let after = try emit(.choice([]), cost: cost(close))
-            first = try compile(items, next: after)
-            let again = try byte(",", next: first)
-            instructions[Int(after)] = .choice([close, again])
-        } else {
-            let bounds = try bounds(least, most)
-            let after = try emit(.accept, cost: 0)
-            let item = try compile(items, next: after)
-            let again = try byte(",", next: item)
-            instructions[Int(after)] = .count(
-                least: bounds.least,
-                most: bounds.most,
-                again: again,
-                done: close
-            )
-            first = try emit(
-                .enter(next: item),
-                cost: cost(item) + max(0, least - 1) * cost(again) + cost(close)
-            )
+        guard !bounds.isEmpty else { return try lexer(Self.free, .plain, next: next) }
+        var places: [Place] = []
+        for isNegative in [false, true] {
+            let language = try withBudget { budget throws(GrammarBudget.Exceeded) in
+                try bounds.decimals(isNegative: isNegative, &budget)
+            }
+            guard !language.isEmpty else { continue }
+            let digits = try lexer(language, .plain, next: next)
+            places.append(isNegative ? try byte("-", next: digits) : digits)
         }
-        return try byte("[", next: least == 0 ? try choice([close, first]) : first)
+        return try choice(places)
     }
 
-    // MARK: Objects
+    // MARK: Costs
 
-    /// From the last property to the first, two entries for each: one where it would be the
-    /// first that is written, and one where a comma comes before.
-    private mutating func object(
-        _ properties: [Schema.Property],
-        next: Place
-    ) throws(SchemaError) -> Place {
-        let close = try byte("}", next: next)
-        var asFirst = close
-        var asNext = close
-        for property in properties.reversed() {
-            let value = try compile(property.schema, next: asNext)
-            let name = try text(JSON.string(property.name).text + ":", next: value)
-            let comma = try byte(",", next: name)
-            asFirst = property.isRequired ? name : try choice([name, asFirst])
-            asNext = property.isRequired ? comma : try choice([comma, asNext])
+    /// Works out the costs: the least solution, since every way adds up.
+    ///
+    /// Instructions are written from the end on, so that one pass finds most of them; each
+    /// further pass serves procedures that are called before they are written.
+    mutating func measure() throws(SchemaError) {
+        costs = Array(repeating: Self.infinite, count: instructions.count)
+        let count = instructions.count
+        var hasChanged = true
+        while hasChanged {
+            hasChanged = false
+            try withBudget { budget throws(GrammarBudget.Exceeded) in
+                try budget.spend(steps: count)
+            }
+            for index in instructions.indices {
+                let cost = min(cost(of: instructions[index]), Self.infinite)
+                guard cost < costs[index] else { continue }
+                costs[index] = cost
+                hasChanged = true
+            }
         }
-        return try byte("{", next: asFirst)
+        // Ways without an end are no choice.
+        for index in instructions.indices {
+            guard case .choice(let places) = instructions[index] else { continue }
+            instructions[index] = .choice(places.filter { costs[Int($0)] < Self.infinite })
+        }
+    }
+
+    private func cost(of instruction: Grammar.Instruction) -> Int {
+        switch instruction {
+        case .accept, .end, .count: 0
+        case .byte(_, let next): 1 + costs[Int(next)]
+        case .string(let least, _, let next): Int(least) + 1 + costs[Int(next)]
+        case .lexer(let number, let next):
+            Int(lexers[Int(number)].distances[0]) + costs[Int(next)]
+        case .choice(let places):
+            places.reduce(Self.infinite) { min($0, costs[Int($1)]) }
+        case .enter(let next, let counter): costs[Int(next)] + cost(ofCounter: counter)
+        case .call(let number, let next):
+            costs[Int(procedures[Int(number)])] + costs[Int(next)]
+        }
+    }
+
+    /// From a counter of 0 to the end of the array.
+    private func cost(ofCounter place: Place) -> Int {
+        guard case .count(let least, _, let again, let done) = instructions[Int(place)] else {
+            preconditionFailure("a counter is entered that is none")
+        }
+        let more = max(0, Int(least) - 1)
+        guard 0 < more else { return costs[Int(done)] }
+        let once = costs[Int(again)]
+        return once < Self.infinite ? more * once + costs[Int(done)] : Self.infinite
     }
 }

@@ -12,7 +12,7 @@ struct GrammarAutomaton: Sendable {
     ///
     /// Nested ambiguous `anyOf`s multiply them; the ones past the limit are given up, which
     /// leaves fewer documents but valid ones.
-    private static let threadCountMax = 1_024
+    private static let threadCountMax = 128
 
     let grammar: Grammar
     private(set) var frames = GrammarFrames()
@@ -22,6 +22,10 @@ struct GrammarAutomaton: Sendable {
     /// The state after byte b in state s is at 256 s + b.
     private var transitions: [Int32] = []
     private(set) var accepting: [Bool] = []
+    /// By state: the only byte that can come, −1 where there are several or it may end.
+    private var onlyBytes: [Int16] = []
+    /// Grows when stacks are numbered anew.
+    private(set) var generation = 0
 
     init(_ grammar: Grammar) { self.grammar = grammar }
 
@@ -33,15 +37,46 @@ struct GrammarAutomaton: Sendable {
 
     /// Forgets all but one state when there are too many; returns that state's new number.
     ///
-    /// Not during a walk: it renumbers. The counters' stacks stay, they are few.
+    /// Not during a walk: it renumbers states, and the stacks with them.
     mutating func trim(keeping state: Int32) -> Int32 {
         guard Self.stateCountMax < states.count else { return state }
-        let threads = states[Int(state)]
+        let old = frames
+        frames = GrammarFrames()
+        generation &+= 1
+        let threads = states[Int(state)].map { thread in
+            var thread = thread
+            thread.frame = copy(thread.frame, of: old)
+            return thread
+        }
         states.removeAll()
         numbers.removeAll()
         transitions.removeAll()
         accepting.removeAll()
+        onlyBytes.removeAll()
         return number(threads)
+    }
+
+    /// The same stack, in the tree of now.
+    private mutating func copy(_ frame: Int32, of old: GrammarFrames) -> Int32 {
+        var path: [GrammarFrames.Frame] = []
+        var number = frame
+        while number != GrammarFrames.none {
+            path.append(old[number])
+            number = old[number].parent
+        }
+        return path.reversed().reduce(GrammarFrames.none) {
+            frames.push($1.place, $1.value, on: $0, grammar)
+        }
+    }
+
+    /// The state of some threads of another one.
+    mutating func state(of threads: [GrammarThread]) -> Int32 { number(threads) }
+
+    /// The state behind a place, as a thread with that stack reaches it.
+    mutating func state(at place: Grammar.Place, frame: Int32) -> Int32 {
+        var closure = Closure()
+        expand(GrammarThread(place: place, frame: frame), in: &closure)
+        return number(closure.threads)
     }
 
     @inline(__always)
@@ -70,7 +105,30 @@ struct GrammarAutomaton: Sendable {
                 if case .accept = grammar.instructions[Int(thread.place)] { true } else { false }
             }
         )
+        onlyBytes.append(onlyByte(of: threads))
         return number
+    }
+
+    /// The byte that must come in a state; nil where there is a choice, or the end may come.
+    func forcedByte(_ state: Int32) -> UInt8? { UInt8(exactly: onlyBytes[Int(state)]) }
+
+    private func onlyByte(of threads: [GrammarThread]) -> Int16 {
+        var only: Int16 = -1
+        for thread in threads {
+            let byte: Int16
+            switch grammar.instructions[Int(thread.place)] {
+            case .byte(let value, _): byte = Int16(value)
+            case .lexer(let number, _):
+                let lexer = grammar.lexers[Int(number)]
+                byte = lexer.onlyBytes[Int(thread.count)]
+            case .string(_, let most, _) where thread.part == .ready && thread.count == most:
+                byte = Int16(UInt8(ascii: "\""))
+            default: return -1
+            }
+            guard 0 <= byte, only == -1 || only == byte else { return -1 }
+            only = byte
+        }
+        return only
     }
 
     // MARK: Threads
@@ -91,12 +149,9 @@ struct GrammarAutomaton: Sendable {
         case .byte(let wanted, let next):
             guard byte == wanted else { return }
             after.place = next
-        case .set(let set, let next):
-            guard set.contains(byte) else { return }
-            after.place = next
-        case .run(let set, _, let most, _):
-            guard thread.count < most, set.contains(byte) else { return }
-            after.count += 1
+        case .lexer(let number, _):
+            after.count = grammar.lexers[Int(number)].next(thread.count, byte)
+            guard after.count != GrammarLexer.dead else { return }
         case .string(let least, let most, let next):
             if thread.part == .ready, byte == UInt8(ascii: "\"") {
                 guard least <= thread.count else { return }
@@ -111,7 +166,7 @@ struct GrammarAutomaton: Sendable {
                 let isCounted = most != Grammar.unbounded || thread.count < least
                 if part == .ready, isCounted { after.count += 1 }
             }
-        case .accept, .choice, .enter, .count: return
+        case .accept, .choice, .enter, .count, .call, .end: return
         }
         expand(after, in: &closure)
     }
@@ -123,31 +178,50 @@ struct GrammarAutomaton: Sendable {
             guard closure.threads.count < Self.threadCountMax,
                 closure.seen.insert(thread).inserted
             else { continue }
-            switch grammar.instructions[Int(thread.place)] {
-            case .accept, .byte, .set, .string: closure.threads.append(thread)
-            case .run(_, let least, let most, let next):
-                if thread.count < most { closure.threads.append(thread) }
-                guard least <= thread.count else { continue }
-                closure.open.append(GrammarThread(place: next, frame: thread.frame))
-            case .choice(let places):
-                for place in places.reversed() {
-                    closure.open.append(GrammarThread(place: place, frame: thread.frame))
-                }
-            case .enter(let next):
-                let frame = frames.push(0, on: thread.frame)
-                closure.open.append(GrammarThread(place: next, frame: frame))
-            case .count(let least, let most, let again, let done):
-                let top = frames[thread.frame]
-                let value = top.value + 1
-                if value < most {
-                    let kept = most == Grammar.unbounded ? min(value, least) : value
-                    let frame = frames.push(kept, on: top.parent)
-                    closure.open.append(GrammarThread(place: again, frame: frame))
-                }
-                if least <= value {
-                    closure.open.append(GrammarThread(place: done, frame: top.parent))
-                }
-            }
+            follow(thread, in: &closure)
         }
     }
+
+    private mutating func follow(_ thread: GrammarThread, in closure: inout Closure) {
+        switch grammar.instructions[Int(thread.place)] {
+        case .accept, .byte, .string: closure.threads.append(thread)
+        case .lexer(let number, let next):
+            let lexer = grammar.lexers[Int(number)]
+            if !lexer.isFinal[Int(thread.count)] { closure.threads.append(thread) }
+            guard lexer.accepting[Int(thread.count)] else { return }
+            closure.open.append(GrammarThread(place: next, frame: thread.frame))
+        case .choice(let places):
+            if isDeep(thread.frame), !places.isEmpty {
+                let place = cheapest(of: places)
+                return closure.open.append(GrammarThread(place: place, frame: thread.frame))
+            }
+            for place in places.reversed() {
+                closure.open.append(GrammarThread(place: place, frame: thread.frame))
+            }
+        case .enter(let next, let counter):
+            let frame = frames.push(counter, 0, on: thread.frame, grammar)
+            closure.open.append(GrammarThread(place: next, frame: frame))
+        case .count(let least, let most, let again, let done):
+            let top = frames[thread.frame]
+            let value = top.value + 1
+            let mayEnd = least <= value
+            if value < most, !(mayEnd && isDeep(thread.frame)) {
+                let kept = most == Grammar.unbounded ? min(value, least) : value
+                let frame = frames.push(thread.place, kept, on: top.parent, grammar)
+                closure.open.append(GrammarThread(place: again, frame: frame))
+            }
+            if mayEnd { closure.open.append(GrammarThread(place: done, frame: top.parent)) }
+        case .call(let number, let next):
+            let frame = frames.push(next, GrammarFrames.isReturn, on: thread.frame, grammar)
+            closure.open.append(
+                GrammarThread(place: grammar.procedures[Int(number)], frame: frame)
+            )
+        case .end:
+            let top = frames[thread.frame]
+            closure.open.append(GrammarThread(place: top.place, frame: top.parent))
+        }
+    }
+
+    /// So deep in references that only the shortest way is left.
+    private func isDeep(_ frame: Int32) -> Bool { Grammar.depthMax <= frames.depth(of: frame) }
 }

@@ -12,25 +12,12 @@ package import Basics
 ///
 /// A value: a copy is a second generation from the same point. Masks are kept by state, and a
 /// copy shares those that were found before it; so keep one state per schema and `restart` or
-/// copy it, and the second call of a tool costs next to nothing.
+/// copy it, and the second call of a tool costs next to nothing. While two copies live, the
+/// first change of one copies what was learnt: move a state rather than copy it per token.
 package struct GrammarState: Sendable {
-    /// A state as far as a token of limited length can tell it from others: what is missing
-    /// to a string's bounds counts only up to that length.
-    private struct MaskKey: Hashable {
-        let thread: GrammarThread
-        let missing: Int32
-        let room: Int32
-    }
-
-    /// 512 masks of 49,152 tokens are 3 MiB.
-    private static let maskCountMax = 512
-
     private var automaton: GrammarAutomaton
     private var current: Int32
-    // Looked up only, never iterated.
-    private var masks: [[MaskKey]: TokenMask] = [:]
-    /// Whose masks they are.
-    private var vocabularyFingerprint: UInt64 = 0
+    private var masks = GrammarMasks()
 
     /// Whether an end-of-generation token was taken.
     package private(set) var isEnded = false
@@ -38,6 +25,11 @@ package struct GrammarState: Sendable {
     /// Starts a document that must be valid under a JSON schema.
     package init(schema: JSON) throws(SchemaError) {
         self.init(try Grammar(schema: schema))
+    }
+
+    /// Starts a text that must match a regular expression as a whole.
+    package init(regex: String) throws(RegularExpressionError) {
+        self.init(try Grammar(regex: regex))
     }
 
     package init(_ grammar: Grammar) {
@@ -58,64 +50,41 @@ package struct GrammarState: Sendable {
 
     /// The tokens that may come next.
     ///
-    /// End-of-generation tokens are among them exactly where the document is complete. Empty
-    /// after the end, and where the vocabulary has no token for a byte that must come.
+    /// Where the text is forced these are the longest token that it spells and those that
+    /// reach beyond it; everywhere else all tokens that the grammar takes. End-of-generation
+    /// tokens are among them exactly where the document is complete. Empty after the end, and
+    /// where the vocabulary has no token for a byte that must come.
     package mutating func mask(over vocabulary: TokenVocabulary) -> TokenMask {
         guard !isEnded else { return TokenMask(tokenCount: vocabulary.tokenCount) }
-        if vocabularyFingerprint != vocabulary.fingerprint {
-            masks.removeAll()
-            vocabularyFingerprint = vocabulary.fingerprint
-        }
         current = automaton.trim(keeping: current)
-        let key = maskKey(lengthMax: Int32(clamping: vocabulary.trie.depthMax))
-        if let mask = masks[key] { return mask }
-        let mask = walk(vocabulary)
-        if masks.count == Self.maskCountMax { masks.removeAll() }
-        masks[key] = mask
-        return mask
-    }
-
-    private func maskKey(lengthMax: Int32) -> [MaskKey] {
-        automaton.states[Int(current)].map { thread in
-            guard
-                case .string(let least, let most, _) =
-                    automaton.grammar.instructions[Int(thread.place)]
-            else { return MaskKey(thread: thread, missing: 0, room: 0) }
-            var uncounted = thread
-            uncounted.count = 0
-            // One above the longest token: no token reaches it.
-            return MaskKey(
-                thread: uncounted,
-                missing: min(max(0, least - thread.count), lengthMax + 1),
-                room: min(most - thread.count, lengthMax + 1)
-            )
-        }
-    }
-
-    /// One pass over the token tree, past every subtree that begins with a forbidden byte.
-    private mutating func walk(_ vocabulary: TokenVocabulary) -> TokenMask {
-        var mask = TokenMask(tokenCount: vocabulary.tokenCount)
-        let trie = vocabulary.trie
-        // By depth: the state after so many bytes of the path.
-        var path = [Int32](repeating: current, count: trie.depthMax + 1)
-        var node = 0
-        while node < trie.nodeCount {
-            let depth = Int(trie.depths[node])
-            let state = automaton.next(path[depth - 1], trie.bytes[node])
-            guard state != GrammarAutomaton.dead else {
-                node = Int(trie.ends[node])
-                continue
-            }
-            path[depth] = state
-            for index in Int(trie.tokenStarts[node])..<Int(trie.tokenStarts[node + 1]) {
-                mask.allow(trie.tokens[index])
-            }
-            node += 1
-        }
+        var mask = masks.mask(of: current, in: &automaton, over: vocabulary)
         if isComplete {
             for token in vocabulary.endOfGeneration { mask.allow(token) }
         }
         return mask
+    }
+
+    /// The tokens that must come next, one after the other, since each is the only one that
+    /// its mask allows; none where there is a choice.
+    ///
+    /// They need no draw, and can be computed in one pass. Nothing changes; take them with
+    /// `advance`.
+    package mutating func forcedTokens(
+        over vocabulary: TokenVocabulary,
+        countMax: Int = 64
+    ) -> [TokenID] {
+        guard !isEnded else { return [] }
+        current = automaton.trim(keeping: current)
+        var tokens: [TokenID] = []
+        var state = current
+        while tokens.count < countMax,
+            let forced = GrammarMasks.forced(state, in: &automaton, over: vocabulary),
+            let token = forced.longest, forced.beyond.isEmpty
+        {
+            tokens.append(token)
+            for byte in vocabulary.pieces[Int(token)] { state = automaton.next(state, byte) }
+        }
+        return tokens
     }
 
     // MARK: Moving on
@@ -171,9 +140,10 @@ package struct GrammarState: Sendable {
         guard advance(token, over: vocabulary) else { return .refused }
         if isEnded { return .taken }
         // A token has at least one byte: no need to spell what is short enough anyway.
-        let rest = shortestCompletion()
-        if rest.count <= tokenCountLeft { return .taken }
-        if let tokens = vocabulary.spell(rest), tokens.count <= tokenCountLeft { return .taken }
+        if automaton.completionByteCount(of: current) <= tokenCountLeft { return .taken }
+        if let tokens = vocabulary.spell(shortestCompletion()), tokens.count <= tokenCountLeft {
+            return .taken
+        }
         let afterToken = current
         current = before
         let ending = shortestCompletion()
@@ -189,11 +159,6 @@ package struct GrammarState: Sendable {
 
     /// The fewest bytes that complete the document from here; none when it is complete.
     package func shortestCompletion() -> [UInt8] {
-        var best: [UInt8]?
-        for thread in automaton.states[Int(current)] {
-            let bytes = automaton.completion(of: thread)
-            if bytes.count < best?.count ?? .max { best = bytes }
-        }
-        return best ?? []
+        automaton.nearest(in: current).map(automaton.completion) ?? []
     }
 }

@@ -2,79 +2,89 @@ private import Basics
 
 /// The functions of the sampler that must give the same bits on every host.
 enum SamplerMath {
-    /// e^x for x ≤ 0, with a relative error below 2^−50; 0 below −700.
+    /// The weight of the greatest logit, 2^30: sums of 2^32 of them still fit 64 bits.
+    static let weightMax: Int32 = 1 << 30
+    /// Below e^−32 a weight is far under half of 2^−30, and rounds to 0.
+    private static let exponentMin: Float = -32
+
+    /// 2^30 × e^x to the nearest whole number for eight x ≤ 0, with a relative error of the
+    /// exponential below 2^−21; 0 for what is not a number.
     ///
-    /// x = k·ln 2 + r with |r| ≤ ln 2 / 2; e^r by its Taylor polynomial of degree 13, whose
-    /// next term is below 2^−57; then k moves the exponent. Multiplications and additions stay
+    /// x = k·ln 2 + r with |r| ≤ ln 2 / 2; e^r by its Taylor polynomial of degree 6, whose next
+    /// term is below 2^−22; then k moves the exponent. Multiplications and additions stay
     /// separate: Swift never fuses them on its own.
-    static func exponential(_ x: Double) -> Double {
-        guard -700 <= x else { return 0 }
-        precondition(x <= 0, "exponential of a positive number")
-        // Adding and taking away 1.5 × 2^52 rounds to the nearest integer.
-        let rounder = 6_755_399_441_055_744.0
-        let k = x * 1.442_695_040_888_963_4 + rounder - rounder
-        // ln 2 in two parts, of which the first has 21 trailing zero bits: k × it is exact.
-        let r = (x - k * 0x1.62E42FEEp-1) - k * 0x1.A39EF35793C76p-33
-        var sum = 1 / 6_227_020_800.0  // 13!
-        sum = sum * r + 1 / 479_001_600.0
-        sum = sum * r + 1 / 39_916_800.0
-        sum = sum * r + 1 / 3_628_800.0
-        sum = sum * r + 1 / 362_880.0
-        sum = sum * r + 1 / 40_320.0
-        sum = sum * r + 1 / 5_040.0
-        sum = sum * r + 1 / 720.0
-        sum = sum * r + 1 / 120.0
-        sum = sum * r + 1 / 24.0
-        sum = sum * r + 1 / 6.0
+    @inline(__always)
+    static func weights(_ exponents: SIMD8<Float>) -> SIMD8<Int32> {
+        // False for what is not a number.
+        let isIn = exponents .>= Self.exponentMin
+        let x = exponents.replacing(with: Self.exponentMin, where: .!isIn)
+        // Adding and taking away 1.5 × 2^23 rounds to the nearest integer.
+        let rounder = SIMD8<Float>(repeating: 12_582_912)
+        let shifted = x * 1.442_695 + rounder
+        let k = shifted - rounder
+        // ln 2 in two parts, of which the first has 15 trailing zero bits: k × it is exact.
+        let r = (x - k * 0x1.62p-1) - k * 0x1.C85FDEp-10
+        var sum = r * (1 / 720.0) + (1 / 120.0)
+        sum = sum * r + (1 / 24.0)
+        sum = sum * r + (1 / 6.0)
         sum = sum * r + 0.5
         sum = sum * r + 1
-        sum = sum * r + 1  // 1 / 0!
-        return sum * Double(bitPattern: UInt64(1023 + Int(k)) << 52)
+        sum = sum * r + 1
+        // Same size and no padding: the bits of one vector are those of the other.
+        // The low bits of `shifted` are k; 30 more scale to 2^30.
+        let bits = unsafe unsafeBitCast(shifted, to: SIMD8<Int32>.self) &- 0x4B40_0000
+        // As above.
+        let scale = unsafe unsafeBitCast((bits &+ (127 + 30)) &<< 23, to: SIMD8<Float>.self)
+        let scaled = (sum * scale).replacing(with: 0, where: .!isIn)
+        // To whole numbers in two parts of 15 bits, by the same rounding; both steps are exact.
+        let high = scaled * 0x1p-15 + rounder - rounder
+        let low = scaled - high * 0x1p15
+        return whole(high) &<< 15 &+ whole(low)
     }
 
-    /// An even number of 0 ..< 1 for a position, in steps of 2^−53.
+    /// Numbers without a fraction, of at most 22 bits, as integers.
+    @inline(__always)
+    private static func whole(_ values: SIMD8<Float>) -> SIMD8<Int32> {
+        let shifted = values + 12_582_912
+        // Same size and no padding: the bits of one vector are those of the other.
+        return unsafe unsafeBitCast(shifted, to: SIMD8<Int32>.self) &- 0x4B40_0000
+    }
+
+    /// The nearest whole numbers of eight values of 0 … 2^22.
+    @inline(__always)
+    static func rounded(_ values: SIMD8<Float>) -> SIMD8<Int32> { whole(values) }
+
+    /// The natural logarithm of a finite x > 0, with an absolute error below 10^−14.
+    ///
+    /// x = m × 2^k with m in √½…√2; ln m = 2 artanh((m − 1) / (m + 1)) by its series.
+    static func logarithm(_ x: Double) -> Double {
+        precondition(0 < x && x.isFinite, "the logarithm of \(x)")
+        var m = x.significand
+        var k = Double(x.exponent)
+        if 1.414_213_562_373_095_1 < m {
+            m /= 2
+            k += 1
+        }
+        let s = (m - 1) / (m + 1)
+        let square = s * s
+        var sum = 0.0
+        for divisor in stride(from: 21.0, through: 1, by: -2) { sum = sum * square + 1 / divisor }
+        return 2 * s * sum + k * 0.693_147_180_559_945_3
+    }
+
+    /// 64 even bits for a position.
     ///
     /// The position-th output of a splitmix64 stream whose start is the seed, mixed once:
     /// without that, seeds that differ by the stream's step would share their numbers.
-    static func uniform(seed: UInt64, position: UInt64) -> Double {
+    static func bits(seed: UInt64, position: UInt64) -> UInt64 {
         var mixer = Chance(seed: seed)
         let start = mixer.next()
         var stream = Chance(seed: start &+ position &* 0x9E37_79B9_7F4A_7C15)
-        return Double(stream.next() >> 11) * 0x1p-53
+        return stream.next()
     }
 
-    /// The tokens by falling logit, and by id among equals.
-    ///
-    /// A radix sort in three passes of 11 bits: a twentieth of the time of a comparing one,
-    /// which would cost more than the smallest models' forward pass.
-    ///
-    /// - Parameter tokens: ascending; none of their logits may be NaN.
-    static func sortedByLogit(_ tokens: [TokenID], _ logits: Span<Float>) -> [TokenID] {
-        var entries = tokens.map { token in
-            UInt64(fallingKey(logits[Int(token)])) << 32 | UInt64(UInt32(bitPattern: token))
-        }
-        // The tables of the passes cost more than a few entries are worth.
-        if entries.count < 512 {
-            entries.sort()
-            return entries.map { TokenID(truncatingIfNeeded: $0) }
-        }
-        var sorted = entries
-        for shift in [32, 43, 54] as [UInt64] {
-            var starts = [Int](repeating: 0, count: 2_049)
-            for entry in entries { starts[Int(entry >> shift & 2_047) + 1] += 1 }
-            for digit in 1..<2_048 { starts[digit] += starts[digit - 1] }
-            for entry in entries {
-                let digit = Int(entry >> shift & 2_047)
-                sorted[starts[digit]] = entry
-                starts[digit] += 1
-            }
-            swap(&entries, &sorted)
-        }
-        return entries.map { TokenID(truncatingIfNeeded: $0) }
-    }
-
-    /// A number that rises as the logit falls.
-    private static func fallingKey(_ logit: Float) -> UInt32 {
+    /// A number that rises as the logit falls; the two zeros share one.
+    static func fallingKey(_ logit: Float) -> UInt32 {
         // Adding 0 makes one zero of the two.
         let bits = (logit + 0).bitPattern
         return bits >> 31 == 1 ? bits : ~(bits | 0x8000_0000)

@@ -8,67 +8,126 @@ extension Schema {
     ///
     /// `oneOf` demands exactly one valid branch, which a grammar cannot count; where branches
     /// exclude each other it means the same as `anyOf`. False means "not proven".
-    static func areDisjoint(_ branches: [Schema]) throws(SchemaError) -> Bool {
-        var budget = comparisonCountMax
+    static func areDisjoint(
+        _ branches: [Schema],
+        _ definitions: Definitions,
+        _ budget: inout GrammarBudget
+    ) throws(SchemaError) -> Bool {
+        var comparison = SchemaComparison(definitions: definitions, budget: budget)
+        defer { budget = comparison.budget }
         for (index, branch) in branches.enumerated() {
             for other in branches[..<index] {
-                guard try branch.isDisjoint(from: other, budget: &budget) else { return false }
+                guard try comparison.areDisjoint(branch, other, depth: 0) else { return false }
             }
         }
         return true
     }
+}
 
-    private func isDisjoint(
-        from other: Schema,
-        budget: inout Int
+/// Proves that schemas exclude each other, with a budget.
+private struct SchemaComparison {
+    let definitions: Schema.Definitions
+    var budget: GrammarBudget
+    var comparisonCount = 0
+
+    mutating func areDisjoint(
+        _ first: Schema,
+        _ second: Schema,
+        depth: Int
     ) throws(SchemaError) -> Bool {
-        budget -= 1
-        guard 0 < budget else {
-            throw .tooLarge(what: .comparisons, limit: Self.comparisonCountMax)
-        }
-        switch (self, other) {
+        try spend(1)
+        switch (first, second) {
+        case (.any, _), (_, .any): return false
+        case (.reference(let number), let other), (let other, .reference(let number)):
+            // What is not known yet, or goes on for ever, is not proven.
+            guard depth < Schema.referenceDepthMax, let target = definitions[number] else {
+                return false
+            }
+            return try areDisjoint(target, other, depth: depth + 1)
         case (.anyOf(let branches), let single), (let single, .anyOf(let branches)):
             for branch in branches {
-                guard try branch.isDisjoint(from: single, budget: &budget) else { return false }
+                guard try areDisjoint(branch, single, depth: depth) else { return false }
             }
             return true
         case (.literals(let literals), let schema), (let schema, .literals(let literals)):
-            budget -= literals.count
-            return !literals.contains(where: schema.accepts)
-        case (.integer, .number), (.number, .integer): return false
-        case (.string(let a, let aMax), .string(let b, let bMax)):
-            return aMax ?? .max < b || bMax ?? .max < a
-        case (.array(let a, let aMin, let aMax), .array(let b, let bMin, let bMax)):
-            if aMax ?? .max < bMin || bMax ?? .max < aMin { return true }
-            // Two empty arrays are the same one.
-            guard 0 < aMin || 0 < bMin else { return false }
-            return try a.isDisjoint(from: b, budget: &budget)
-        case (.object(let a, let aIsClosed), .object(let b, let bIsClosed)):
-            if try Self.excludes(a, b, isClosed: bIsClosed, budget: &budget) { return true }
-            return try Self.excludes(b, a, isClosed: aIsClosed, budget: &budget)
-        default: return kind != other.kind
+            do {
+                return try schema.accepted(of: literals, definitions, &budget).isEmpty
+            } catch {
+                throw SchemaError(error)
+            }
+        case (.integer(let a), .integer(let b)), (.integer(let a), .number(let b)),
+            (.number(let a), .integer(let b)), (.number(let a), .number(let b)):
+            return a.excludes(b)
+        case (.string(let a), .string(let b)): return try excludes(a, b)
+        case (.array(let a), .array(let b)): return try excludes(a, b, depth: depth)
+        case (.object(let a), .object(let b)):
+            if try excludes(a, b, depth: depth) { return true }
+            return try excludes(b, a, depth: depth)
+        default: return first.kind != second.kind
         }
     }
 
-    /// Whether a property that `a` requires cannot stand in a document of `b`.
-    private static func excludes(
-        _ a: [Property],
-        _ b: [Property],
-        isClosed: Bool,
-        budget: inout Int
+    private mutating func spend(_ count: Int) throws(SchemaError) {
+        comparisonCount += count
+        guard comparisonCount < Schema.comparisonCountMax else {
+            throw .tooLarge(what: "comparisons of oneOf branches", limit: Schema.comparisonCountMax)
+        }
+    }
+
+    private mutating func excludes(
+        _ a: Schema.StringBounds,
+        _ b: Schema.StringBounds
     ) throws(SchemaError) -> Bool {
-        for property in a where property.isRequired {
-            guard let same = b.first(where: { $0.name == property.name }) else {
-                if isClosed { return true }
-                continue
-            }
-            if try property.schema.isDisjoint(from: same.schema, budget: &budget) { return true }
+        if a.lengthMax ?? .max < b.lengthMin || b.lengthMax ?? .max < a.lengthMin { return true }
+        guard let first = a.language, let second = b.language else { return false }
+        do {
+            return try first.intersection(second, &budget).isEmpty
+        } catch {
+            throw SchemaError(error)
+        }
+    }
+
+    private mutating func excludes(
+        _ a: Schema.Items,
+        _ b: Schema.Items,
+        depth: Int
+    ) throws(SchemaError) -> Bool {
+        if a.countMax ?? .max < b.countMin || b.countMax ?? .max < a.countMin { return true }
+        // Items that both must have.
+        for index in 0..<min(max(a.countMin, b.countMin), max(a.prefix.count, b.prefix.count) + 1) {
+            if try areDisjoint(a[index], b[index], depth: depth + 1) { return true }
         }
         return false
     }
 
-    /// A number for each JSON type; integers and numbers are compared before.
-    private var kind: Int {
+    /// Whether a property that `a` requires cannot stand in a document of `b`.
+    private mutating func excludes(
+        _ a: Schema.Members,
+        _ b: Schema.Members,
+        depth: Int
+    ) throws(SchemaError) -> Bool {
+        // Each name is looked for among all of the other side.
+        try spend(a.properties.count * b.properties.count / 64)
+        for property in a.properties where property.isRequired {
+            let other: Schema
+            if let same = b[property.name] {
+                other = same.schema
+            } else {
+                switch b.additional {
+                case .closed: return true
+                case .open: continue
+                case .schema(let schema): other = schema
+                }
+            }
+            if try areDisjoint(property.schema, other, depth: depth) { return true }
+        }
+        return false
+    }
+}
+
+extension Schema {
+    /// A number for each JSON type; equal ones are compared before.
+    fileprivate var kind: Int {
         switch self {
         case .null: 0
         case .boolean: 1
@@ -76,7 +135,7 @@ extension Schema {
         case .string: 3
         case .array: 4
         case .object: 5
-        case .literals, .anyOf: 6
+        case .any, .literals, .anyOf, .reference: 6
         }
     }
 }

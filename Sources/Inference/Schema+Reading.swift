@@ -1,10 +1,16 @@
 import Basics
 
-extension Schema {
+extension SchemaDocument {
     /// Reads a schema document.
-    init(reading document: JSON) throws(SchemaError) {
-        var reader = SchemaReader(root: document)
-        self = try reader.schema(document, at: .root, depth: 0)
+    init(
+        reading document: JSON,
+        _ budget: inout GrammarBudget
+    ) throws(SchemaError) {
+        var reader = SchemaReader(root: document, budget)
+        root = try reader.schema(document, at: .root, depth: 0)
+        // All are read: a reference is read where it is met.
+        definitions = reader.definitions.compactMap { $0 }
+        budget = reader.budget
     }
 }
 
@@ -12,7 +18,7 @@ extension Schema {
 struct SchemaReader {
     /// 64: twice what generated schemas of real tools have.
     static let depthMax = 64
-    /// References can double a schema at every level: the budget counts what they expand to.
+    /// Sub-schemas, each of which is read once.
     static let schemaCountMax = 10_000
 
     /// Keywords that describe and do not constrain; `$defs` is read where a `$ref` leads.
@@ -20,18 +26,27 @@ struct SchemaReader {
         "title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly",
         "$schema", "$id", "$comment", "$defs", "definitions",
     ]
-    /// Keywords that say something about one type only, and nothing about values of others.
-    private static let typed: Set<String> = [
-        "properties", "required", "additionalProperties", "items", "minItems", "maxItems",
-        "minLength", "maxLength",
-    ]
-    private static let alone: Set<String> = ["$ref", "anyOf", "oneOf"]
+    private static let combining: Set<String> = ["$ref", "allOf", "anyOf", "oneOf"]
 
     private let root: JSON
+    private(set) var budget: GrammarBudget
     private var schemaCount = 0
+    /// What references lead to, by number; nil while it is read.
+    private(set) var definitions: Schema.Definitions = []
+    // Looked up only, never iterated.
+    private var numbers: [String: Int] = [:]
+    /// The references that led here without an item or a property between.
     private var openReferences: [String] = []
+    /// Inside a `oneOf` a type must not be guessed: its branches are compared.
+    private var isCompared = false
+    /// Whether a type was guessed in what is being read, and by definition.
+    private var hasGuessed = false
+    private var isGuessed: [Bool] = []
 
-    init(root: JSON) { self.root = root }
+    init(root: JSON, _ budget: GrammarBudget) {
+        self.root = root
+        self.budget = budget
+    }
 
     mutating func schema(
         _ document: JSON,
@@ -40,83 +55,117 @@ struct SchemaReader {
     ) throws(SchemaError) -> Schema {
         schemaCount += 1
         guard schemaCount <= Self.schemaCountMax else {
-            throw .tooLarge(what: .schemas, limit: Self.schemaCountMax)
+            throw .tooLarge(what: "sub-schemas", limit: Self.schemaCountMax)
         }
         guard depth < Self.depthMax else {
             throw .tooDeep(limit: Self.depthMax, pointer: place.pointer)
         }
-        if document == true { throw .anything(pointer: place.pointer) }
+        if document == true { return .any }
         if document == false { throw .impossible(pointer: place.pointer) }
         guard let members = document.asObject else {
             throw .malformed(keyword: place.keyword, pointer: place.pointer)
         }
-        let keywords = try Self.keywords(of: members, at: place)
-        for keyword in keywords where Self.alone.contains(keyword) {
-            guard keywords.count == 1, let value = document[keyword] else {
-                throw .combined(keyword: keyword, pointer: (place / keyword).pointer)
-            }
-            return keyword == "$ref"
-                ? try target(of: value, at: place / keyword, depth: depth)
-                : try branches(value, of: keyword, at: place / keyword, depth: depth)
-        }
-        let typed = try types(document, at: place, depth: depth)
-        if typed == nil, let keyword = keywords.first(where: Self.typed.contains) {
-            // It would constrain the values of one type among all: too much to keep.
-            throw .combined(keyword: keyword, pointer: (place / keyword).pointer)
-        }
-        guard let literals = try Self.literals(document, at: place) else {
-            guard let typed else { throw .anything(pointer: place.pointer) }
-            return typed
-        }
-        let valid = literals.filter { typed?.accepts($0) ?? true }
-        guard !valid.isEmpty else { throw .impossible(pointer: place.pointer) }
-        return .literals(valid)
-    }
-
-    /// The constraining keywords in their order; an unknown one is refused.
-    private static func keywords(
-        of members: [JSON.Member],
-        at place: SchemaPlace
-    ) throws(SchemaError) -> [String] {
-        var keywords: [String] = []
-        for member in members where !annotations.contains(member.name) {
+        for member in members where !Self.annotations.contains(member.name) {
             let isKnown =
-                typed.contains(member.name) || alone.contains(member.name)
+                SchemaType.keywords.contains(member.name)
+                || Self.combining.contains(member.name)
                 || ["type", "enum", "const"].contains(member.name)
             guard isKnown else {
-                throw .unsupported(
-                    keyword: member.name,
-                    pointer: (place / member.name).pointer
-                )
+                throw .unsupported(keyword: member.name, pointer: (place / member.name).pointer)
             }
-            keywords.append(member.name)
         }
-        return keywords
+        var parts = [try types(document, at: place, depth: depth)].compactMap { $0 }
+        if let literals = try Self.literals(document, at: place) {
+            parts.append(.literals(literals))
+        }
+        for member in members where Self.combining.contains(member.name) {
+            parts.append(
+                try combined(member, of: document, at: place / member.name, depth: depth)
+            )
+        }
+        return try merge(parts, at: place)
+    }
+
+    /// Of an item or a property: what led here is behind us.
+    mutating func inner(
+        _ document: JSON,
+        at place: SchemaPlace,
+        depth: Int
+    ) throws(SchemaError) -> Schema {
+        let outer = openReferences
+        openReferences = []
+        defer { openReferences = outer }
+        return try schema(document, at: place, depth: depth + 1)
+    }
+
+    private mutating func merge(
+        _ parts: [Schema],
+        at place: SchemaPlace
+    ) throws(SchemaError) -> Schema {
+        guard var result = parts.first else { return .any }
+        guard 1 < parts.count else { return result }
+        // A guess must not get into what is compared.
+        let usable = zip(definitions, isGuessed).map { isCompared && $1 ? nil : $0 }
+        var merge = SchemaMerge(usable, budget)
+        defer { budget = merge.budget }
+        for part in parts.dropFirst() {
+            guard let both = try merge.merge(result, part, at: place) else {
+                throw .impossible(pointer: place.pointer)
+            }
+            result = both
+        }
+        return result
+    }
+
+    mutating func withBudget<Value>(
+        _ body: (inout GrammarBudget) throws(GrammarBudget.Exceeded) -> Value
+    ) throws(SchemaError) -> Value {
+        do {
+            return try body(&budget)
+        } catch {
+            throw SchemaError(error)
+        }
     }
 
     // MARK: Branches and references
 
-    private mutating func branches(
-        _ value: JSON,
-        of keyword: String,
+    private mutating func combined(
+        _ keyword: JSON.Member,
+        of document: JSON,
         at place: SchemaPlace,
         depth: Int
     ) throws(SchemaError) -> Schema {
-        guard let documents = value.asArray, !documents.isEmpty else {
-            throw .malformed(keyword: keyword, pointer: place.pointer)
+        if keyword.name == "$ref" { return try target(of: keyword.value, at: place, depth: depth) }
+        guard let documents = keyword.value.asArray, !documents.isEmpty else {
+            throw .malformed(keyword: keyword.name, pointer: place.pointer)
         }
+        let wasCompared = isCompared
+        isCompared = isCompared || keyword.name == "oneOf"
+        defer { isCompared = wasCompared }
         var branches: [Schema] = []
-        for (index, document) in documents.enumerated() {
+        for (index, branch) in documents.enumerated() {
+            let here = place / String(index)
             branches.append(
-                try schema(document, at: place / String(index), depth: depth + 1)
+                try schema(Self.typed(branch, like: document), at: here, depth: depth + 1)
             )
         }
-        if keyword == "oneOf" {
-            guard try Schema.areDisjoint(branches) else {
+        if keyword.name == "allOf" { return try merge(branches, at: place) }
+        if keyword.name == "oneOf" {
+            // What was guessed, or is not known yet, may be anything.
+            let known = zip(definitions, isGuessed).map { $1 ? .any : $0 ?? .any }
+            guard try Schema.areDisjoint(branches, known, &budget) else {
                 throw .overlapping(pointer: place.pointer)
             }
         }
         return branches.count == 1 ? branches[0] : .anyOf(branches)
+    }
+
+    /// A branch that leaves the type to the schema around it.
+    private static func typed(_ branch: JSON, like document: JSON) -> JSON {
+        guard let type = document["type"], branch["type"] == nil, let members = branch.asObject,
+            members.contains(where: { SchemaType.keywords.contains($0.name) })
+        else { return branch }
+        return .object(members + [.init("type", type)])
     }
 
     /// Follows a reference inside the document: `#` and a JSON pointer.
@@ -131,11 +180,31 @@ struct SchemaReader {
         guard !openReferences.contains(reference) else {
             throw .recursive(reference: reference, pointer: place.pointer)
         }
+        if let number = numbers[reference] { return .reference(number) }
+        let document = try resolve(reference, at: place)
+        let number = definitions.count
+        numbers[reference] = number
+        definitions.append(nil)
+        isGuessed.append(false)
+        openReferences.append(reference)
+        let outer = (isCompared, hasGuessed)
+        defer {
+            openReferences.removeLast()
+            (isCompared, hasGuessed) = outer
+        }
+        (isCompared, hasGuessed) = (false, false)
+        definitions[number] = try schema(document, at: place, depth: depth + 1)
+        isGuessed[number] = hasGuessed
+        return .reference(number)
+    }
+
+    private func resolve(
+        _ reference: String,
+        at place: SchemaPlace
+    ) throws(SchemaError) -> JSON {
+        if reference == "#" { return root }
         guard reference.hasPrefix("#/") else {
-            // "#" alone is the whole schema, which holds this reference.
-            throw reference == "#"
-                ? .recursive(reference: reference, pointer: place.pointer)
-                : .unresolved(reference: reference, pointer: place.pointer)
+            throw .unresolved(reference: reference, pointer: place.pointer)
         }
         var document = root
         for word in reference.dropFirst(2).split(separator: "/", omittingEmptySubsequences: false) {
@@ -148,9 +217,7 @@ struct SchemaReader {
             }
             document = next
         }
-        openReferences.append(reference)
-        defer { openReferences.removeLast() }
-        return try schema(document, at: place, depth: depth + 1)
+        return document
     }
 
     // MARK: Literals
@@ -170,177 +237,46 @@ struct SchemaReader {
         if let constant = document["const"] {
             literals = literals?.filter { $0.isEqual(to: constant) } ?? [constant]
         }
+        if literals?.isEmpty ?? false { throw .impossible(pointer: place.pointer) }
         return literals
     }
 
     // MARK: Types
 
-    /// What `type` and the keywords of the types say; nil without `type`.
+    /// What `type` and the keywords of the types say; nil without any of them.
+    ///
+    /// Keywords without a `type` say nothing of values of other types. The grammar writes only
+    /// values of theirs, which is fewer documents, but valid ones.
     private mutating func types(
         _ document: JSON,
         at place: SchemaPlace,
         depth: Int
     ) throws(SchemaError) -> Schema? {
-        guard let type = document["type"] else { return nil }
         let here = (place / "type").pointer
-        let names = type.asArray ?? [type]
+        var types: [SchemaType] = []
+        if let type = document["type"] {
+            for name in type.asArray ?? [type] {
+                guard let name = name.asString else {
+                    throw .malformed(keyword: "type", pointer: here)
+                }
+                guard let type = SchemaType(rawValue: name) else {
+                    throw .unsupported(keyword: name, pointer: here)
+                }
+                if !types.contains(type) { types.append(type) }
+            }
+            guard !types.isEmpty else { throw .malformed(keyword: "type", pointer: here) }
+        } else {
+            types = SchemaType.allCases.filter { $0.isSpoken(of: document) }
+            guard !types.isEmpty else { return nil }
+            guard !isCompared else { throw .untyped(pointer: place.pointer) }
+            hasGuessed = true
+        }
+        // An integer is a number.
+        if types.contains(.number) { types.removeAll { $0 == .integer } }
         var branches: [Schema] = []
-        for name in names {
-            guard let name = name.asString else { throw .malformed(keyword: "type", pointer: here) }
-            let branch = try self.type(name, of: document, at: place, depth: depth)
-            if !branches.contains(branch) { branches.append(branch) }
+        for type in types {
+            branches.append(try self.type(type, of: document, at: place, depth: depth))
         }
-        guard let first = branches.first else { throw .malformed(keyword: "type", pointer: here) }
-        return branches.count == 1 ? first : .anyOf(branches)
-    }
-
-    private mutating func type(
-        _ name: String,
-        of document: JSON,
-        at place: SchemaPlace,
-        depth: Int
-    ) throws(SchemaError) -> Schema {
-        switch name {
-        case "null": return .null
-        case "boolean": return .boolean
-        case "integer": return .integer
-        case "number": return .number
-        case "string":
-            let (least, most) = try Self.range(document, "minLength", "maxLength", at: place)
-            return .string(lengthMin: least, lengthMax: most)
-        case "array":
-            let (least, most) = try Self.range(document, "minItems", "maxItems", at: place)
-            if most == 0 { return .array(items: .null, countMin: 0, countMax: 0) }
-            guard let items = document["items"] else {
-                // Literals say themselves what they hold.
-                if Self.hasLiterals(document) { return .literals(Self.arrays(in: document)) }
-                throw .freeContent(type: name, pointer: place.pointer)
-            }
-            let schema = try schema(items, at: place / "items", depth: depth + 1)
-            return .array(items: schema, countMin: least, countMax: most)
-        case "object": return try object(document, at: place, depth: depth)
-        default: throw .unsupported(keyword: name, pointer: (place / "type").pointer)
-        }
-    }
-
-    private static func hasLiterals(_ document: JSON) -> Bool {
-        document["enum"] != nil || document["const"] != nil
-    }
-
-    private static func arrays(in document: JSON) -> [JSON] {
-        ((document["enum"]?.asArray ?? []) + [document["const"]].compactMap { $0 })
-            .filter { $0.asArray != nil }
-    }
-
-    /// Two counts, of which the first defaults to 0 and the second to no bound.
-    private static func range(
-        _ document: JSON,
-        _ lower: String,
-        _ upper: String,
-        at place: SchemaPlace
-    ) throws(SchemaError) -> (Int, Int?) {
-        func count(_ keyword: String) throws(SchemaError) -> Int? {
-            guard let value = document[keyword] else { return nil }
-            guard let number = value.asInteger, 0 <= number else {
-                throw .malformed(keyword: keyword, pointer: (place / keyword).pointer)
-            }
-            return Int(number)
-        }
-        let least = try count(lower) ?? 0
-        let most = try count(upper)
-        guard least <= most ?? .max else { throw .impossible(pointer: place.pointer) }
-        return (least, most)
-    }
-
-    private mutating func object(
-        _ document: JSON,
-        at place: SchemaPlace,
-        depth: Int
-    ) throws(SchemaError) -> Schema {
-        let isClosed = document["additionalProperties"] == false
-        guard isClosed || document["additionalProperties"] == nil else {
-            let keyword = "additionalProperties"
-            throw .unsupported(keyword: keyword, pointer: (place / keyword).pointer)
-        }
-        let list = document["properties"]
-        guard list != nil || isClosed || Self.hasLiterals(document) else {
-            throw .freeContent(type: "object", pointer: place.pointer)
-        }
-        guard let members = (list ?? .object([])).asObject else {
-            throw .malformed(keyword: "properties", pointer: (place / "properties").pointer)
-        }
-        let required = try Self.required(document, at: place)
-        var properties: [Schema.Property] = []
-        var names: Set<String> = []
-        for member in members {
-            guard names.insert(member.name).inserted else {
-                throw .malformed(keyword: "properties", pointer: (place / "properties").pointer)
-            }
-            let schema = try schema(
-                member.value,
-                at: place / "properties" / member.name,
-                depth: depth + 1
-            )
-            properties.append(
-                .init(
-                    name: member.name,
-                    schema: schema,
-                    isRequired: required.contains(member.name)
-                )
-            )
-        }
-        for name in required where !names.contains(name) {
-            throw .undescribed(property: name, pointer: (place / "required").pointer)
-        }
-        return .object(properties, isClosed: isClosed)
-    }
-
-    private static func required(
-        _ document: JSON,
-        at place: SchemaPlace
-    ) throws(SchemaError) -> [String] {
-        guard let list = document["required"] else { return [] }
-        let names = list.asArray?.compactMap(\.asString)
-        guard let names, names.count == list.asArray?.count else {
-            throw .malformed(keyword: "required", pointer: (place / "required").pointer)
-        }
-        return names
-    }
-}
-
-/// Where in a schema the reader is, as a JSON pointer.
-struct SchemaPlace {
-    let pointer: String
-    /// The last word, or "schema" at the root.
-    let keyword: String
-
-    static let root = SchemaPlace(pointer: "", keyword: "schema")
-
-    static func / (place: SchemaPlace, name: String) -> SchemaPlace {
-        var escaped = ""
-        for character in name.unicodeScalars {
-            switch character {
-            case "~": escaped += "~0"
-            case "/": escaped += "~1"
-            default: escaped.unicodeScalars.append(character)
-            }
-        }
-        return SchemaPlace(pointer: place.pointer + "/" + escaped, keyword: name)
-    }
-
-    static func unescape(_ word: Substring) -> String {
-        var name = ""
-        var isEscape = false
-        for character in word.unicodeScalars {
-            if isEscape {
-                name.unicodeScalars.append(character == "1" ? "/" : "~")
-                isEscape = false
-            } else if character == "~" {
-                isEscape = true
-            } else {
-                name.unicodeScalars.append(character)
-            }
-        }
-        return name
+        return branches.count == 1 ? branches[0] : .anyOf(branches)
     }
 }

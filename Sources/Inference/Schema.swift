@@ -3,56 +3,91 @@ import Basics
 /// The part of JSON Schema (2020-12) that a grammar can be made of, checked and normalised.
 ///
 /// A grammar writes only documents that are valid, but not all valid ones: it adds no
-/// property that the schema does not name, writes no white space, and bounds the digits of a
-/// number. Whatever would need more than this form can say is refused by the keyword's name
-/// and its JSON pointer (RFC 6901), for a constraint that is silently dropped makes a promise
-/// to the caller that the output does not keep.
+/// property or item that the schema does not speak of, writes no white space, and bounds the
+/// digits of a number and the depth of recursion. Whatever would need more than this form can
+/// say is refused by the keyword's name and its JSON pointer (RFC 6901), for a constraint that
+/// is silently dropped makes a promise to the caller that the output does not keep.
+///
+/// Each case stands for all documents that are valid under it, so that cases can be compared
+/// (`isDisjoint`) and cut with each other (`intersection`).
 indirect enum Schema: Hashable, Sendable {
-    case null, boolean, integer, number
-    /// Lengths count code points; no maximum means no bound.
-    case string(lengthMin: Int, lengthMax: Int?)
-    case array(items: Schema, countMin: Int, countMax: Int?)
-    /// Properties in the order of the schema, which is the order of the output. `isClosed`:
-    /// a document with any other property is invalid.
-    case object([Property], isClosed: Bool)
+    /// Every value.
+    case any
+    case null, boolean
+    case integer(NumberBounds)
+    case number(NumberBounds)
+    case string(StringBounds)
+    case array(Items)
+    case object(Members)
     /// `enum` and `const`.
     case literals([JSON])
     /// `anyOf`, and `oneOf` whose branches are proven disjoint.
     case anyOf([Schema])
+    /// What a `$ref` leads to, by its number among the definitions.
+    case reference(Int)
+
+    struct StringBounds: Hashable, Sendable {
+        /// In code points.
+        var lengthMin = 0
+        /// nil: no bound.
+        var lengthMax: Int?
+        /// What patterns and formats allow, lengths included; nil without them.
+        var language: TextLanguage?
+    }
+
+    struct Items: Hashable, Sendable {
+        /// The first items, one schema for each.
+        var prefix: [Schema] = []
+        /// All that follow.
+        var items: Schema = .any
+        var countMin = 0
+        /// nil: no bound.
+        var countMax: Int?
+        /// Nothing was said of the items behind the prefix: they are not written.
+        var isOpen = false
+    }
+
+    struct Members: Hashable, Sendable {
+        /// In the order of the schema, which is the order of the output.
+        var properties: [Property] = []
+        var additional = Additional.open
+
+        subscript(name: String) -> Property? { properties.first { $0.name == name } }
+    }
 
     struct Property: Hashable, Sendable {
         let name: String
-        let schema: Schema
-        let isRequired: Bool
+        var schema: Schema
+        var isRequired: Bool
     }
 
-    /// Whether a document is valid.
-    func accepts(_ value: JSON) -> Bool {
-        switch self {
-        case .null: return value.isNull
-        case .boolean: return value.asBool != nil
-        case .integer: return value.isWhole
-        case .number: return value.asDouble != nil
-        case .string(let least, let most):
-            guard let count = value.asString?.unicodeScalars.count else { return false }
-            return least <= count && count <= most ?? .max
-        case .array(let items, let least, let most):
-            guard let values = value.asArray else { return false }
-            return least <= values.count && values.count <= most ?? .max
-                && values.allSatisfy(items.accepts)
-        case .object(let properties, let isClosed):
-            guard let members = value.asObject else { return false }
-            return properties.allSatisfy { property in
-                value[property.name].map(property.schema.accepts) ?? !property.isRequired
-            }
-                && (!isClosed
-                    || members.allSatisfy { member in
-                        properties.contains { $0.name == member.name }
-                    })
-        case .literals(let literals): return literals.contains { $0.isEqual(to: value) }
-        case .anyOf(let branches): return branches.contains { $0.accepts(value) }
-        }
+    /// Properties that are not named.
+    enum Additional: Hashable, Sendable {
+        /// A document with any of them is invalid.
+        case closed
+        /// Nothing was said of them: they may stand, but are not written.
+        case open
+        case schema(Schema)
     }
+}
+
+/// A schema with all that its references lead to.
+struct SchemaDocument: Sendable {
+    let root: Schema
+    let definitions: [Schema]
+}
+
+extension Schema {
+    /// What references lead to; nil for one that is still being read.
+    typealias Definitions = [Schema?]
+
+    /// References inside each other before something is taken as unproven.
+    static let referenceDepthMax = 32
+}
+
+extension Schema.Items {
+    /// Of the item at an index.
+    subscript(index: Int) -> Schema { index < prefix.count ? prefix[index] : items }
 }
 
 extension JSON {

@@ -1,31 +1,27 @@
 /// Why no grammar can be made of a schema; `pointer` is the JSON pointer to the place.
 package enum SchemaError: Error, Hashable, Sendable {
-    /// A keyword, or a value of `type`, that constrains in a way that cannot be kept.
+    /// A keyword, or a value of `type` or `format`, that constrains in a way that cannot be
+    /// kept.
     case unsupported(keyword: String, pointer: String)
     /// A keyword beside others that it cannot be combined with.
     case combined(keyword: String, pointer: String)
     /// The value of a keyword has the wrong form.
     case malformed(keyword: String, pointer: String)
-    /// Neither `type` nor `enum`, `const`, `anyOf`, `oneOf` or `$ref`: anything would do.
-    case anything(pointer: String)
-    /// An object without `properties`, or an array without `items`: its content is free.
-    case freeContent(type: String, pointer: String)
-    /// A required property that `properties` does not describe.
-    case undescribed(property: String, pointer: String)
+    case badPattern(RegularExpressionError, pointer: String)
+    /// A branch of a `oneOf` that says what values of a type must be, but not of what type.
+    case untyped(pointer: String)
     /// No document can be valid.
     case impossible(pointer: String)
     /// Two branches of a `oneOf` that were not proven disjoint.
     case overlapping(pointer: String)
     case unresolved(reference: String, pointer: String)
+    /// A reference that leads to itself with nothing between.
     case recursive(reference: String, pointer: String)
     case tooDeep(limit: Int, pointer: String)
-    case tooLarge(what: What, limit: Int)
+    case tooLarge(what: String, limit: Int)
 
-    package enum What: String, Hashable, Sendable {
-        case schemas = "sub-schemas"
-        case comparisons = "comparisons of oneOf branches"
-        case instructions = "grammar instructions"
-        case shortestDocument = "bytes in the shortest document"
+    init(_ exceeded: GrammarBudget.Exceeded) {
+        self = .tooLarge(what: exceeded.what, limit: exceeded.limit)
     }
 }
 
@@ -41,21 +37,19 @@ extension SchemaError: CustomStringConvertible {
             "'\(keyword)' cannot be combined with its neighbours \(place(pointer))"
         case .malformed(let keyword, let pointer):
             "the value of '\(keyword)' is malformed \(place(pointer))"
-        case .anything(let pointer): "the schema allows any value \(place(pointer)); give a type"
-        case .freeContent(let type, let pointer):
-            "the content of the \(type) \(place(pointer)) is free; say what it holds"
-        case .undescribed(let property, let pointer):
-            "the required property '\(property)' is not described \(place(pointer))"
+        case .badPattern(let error, let pointer): "\(error); it stands \(place(pointer))"
+        case .untyped(let pointer):
+            "the branch of a oneOf \(place(pointer)) has no type; give it one"
         case .impossible(let pointer): "no value can be valid \(place(pointer))"
         case .overlapping(let pointer):
             "branches of the oneOf \(place(pointer)) may overlap; use anyOf"
         case .unresolved(let reference, let pointer):
             "the reference '\(reference)' \(place(pointer)) leads nowhere in this schema"
         case .recursive(let reference, let pointer):
-            "the reference '\(reference)' \(place(pointer)) is recursive"
+            "the reference '\(reference)' \(place(pointer)) leads back to itself"
         case .tooDeep(let limit, let pointer):
             "the schema nests more than \(limit) levels \(place(pointer))"
-        case .tooLarge(let what, let limit): "the schema needs more than \(limit) \(what.rawValue)"
+        case .tooLarge(let what, let limit): "the schema needs more than \(limit) \(what)"
         }
     }
 }

@@ -7,6 +7,7 @@ package struct TokenVocabulary: Sendable {
     package let endOfGeneration: [TokenID]
     let pieces: [[UInt8]]
     let trie: TokenTrie
+    let strings: TokenStrings
     /// Tells vocabularies apart, for caches (FNV-1a over all pieces).
     let fingerprint: UInt64
 
@@ -21,6 +22,7 @@ package struct TokenVocabulary: Sendable {
         self.endOfGeneration = endOfGeneration.sorted()
         self.pieces = pieces
         trie = TokenTrie(pieces: pieces)
+        strings = TokenStrings(pieces: pieces)
         fingerprint = hash
     }
 

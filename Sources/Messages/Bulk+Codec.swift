@@ -100,6 +100,8 @@ extension SessionOpening: WireMessage, Coded {
         stored.pointee.capacity = capacity
         stored.pointee.max_tokens = maxTokens
         (stored.pointee.n_prompt, stored.pointee.prompt) = arena.numbers(prompt)
+        stored.pointee.regex = arena.text(regex)
+        stored.pointee.logprob_count = logprobCount
         return stored
     }
 
@@ -110,7 +112,9 @@ extension SessionOpening: WireMessage, Coded {
             schema: try Field.text(stored.pointee.schema, "SessionOpening.schema"),
             capacity: stored.pointee.capacity,
             maxTokens: stored.pointee.max_tokens,
-            prompt: Field.numbers(stored.pointee.n_prompt, stored.pointee.prompt)
+            prompt: Field.numbers(stored.pointee.n_prompt, stored.pointee.prompt),
+            regex: try Field.text(stored.pointee.regex, "SessionOpening.regex"),
+            logprobCount: stored.pointee.logprob_count
         )
     }
 }
@@ -210,6 +214,28 @@ extension StageInput: WireMessage, Coded {
     }
 }
 
+extension TokenLogprob: WireMessage, Coded {
+    typealias Stored = Swiftlet__Bulk__V1__TokenLogprob
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__bulk__v1__token_logprob__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__bulk__v1__token_logprob__init(stored)
+        stored.pointee.token = token
+        stored.pointee.value = value
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(token: stored.pointee.token, value: stored.pointee.value)
+    }
+}
+
 extension StageToken: WireMessage, Coded {
     typealias Stored = Swiftlet__Bulk__V1__StageToken
 
@@ -229,6 +255,7 @@ extension StageToken: WireMessage, Coded {
         stored.pointee.complete = complete ? 1 : 0
         (stored.pointee.n_closing, stored.pointee.closing) = arena.numbers(closing)
         stored.pointee.fingerprint = arena.bytes(fingerprint)
+        (stored.pointee.n_logprobs, stored.pointee.logprobs) = arena.messages(logprobs)
         return stored
     }
 
@@ -240,7 +267,9 @@ extension StageToken: WireMessage, Coded {
             token: stored.pointee.token,
             complete: stored.pointee.complete != 0,
             closing: Field.numbers(stored.pointee.n_closing, stored.pointee.closing),
-            fingerprint: Field.bytes(stored.pointee.fingerprint)
+            fingerprint: Field.bytes(stored.pointee.fingerprint),
+            logprobs: try Field.messages(
+                stored.pointee.n_logprobs, stored.pointee.logprobs, "StageToken.logprobs")
         )
     }
 }

@@ -97,6 +97,28 @@ extension ProgramWork: WireMessage, Coded {
     }
 }
 
+extension LogitBias: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__LogitBias
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__logit_bias__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__task__v1__logit_bias__init(stored)
+        stored.pointee.token = token
+        stored.pointee.value = value
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(token: stored.pointee.token, value: stored.pointee.value)
+    }
+}
+
 extension Sampling: WireMessage, Coded {
     typealias Stored = Swiftlet__Task__V1__Sampling
 
@@ -114,6 +136,11 @@ extension Sampling: WireMessage, Coded {
         stored.pointee.top_k = topK
         stored.pointee.min_p = minP
         stored.pointee.seed = seed
+        stored.pointee.repetition_penalty = repetitionPenalty
+        stored.pointee.repetition_window = repetitionWindow
+        stored.pointee.presence_penalty = presencePenalty
+        stored.pointee.frequency_penalty = frequencyPenalty
+        (stored.pointee.n_logit_bias, stored.pointee.logit_bias) = arena.messages(logitBias)
         return stored
     }
 
@@ -123,7 +150,13 @@ extension Sampling: WireMessage, Coded {
             topP: stored.pointee.top_p,
             topK: stored.pointee.top_k,
             minP: stored.pointee.min_p,
-            seed: stored.pointee.seed
+            seed: stored.pointee.seed,
+            repetitionPenalty: stored.pointee.repetition_penalty,
+            repetitionWindow: stored.pointee.repetition_window,
+            presencePenalty: stored.pointee.presence_penalty,
+            frequencyPenalty: stored.pointee.frequency_penalty,
+            logitBias: try Field.messages(
+                stored.pointee.n_logit_bias, stored.pointee.logit_bias, "Sampling.logit_bias")
         )
     }
 }
@@ -171,6 +204,7 @@ extension GenerationWork: WireMessage, Coded {
         stored.pointee.max_tokens = maxTokens
         stored.pointee.sampling = sampling.stored(in: arena)
         stored.pointee.schema = arena.text(schema)
+        stored.pointee.regex = arena.text(regex)
         return stored
     }
 
@@ -182,7 +216,8 @@ extension GenerationWork: WireMessage, Coded {
                 stored.pointee.n_messages, stored.pointee.messages, "GenerationWork.messages"),
             maxTokens: stored.pointee.max_tokens,
             sampling: try Field.message(stored.pointee.sampling, "GenerationWork.sampling"),
-            schema: try Field.text(stored.pointee.schema, "GenerationWork.schema")
+            schema: try Field.text(stored.pointee.schema, "GenerationWork.schema"),
+            regex: try Field.text(stored.pointee.regex, "GenerationWork.regex")
         )
     }
 }

@@ -31,13 +31,34 @@ package struct GenerationResult: Hashable, Sendable {
         package var repetitionPenalty: Double = 1
         package var frequencyPenalty: Double = 0
         package var presencePenalty: Double = 0
+        /// In tokens of prompt and text.
+        package var repetitionWindow: Int = 64
+        package var logitBias: [Bias] = []
         package var tokenCountMax: Int = 0
         package var stops: [String] = []
         package var seed: UInt64 = 0
         /// Of the grammar's text; nil without one.
         package var grammar: Digest?
+        /// What the grammar's text is.
+        package var grammarKind = GrammarKind.jsonSchema
 
         package init() {}
+    }
+
+    /// What is added to the logit of a token.
+    package struct Bias: Hashable, Sendable {
+        package var token: Int32
+        package var value: Double
+
+        package init(token: Int32, value: Double) {
+            self.token = token
+            self.value = value
+        }
+    }
+
+    package enum GrammarKind: String, Hashable, Sendable, CaseIterable {
+        case jsonSchema = "json_schema"
+        case regex
     }
 
     package enum FinishReason: String, Hashable, Sendable, CaseIterable {
@@ -206,8 +227,15 @@ extension GenerationResult.Sampling {
             "min_p": .number(minP), "repetition_penalty": .number(repetitionPenalty),
             "frequency_penalty": .number(frequencyPenalty),
             "presence_penalty": .number(presencePenalty),
+            "repetition_window": JSON(repetitionWindow),
+            "logit_bias": .array(
+                logitBias.map {
+                    ["token": .integer(Int64($0.token)), "value": .number($0.value)]
+                }
+            ),
             "token_count_max": JSON(tokenCountMax), "stops": JSON(stops), "seed": JSON(seed),
             "grammar": grammar.map { JSON($0) } ?? .null,
+            "grammar_kind": .string(grammarKind.rawValue),
         ]
     }
 
@@ -219,9 +247,16 @@ extension GenerationResult.Sampling {
         repetitionPenalty = try fields.number("repetition_penalty")
         frequencyPenalty = try fields.number("frequency_penalty")
         presencePenalty = try fields.number("presence_penalty")
+        repetitionWindow = try fields.integer("repetition_window")
+        logitBias = try fields.list("logit_bias") { item throws(PredicateMistake) in
+            let token = try item.integer("token", in: 0...Int(Int32.max))
+            // The range has just been checked.
+            return .init(token: Int32(token), value: try item.number("value"))
+        }
         tokenCountMax = try fields.integer("token_count_max")
         stops = try fields.texts("stops")
         seed = try fields.unsigned("seed")
         grammar = try fields.value("grammar").isNull ? nil : try fields.digest("grammar")
+        grammarKind = try fields.choice("grammar_kind")
     }
 }

@@ -43,7 +43,9 @@ struct GenerationRun: Sendable {
         SessionOpening(
             model: order.model, sampling: order.sampling, schema: order.schema,
             capacity: UInt32(prompt.count + tokenCountMax),
-            maxTokens: UInt32(tokenCountMax), prompt: prompt.map { UInt32(bitPattern: $0) })
+            maxTokens: UInt32(tokenCountMax), prompt: prompt.map { UInt32(bitPattern: $0) },
+            regex: order.regex,
+            logprobCount: order.logprobCount.map { UInt32(clamping: $0 + 1) } ?? 0)
     }
 
     /// Prompt and text so far: what the stages must have computed before the next token.
@@ -57,17 +59,17 @@ struct GenerationRun: Sendable {
             for token in answer.closing where !isOver { append(TokenID(bitPattern: token)) }
             return end(.stop)
         }
-        append(TokenID(bitPattern: answer.token))
+        append(TokenID(bitPattern: answer.token), logprobs(answer.logprobs))
         if tokens.count >= tokenCountMax { end(.length) }
     }
 
     /// The end-of-generation token is the last one of the list, and not of the text.
-    private mutating func append(_ token: TokenID) {
+    private mutating func append(_ token: TokenID, _ logprobs: [API.TokenLogprobs] = []) {
         tokens.append(token)
         guard !book.tokenizer.endsGeneration(token) else { return end(.stop) }
         let piece = stops.push(stream.append(book.tokenizer.bytes(of: token)))
         text += piece
-        emit((piece, [token]))
+        emit((piece, [token], logprobs))
         if stops.isFound { end(.stop) }
     }
 
@@ -77,7 +79,21 @@ struct GenerationRun: Sendable {
         finishReason = reason
         let rest = stops.push(stream.finish()) + stops.finish()
         text += rest
-        if !rest.isEmpty { emit((rest, [])) }
+        if !rest.isEmpty { emit((rest, [], [])) }
+    }
+
+    /// As a client sees them, with the tokens' bytes. Ids come from another node.
+    private func logprobs(_ list: [TokenLogprob]) -> [API.TokenLogprobs] {
+        guard let first = list.first, list.count <= 1 + Inference.TokenLogprobs.topCountMax,
+            list.allSatisfy({ $0.token < book.tokenizer.tokenCount && $0.value.isFinite })
+        else { return [] }
+        func entry(_ found: TokenLogprob) -> API.TokenLogprobs.Entry {
+            .init(
+                token: Int(found.token),
+                bytes: Array(book.tokenizer.bytes(of: TokenID(bitPattern: found.token))),
+                logprob: found.value)
+        }
+        return [.init(chosen: entry(first), top: list.dropFirst().map(entry))]
     }
 
     /// Rates are zero where there was too little to measure.
@@ -93,15 +109,11 @@ struct GenerationRun: Sendable {
 
     /// The signed form: everything that a replay needs and must find again.
     func result(head: NodeID) -> GenerationResult {
-        var sampling = GenerationResult.Sampling()
-        sampling.temperature = order.sampling.temperature
-        sampling.topK = Int(order.sampling.topK)
-        sampling.topP = order.sampling.topP
-        sampling.minP = order.sampling.minP
-        sampling.seed = order.sampling.seed
+        var sampling = GenerationResult.Sampling(Sampler.Settings(order.sampling))
         sampling.tokenCountMax = tokenCountMax
         sampling.stops = order.stop
-        sampling.grammar = order.schema.isEmpty ? nil : Digest.of(order.schema)
+        sampling.grammar = order.grammar.isEmpty ? nil : Digest.of(order.grammar)
+        sampling.grammarKind = order.regex.isEmpty ? .jsonSchema : .regex
         let promptText: String =
             switch order.input {
             case .prompt(let text): text

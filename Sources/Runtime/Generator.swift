@@ -16,16 +16,20 @@ struct GenerationOrder: Sendable {
     var sampling: Wire.Sampling
     /// A JSON schema's text, or empty.
     var schema: String
+    /// A regular expression in the schema's place, or empty.
+    var regex: String
     var stop: [String] = []
+    /// As in a request.
+    var logprobCount: Int?
 
     init(_ request: GenerationRequest) {
         model = request.model
         input = request.input
         tokenCountMax = request.tokenCountMax
-        sampling = Wire.Sampling(
-            temperature: request.temperature, topP: request.topP, topK: UInt32(request.topK),
-            minP: request.minP, seed: request.seed)
+        sampling = Wire.Sampling(request)
         schema = request.schema?.text ?? ""
+        regex = request.regex ?? ""
+        logprobCount = request.logprobCount
         stop = request.stop
     }
 
@@ -38,7 +42,11 @@ struct GenerationOrder: Sendable {
         tokenCountMax = work.maxTokens == 0 ? nil : Int(work.maxTokens)
         sampling = work.sampling
         schema = work.schema
+        regex = work.regex
     }
+
+    /// The text of the constraint, whichever it is; empty without one.
+    var grammar: String { regex.isEmpty ? schema : regex }
 }
 
 /// What a generation gave.
@@ -73,7 +81,7 @@ struct GenerationOutcome: Sendable {
 
 /// The head of a generation: tokenizes, has the stages compute, and signs the result.
 final class Generator: Sendable {
-    static let engineVersion = "swiftlet-inference/1"
+    static let engineVersion = "swiftlet-inference/2"
     /// How long a model may take to be placed and loaded.
     static let placementLimit = Duration.seconds(60)
 
@@ -97,7 +105,9 @@ final class Generator: Sendable {
     }
 
     /// A piece of text, whole characters only, and the tokens behind it.
-    typealias Emit = @Sendable (_ piece: (text: String, tokens: [TokenID])) -> Void
+    typealias Emit = @Sendable (
+        _ piece: (text: String, tokens: [TokenID], logprobs: [API.TokenLogprobs])
+    ) -> Void
 
     func generate(
         _ order: GenerationOrder, emit: @escaping Emit
@@ -129,7 +139,7 @@ final class Generator: Sendable {
                         + "context of \(contextLength) tokens: shorten the prompt or max_tokens",
                 code: "context_length_exceeded", parameter: "messages")
         }
-        try checkSampling(order)
+        try checkSampling(order, book, tokenCountMax: wanted)
         return Opening(
             deployment: deployment, book: book, prompt: prompt, tokenCountMax: wanted)
     }
@@ -144,20 +154,42 @@ final class Generator: Sendable {
         return try await finish(run)
     }
 
-    private func checkSampling(_ order: GenerationOrder) throws {
+    private func checkSampling(
+        _ order: GenerationOrder, _ book: ModelShelf.Book, tokenCountMax: Int
+    ) throws {
         let mistakes = Sampler.Settings(order.sampling).mistakes()
         guard mistakes.isEmpty else {
             throw APIError(
                 status: 400, message: "the sampling settings are out of range: \(mistakes)",
                 code: "bad_sampling")
         }
-        guard !order.schema.isEmpty else { return }
-        do {
-            _ = try GrammarState(schema: JSON(parsing: order.schema))
-        } catch {
+        let vocabularyCount = book.file.description.vocabularyCount
+        if let bias = order.sampling.logitBias.first(where: { vocabularyCount <= Int($0.token) }) {
             throw APIError(
-                status: 400, message: "the schema is refused: \(error)", code: "bad_schema",
-                parameter: "response_format")
+                status: 400,
+                message: "logit_bias names token \(bias.token), the model has tokens up to "
+                    + "\(vocabularyCount - 1)", code: "bad_sampling", parameter: "logit_bias")
+        }
+        let grammar: GrammarState?
+        do {
+            grammar = try GenerationGrammar.state(schema: order.schema, regex: order.regex)
+        } catch {
+            let isRegex = !order.regex.isEmpty
+            throw APIError(
+                status: 400,
+                message: "the \(isRegex ? "regex" : "schema") is refused: \(error)",
+                code: isRegex ? "bad_regex" : "bad_schema",
+                parameter: isRegex ? "regex" : "response_format")
+        }
+        guard let grammar else { return }
+        let shortest = book.vocabulary.spell(grammar.shortestCompletion())
+        guard let shortest, shortest.count <= tokenCountMax else {
+            throw APIError(
+                status: 400,
+                message: shortest.map {
+                    "the shortest text that matches takes \($0.count) tokens; allow so many"
+                } ?? "the model's tokens cannot spell a text that matches",
+                code: "max_tokens_too_small", parameter: "max_tokens")
         }
     }
 
@@ -210,7 +242,7 @@ final class Generator: Sendable {
         let store = exchange.store
         // What a replay needs stands beside the statement, under the digests that it names.
         try store.put(GenerationResult.bytes(ofTokens: run.prompt))
-        if !run.order.schema.isEmpty { try store.put(Array(run.order.schema.utf8)) }
+        if !run.order.grammar.isEmpty { try store.put(Array(run.order.grammar.utf8)) }
         let statement = run.result(head: loop.own).statement
         let bundle = try notary.sign(statement).bytes
         let digest = try store.put(bundle)

@@ -144,7 +144,10 @@ extension LiveBackend {
         let work = Task {
             do {
                 let outcome = try await generator.generate(order, from: opening) { piece in
-                    continuation.yield(.text(piece.text, tokens: piece.tokens.map { Int($0) }))
+                    continuation.yield(
+                        .text(
+                            piece.text, tokens: piece.tokens.map { Int($0) },
+                            logprobs: piece.logprobs))
                 }
                 continuation.yield(.finished(outcome.document))
                 continuation.finish()

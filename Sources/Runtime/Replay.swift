@@ -95,11 +95,11 @@ struct Replay: Sendable {
         try store.verify(result.model)
         let book = try node.models.book(of: result.model)
         let prompt = try store.read(result.prompt.tokens)
-        let schema = try result.sampling.grammar.map { try store.read($0) }
+        let grammar = try result.sampling.grammar.map { try store.read($0) }
         let threadCount = node.settings.threadCount ?? 1
         let mismatch = try await node.lanes.run {
             try Self.mismatch(
-                of: result, book: book, prompt: Self.tokens(of: prompt), schema: schema,
+                of: result, book: book, prompt: Self.tokens(of: prompt), grammar: grammar,
                 threadCount: threadCount)
         }
         return [
@@ -121,7 +121,7 @@ struct Replay: Sendable {
     ///
     /// One prefill pass, in chunks: no position waits for the one before to be drawn.
     static func mismatch(
-        of result: GenerationResult, book: ModelShelf.Book, prompt: [TokenID], schema: [UInt8]?,
+        of result: GenerationResult, book: ModelShelf.Book, prompt: [TokenID], grammar: [UInt8]?,
         threadCount: Int
     ) throws -> String? {
         let description = book.file.description
@@ -130,13 +130,22 @@ struct Replay: Sendable {
             all.count <= description.contextLength,
             all.allSatisfy({ 0 <= $0 && Int($0) < description.vocabularyCount })
         else { return "the prompt or the tokens do not fit the model" }
+        let settings = Sampler.Settings(result.sampling)
+        guard settings.mistakes().isEmpty else {
+            return "the sampling settings are out of range: \(settings.mistakes())"
+        }
         let stage = try Stage(
             model: book.file, layers: 0..<description.layerCount, threads: threadCount)
         let cache = try stage.makeSession(capacity: all.count)
+        let text = String(decoding: grammar ?? [], as: UTF8.self)
+        let isRegex = result.sampling.grammarKind == .regex
         var comparison = Comparison(
-            drawing: try TokenDrawing(
-                Sampler.Settings(result.sampling), schema: schema,
-                tokenCountMax: result.sampling.tokenCountMax, book: book))
+            sampling: try SamplerSession(
+                settings,
+                grammar: GenerationGrammar.state(
+                    schema: isRegex ? "" : text, regex: isRegex ? text : ""),
+                prompt: prompt, tokenCountMax: result.sampling.tokenCountMax),
+            book: book)
         var start = 0
         // The last token was drawn from the row before it: its own row is not needed.
         while start < all.count - 1 {
@@ -165,23 +174,28 @@ struct Replay: Sendable {
         return nil
     }
 
-    /// Draws again and compares.
+    /// Draws again as the last stage did, and compares.
     private struct Comparison {
-        var drawing: TokenDrawing
+        var sampling: SamplerSession
+        let book: ModelShelf.Book
         var logits = LogitsDigest()
         // The tokens that close a document are forced, not drawn.
         private var forced: [TokenID] = []
 
-        init(drawing: TokenDrawing) { self.drawing = drawing }
+        init(sampling: SamplerSession, book: ModelShelf.Book) {
+            self.sampling = sampling
+            self.book = book
+        }
 
         mutating func mismatch(
             _ row: Span<Float>, position: Int, said: TokenID
         ) throws -> String? {
             if forced.isEmpty {
                 logits.append(fingerprint: LogitsDigest.fingerprint(of: row))
-                switch try drawing.draw(row, position: position) {
+                switch sampling.draw(row, position: position, over: book.vocabulary) {
                 case .token(let token): forced = [token]
                 case .closing(let tokens): forced = tokens
+                case .nothing: break
                 }
             }
             guard let token = forced.first else {
@@ -194,18 +208,6 @@ struct Replay: Sendable {
             }
             return nil
         }
-    }
-}
-
-extension Sampler.Settings {
-    /// As a signed result says them.
-    init(_ sampling: GenerationResult.Sampling) {
-        self.init()
-        temperature = sampling.temperature
-        topK = sampling.topK
-        topP = sampling.topP
-        minP = sampling.minP
-        seed = sampling.seed
     }
 }
 

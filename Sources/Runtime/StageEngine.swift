@@ -134,18 +134,25 @@ final class StageEngine {
         }
         let prompt = opening.prompt.map { TokenID(bitPattern: $0) }
         try Self.check(prompt, served.book)
-        var drawing: TokenDrawing?
-        if served.stage.isLast {
-            drawing = try TokenDrawing(
-                Sampler.Settings(opening.sampling),
-                schema: opening.schema.isEmpty ? nil : Array(opening.schema.utf8),
-                tokenCountMax: Int(opening.maxTokens), book: served.book)
-        }
+        let sampling = served.stage.isLast ? try Self.sampling(opening, prompt) : nil
         let cache = try served.stage.openSession(
             tokens: prompt, capacity: Int(opening.capacity))
         sessions[request.session] = StageSession(
-            opening: opening, epoch: request.epoch, head: head, cache: cache, drawing: drawing)
+            opening: opening, epoch: request.epoch, head: head, cache: cache,
+            book: served.book, sampling: sampling)
         return cache.count
+    }
+
+    private static func sampling(
+        _ opening: SessionOpening, _ prompt: [TokenID]
+    ) throws -> SamplerSession {
+        let settings = Sampler.Settings(opening.sampling)
+        guard settings.mistakes().isEmpty else {
+            throw RuntimeError("the sampling settings are out of range: \(settings.mistakes())")
+        }
+        let grammar = try GenerationGrammar.state(schema: opening.schema, regex: opening.regex)
+        return SamplerSession(
+            settings, grammar: grammar, prompt: prompt, tokenCountMax: Int(opening.maxTokens))
     }
 
     private func dropIdle() {

@@ -17,8 +17,9 @@ final class StageSession {
     /// Who asks, and takes the tokens.
     let head: NodeID
     let cache: KVSession
+    private let book: ModelShelf.Book
     /// At the last stage alone.
-    private var drawing: TokenDrawing?
+    private var sampling: SamplerSession?
     /// In order of position; the queue of the stage says when it is their turn.
     private var waiting: [Rows] = []
     /// The tokens of all positions that are computed.
@@ -28,13 +29,14 @@ final class StageSession {
 
     init(
         opening: SessionOpening, epoch: UInt64, head: NodeID, cache: KVSession,
-        drawing: TokenDrawing?
+        book: ModelShelf.Book, sampling: SamplerSession?
     ) {
         self.opening = opening
         self.epoch = epoch
         self.head = head
         self.cache = cache
-        self.drawing = drawing
+        self.book = book
+        self.sampling = sampling
         history = opening.prompt.prefix(cache.count).map { TokenID(bitPattern: $0) }
     }
 
@@ -87,31 +89,47 @@ final class StageSession {
         guard 0 < input.sampleCount else { return }
         let rowCount = Int(input.count)
         let firstSampled = rowCount - Int(input.sampleCount)
-        // After a loss the head sends prompt and text again: the drawing follows the text.
+        // After a loss the head sends prompt and text again: the sampling follows the text.
         let known = Int(input.position) + firstSampled + 1
-        while let drawnCount = drawing?.count,
-            opening.prompt.count + drawnCount < min(known, history.count)
+        while let count = sampling?.textTokenCount,
+            opening.prompt.count + count < min(known, history.count)
         {
-            drawing?.follow(history[opening.prompt.count + drawnCount])
+            sampling?.follow(history[opening.prompt.count + count], over: book.vocabulary)
         }
         for row in firstSampled..<rowCount {
             let offset = logits.count - (rowCount - row) * width
             let slice = logits.span.extracting(offset..<offset + width)
             let position = Int(input.position) + row + 1
-            guard let drawn = try drawing?.draw(slice, position: position) else { return }
+            guard
+                let drawn = sampling?.draw(slice, position: position, over: book.vocabulary)
+            else { return }
             var answer = StageToken(
                 session: input.session, epoch: input.epoch, position: UInt32(position),
                 fingerprint: LogitsDigest.fingerprint(of: slice))
             switch drawn {
-            case .token(let token): answer.token = UInt32(bitPattern: token)
+            case .token(let token):
+                answer.token = UInt32(bitPattern: token)
+                answer.logprobs = logprobs(of: token, slice)
             case .closing(let tokens):
                 answer.complete = true
                 answer.closing = tokens.map { UInt32(bitPattern: $0) }
+            case .nothing:
+                throw RuntimeError("the grammar allows no token at position \(position)")
             }
             emit(answer)
             guard row + 1 < rowCount,
                 drawn == .token(TokenID(bitPattern: input.tokens[row + 1]))
             else { return }
+        }
+    }
+
+    /// The chosen token's first, then the likeliest; none where nobody asked.
+    private func logprobs(of token: TokenID, _ logits: Span<Float>) -> [TokenLogprob] {
+        guard 0 < opening.logprobCount else { return [] }
+        let count = min(Int(opening.logprobCount) - 1, TokenLogprobs.topCountMax)
+        let found = Sampler.logprobs(of: token, in: logits, topCount: count)
+        return ([found.chosen] + found.top).map {
+            TokenLogprob(token: UInt32(bitPattern: $0.token), value: $0.logprob)
         }
     }
 

@@ -52,6 +52,11 @@ public struct SessionOpening: Hashable, Sendable {
     public var maxTokens: UInt32
     /// The prompt's ids: a stage may have computed the beginning of them before.
     public var prompt: [UInt32]
+    /// A regular expression in the schema's place.
+    public var regex: String
+    /// 0: none. Else each token comes with its logarithmic probability, and with those of the
+    /// likeliest ones, one fewer than this.
+    public var logprobCount: UInt32
 
     public init(
         model: String = "",
@@ -59,7 +64,9 @@ public struct SessionOpening: Hashable, Sendable {
         schema: String = "",
         capacity: UInt32 = 0,
         maxTokens: UInt32 = 0,
-        prompt: [UInt32] = []
+        prompt: [UInt32] = [],
+        regex: String = "",
+        logprobCount: UInt32 = 0
     ) {
         self.model = model
         self.sampling = sampling
@@ -67,6 +74,8 @@ public struct SessionOpening: Hashable, Sendable {
         self.capacity = capacity
         self.maxTokens = maxTokens
         self.prompt = prompt
+        self.regex = regex
+        self.logprobCount = logprobCount
     }
 }
 
@@ -137,6 +146,17 @@ public struct StageInput: Hashable, Sendable {
     }
 }
 
+/// Natural logarithm, of the model's own distribution.
+public struct TokenLogprob: Hashable, Sendable {
+    public var token: UInt32
+    public var value: Double
+
+    public init(token: UInt32 = 0, value: Double = 0) {
+        self.token = token
+        self.value = value
+    }
+}
+
 public struct StageToken: Hashable, Sendable {
     public var session: Digest
     public var epoch: UInt64
@@ -149,6 +169,8 @@ public struct StageToken: Hashable, Sendable {
     public var closing: [UInt32]
     /// Of the logits that the token was drawn from: 32 bytes.
     public var fingerprint: [UInt8]
+    /// The token's own first, where the opening asked for them; at most 21.
+    public var logprobs: [TokenLogprob]
 
     public init(
         session: Digest,
@@ -157,7 +179,8 @@ public struct StageToken: Hashable, Sendable {
         token: UInt32 = 0,
         complete: Bool = false,
         closing: [UInt32] = [],
-        fingerprint: [UInt8] = []
+        fingerprint: [UInt8] = [],
+        logprobs: [TokenLogprob] = []
     ) {
         self.session = session
         self.epoch = epoch
@@ -166,6 +189,7 @@ public struct StageToken: Hashable, Sendable {
         self.complete = complete
         self.closing = closing
         self.fingerprint = fingerprint
+        self.logprobs = logprobs
     }
 }
 

@@ -58,6 +58,16 @@ public struct ProgramWork: Hashable, Sendable {
     }
 }
 
+public struct LogitBias: Hashable, Sendable {
+    public var token: UInt32
+    public var value: Double
+
+    public init(token: UInt32 = 0, value: Double = 0) {
+        self.token = token
+        self.value = value
+    }
+}
+
 public struct Sampling: Hashable, Sendable {
     /// 0 is greedy.
     public var temperature: Double
@@ -68,19 +78,38 @@ public struct Sampling: Hashable, Sendable {
     /// 0 is off.
     public var minP: Double
     public var seed: UInt64
+    /// 1 is off, and so is 0.
+    public var repetitionPenalty: Double
+    /// In tokens; 0 is 64.
+    public var repetitionWindow: UInt32
+    /// 0 is off.
+    public var presencePenalty: Double
+    /// 0 is off.
+    public var frequencyPenalty: Double
+    public var logitBias: [LogitBias]
 
     public init(
         temperature: Double = 0,
         topP: Double = 0,
         topK: UInt32 = 0,
         minP: Double = 0,
-        seed: UInt64 = 0
+        seed: UInt64 = 0,
+        repetitionPenalty: Double = 0,
+        repetitionWindow: UInt32 = 0,
+        presencePenalty: Double = 0,
+        frequencyPenalty: Double = 0,
+        logitBias: [LogitBias] = []
     ) {
         self.temperature = temperature
         self.topP = topP
         self.topK = topK
         self.minP = minP
         self.seed = seed
+        self.repetitionPenalty = repetitionPenalty
+        self.repetitionWindow = repetitionWindow
+        self.presencePenalty = presencePenalty
+        self.frequencyPenalty = frequencyPenalty
+        self.logitBias = logitBias
     }
 }
 
@@ -103,6 +132,8 @@ public struct GenerationWork: Hashable, Sendable {
     public var sampling: Sampling
     /// A JSON schema that the text must match; empty for free text.
     public var schema: String
+    /// A regular expression that the text must match, in the schema's place; empty for free text.
+    public var regex: String
 
     public init(
         model: String = "",
@@ -110,7 +141,8 @@ public struct GenerationWork: Hashable, Sendable {
         messages: [ChatMessage] = [],
         maxTokens: UInt32 = 0,
         sampling: Sampling,
-        schema: String = ""
+        schema: String = "",
+        regex: String = ""
     ) {
         self.model = model
         self.prompt = prompt
@@ -118,6 +150,7 @@ public struct GenerationWork: Hashable, Sendable {
         self.maxTokens = maxTokens
         self.sampling = sampling
         self.schema = schema
+        self.regex = regex
     }
 }
 

@@ -10,9 +10,6 @@ enum LocalGeneration {
     static func run(
         _ request: GenerationRequest, threadCount: Int?, isShown: Bool
     ) async throws -> JSON {
-        guard request.schema == nil else {
-            throw Refusal("--schema works on the mesh only; leave out --local.")
-        }
         _ = try ArtifactFile.open(request.model)
         let threads = threadCount ?? ProcessInfo.processInfo.activeProcessorCount
         return try await OwnThread.run {
@@ -26,13 +23,10 @@ enum LocalGeneration {
         let book = try ModelShelf.Book(path: request.model)
         let layers = 0..<book.file.description.layerCount
         let stage = try Stage(model: book.file, layers: layers, threads: threadCount)
-        let settings = Sampler.Settings(
-            temperature: request.temperature, topK: request.topK, topP: request.topP,
-            minP: request.minP, seed: request.seed)
+        let settings = Sampler.Settings(request)
         guard settings.mistakes().isEmpty else {
             throw Refusal("The sampling is out of range: \(settings.mistakes()); change it.")
         }
-        let sampler = Sampler(settings)
         let prompt = try book.tokens(of: request.input)
         let contextLength = book.file.description.contextLength
         let countMax = request.tokenCountMax ?? contextLength - prompt.count
@@ -42,16 +36,21 @@ enum LocalGeneration {
                     + "\(contextLength) tokens; shorten the prompt or lower --max-tokens.")
         }
 
+        var sampling = SamplerSession(
+            settings, grammar: try grammar(request, book, tokenCountMax: countMax),
+            prompt: prompt, tokenCountMax: countMax)
         var text = LocalText(book: book, stop: request.stop, isShown: isShown)
         let clock = ContinuousClock()
         let session = try stage.makeSession(capacity: prompt.count + countMax)
         let start = clock.now
-        var next = try step(stage, session, sampler, prompt, at: 0)
+        var next = try step(stage, session, &sampling, book, prompt, at: 0)
         let firstToken = clock.now
-        while !text.take(next), text.tokens.count < countMax {
+        while case .token(let token) = next, !text.take(token), text.tokens.count < countMax {
             next = try step(
-                stage, session, sampler, [next], at: prompt.count + text.tokens.count - 1)
+                stage, session, &sampling, book, [token],
+                at: prompt.count + text.tokens.count - 1)
         }
+        if case .closing(let tokens) = next { text.close(tokens) }
         text.finish()
         let end = clock.now
         return document(
@@ -59,16 +58,43 @@ enum LocalGeneration {
             prefill: firstToken - start, decode: end - firstToken)
     }
 
-    /// Computes these tokens and draws the one that follows.
+    /// The constraint that a request names, if it can be kept within the tokens.
+    private static func grammar(
+        _ request: GenerationRequest, _ book: ModelShelf.Book, tokenCountMax: Int
+    ) throws -> GrammarState? {
+        let what = request.regex == nil ? "schema" : "regex"
+        let grammar: GrammarState?
+        do {
+            grammar = try GrammarState.of(request)
+        } catch {
+            throw Refusal("The \(what) is refused: \(error); change it.")
+        }
+        guard let grammar else { return nil }
+        guard let shortest = book.vocabulary.spell(grammar.shortestCompletion()),
+            shortest.count <= tokenCountMax
+        else {
+            throw Refusal(
+                "No text of \(tokenCountMax) tokens matches the \(what); raise --max-tokens.")
+        }
+        return grammar
+    }
+
+    /// Computes these tokens and draws what follows.
     private static func step(
-        _ stage: Stage, _ session: KVSession, _ sampler: Sampler, _ tokens: [TokenID], at start: Int
-    ) throws -> TokenID {
+        _ stage: Stage, _ session: KVSession, _ sampling: inout SamplerSession,
+        _ book: ModelShelf.Book, _ tokens: [TokenID], at start: Int
+    ) throws -> SamplerSession.Choice {
         let output = try stage.forward(
             .tokens(tokens), start: start, session: session, logits: .last)
-        guard case .logits(let logits) = output,
-            let token = sampler.sample(logits.span, position: start + tokens.count)
-        else { throw Refusal("The model gave no token; check its file with: swiftlet verify") }
-        return token
+        guard case .logits(let logits) = output else {
+            throw Refusal("The model gave no token; check its file with: swiftlet verify")
+        }
+        let choice = sampling.draw(
+            logits.span, position: start + tokens.count, over: book.vocabulary)
+        guard choice != .nothing else {
+            throw Refusal("The model gave no token; check its file with: swiftlet verify")
+        }
+        return choice
     }
 
     private static func document(
@@ -122,6 +148,12 @@ private struct LocalText {
             isOver = stops.isFound
         }
         return isOver
+    }
+
+    /// Takes the tokens that complete a document.
+    mutating func close(_ closing: [TokenID]) {
+        for token in closing where !isOver { _ = take(token) }
+        isOver = true
     }
 
     mutating func finish() {

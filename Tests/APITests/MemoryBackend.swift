@@ -106,7 +106,16 @@ final class MemoryBackend: Backend {
             }
         let words = text.split(separator: " ").map { String($0) + " " }
         for (index, word) in words.enumerated() {
-            continuation.yield(.text(word, tokens: [index]))
+            let bytes = Array(word.utf8)
+            let logprobs = request.logprobCount.map { count in
+                TokenLogprobs(
+                    chosen: .init(token: index, bytes: bytes, logprob: -0.5),
+                    top: (0..<count).map {
+                        .init(token: $0, bytes: [0x61 + UInt8($0)], logprob: -Double($0))
+                    })
+            }
+            continuation.yield(
+                .text(word, tokens: [index], logprobs: logprobs.map { [$0] } ?? []))
             if request.model == "broken" {
                 continuation.finish(
                     throwing: APIError(status: 503, message: "A stage died.", code: "stage_lost"))

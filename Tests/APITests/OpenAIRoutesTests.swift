@@ -103,8 +103,12 @@ struct OpenAIRoutesTests {
     }
 
     @Test(arguments: [
-        ("tools", #"[{"type": "function"}]"#), ("n", "2"), ("logprobs", "true"),
-        ("frequency_penalty", "0.5"), ("logit_bias", #"{"5": 1}"#), ("reasoning_effort", #""low""#),
+        ("tools", #"[{"type": "function"}]"#), ("n", "2"), ("top_logprobs", "3"),
+        ("logprobs", "2"), ("frequency_penalty", "2.5"), ("presence_penalty", "-3"),
+        ("logit_bias", #"{"5": 101}"#), ("logit_bias", #"{"five": 1}"#),
+        ("logit_bias", #"{"05": 1}"#), ("repetition_penalty", "0"), ("regex", "5"),
+        ("regex", #""""#),
+        ("reasoning_effort", #""low""#),
         ("temperature", "3"), ("max_tokens", "0"), ("stop", #"["a", 5]"#),
         ("response_format", #"{"type": "yaml"}"#), ("frobnicate", "1"),
     ])
@@ -154,6 +158,67 @@ struct OpenAIRoutesTests {
                 ]), tokenCountMax: 9, temperature: 0.5, topP: 0.9, seed: 4,
                 schema: ["type": "integer"], stop: ["x", "y"])
             #expect(backend.requests.withLock { $0.last } == expected)
+        }
+    }
+
+    @Test func `penalties, bias and a regular expression reach the backend`() async throws {
+        let backend = backend
+        try await TestServer.run(backend) { server in
+            let answer = try await server.post(
+                "/v1/chat/completions",
+                #"{"model": "echo", \#(Self.hello), "temperature": 0, "frequency_penalty": 0.5, "#
+                    + #""presence_penalty": -1.5, "repetition_penalty": 1.25, "#
+                    + #""repetition_window": 9, "logit_bias": {"12": -100, "3": 0.5}, "#
+                    + #""regex": "a+", "top_k": 7, "min_p": 0.25}"#)
+            #expect(answer.status == 200)
+            let request = try #require(backend.requests.withLock { $0.last })
+            let expected = GenerationRequest(
+                model: "echo", input: request.input, temperature: 0, topK: 7, minP: 0.25,
+                repetitionPenalty: 1.25, repetitionWindow: 9, presencePenalty: -1.5,
+                frequencyPenalty: 0.5,
+                logitBias: [.init(token: 3, value: 0.5), .init(token: 12, value: -100)],
+                regex: "a+")
+            #expect(request == expected)
+            let both = try await server.post(
+                "/v1/chat/completions",
+                #"{"model": "echo", \#(Self.hello), "regex": "a", "#
+                    + #""response_format": {"type": "json_object"}}"#)
+            #expect(both.status == 400)
+            #expect(both.json["error"]?["param"] == "regex")
+        }
+    }
+
+    @Test func `logprobs come with a chat, whole and streamed, and with a completion`()
+        async throws
+    {
+        try await TestServer.run(backend) { server in
+            let chat =
+                #"{"model": "echo", "messages": [{"role": "user", "content": "hé you"}], "#
+                + #""logprobs": true, "top_logprobs": 2"#
+            let whole = try await server.post("/v1/chat/completions", chat + "}")
+            let choice = try #require(whole.json["choices"]?.asArray?.first)
+            let content = try #require(choice["logprobs"]?["content"]?.asArray)
+            #expect(content.count == 2)
+            #expect(content[0]["token"] == "hé ")
+            #expect(content[0]["bytes"] == [0x68, 0xC3, 0xA9, 0x20])
+            #expect(content[0]["logprob"]?.asDouble == -0.5)
+            #expect(content[0]["top_logprobs"]?.asArray?.compactMap { $0["token"] } == ["a", "b"])
+            let streamed = try await server.post(
+                "/v1/chat/completions", chat + #", "stream": true}"#)
+            let pieces = try Self.events(streamed.text).flatMap {
+                $0["choices"]?.asArray?.first?["logprobs"]?["content"]?.asArray ?? []
+            }
+            #expect(pieces == content)
+
+            let completion = try await server.post(
+                "/v1/completions", #"{"model": "echo", "prompt": "hé you", "logprobs": 1}"#)
+            let found = try #require(completion.json["choices"]?.asArray?.first?["logprobs"])
+            #expect(found["tokens"] == ["hé ", "you "])
+            #expect(found["text_offset"] == [0, 3])
+            #expect(found["top_logprobs"]?.asArray?.first?["a"]?.asDouble == 0)
+            let none = try await server.post(
+                "/v1/completions", #"{"model": "echo", "prompt": "hé you"}"#)
+            #expect(none.json["choices"]?.asArray?.first?["logprobs"]?.isNull == true)
         }
     }
 

@@ -10,6 +10,13 @@ extension MeshTests {
         30,
     ]
 
+    /// Whose draws depend on all tokens before them, and whose text is bounded.
+    private static let constrained: JSON = [
+        "temperature": 0.9, "top_p": 0.95, "seed": 7, "repetition_penalty": 1.1,
+        "repetition_window": 30, "presence_penalty": 0.3, "frequency_penalty": 0.2,
+        "logit_bias": ["30": -100], "regex": "( [A-Za-z]+,)* [A-Za-z]+\\.",
+    ]
+
     @Test func `a model in one, two and three stages says the same from every node`() async throws {
         try await TestMesh.with { mesh in
             let added = try await mesh.json(
@@ -31,7 +38,9 @@ extension MeshTests {
             #expect(texts.count == 1)
             let result = try await generate(20, mesh, on: "eve")
             try await expectGenerationVerifies(result, mesh)
-            try await expectSurvival(mesh)
+            try await expectSurvival(mesh, ["temperature": 0])
+            try await deploy(3, mesh, from: "ada")
+            try await expectSurvival(mesh, Self.constrained)
             try await expectFlippedModel(model, mesh)
         }
     }
@@ -104,8 +113,18 @@ extension MeshTests {
     }
 
     /// Kills a node that holds layers while tokens are coming.
-    private func expectSurvival(_ mesh: TestMesh) async throws {
-        let calm = try await generate(120, mesh, on: "ada")
+    private func expectSurvival(_ mesh: TestMesh, _ settings: JSON) async throws {
+        let request = JSON.object(
+            [
+                .init("model", "smol"), .init("prompt", .string(Self.prompt)),
+                .init("max_tokens", 120), .init("stream", true),
+            ] + (settings.asObject ?? []))
+        var undisturbed: JSON?
+        try await mesh.events("/api/generate", request, on: "ada") { event in
+            if let error = event["error"] { throw Failure("\(error.text)") }
+            if let document = event["finished"] { undisturbed = document }
+        }
+        let calm = try #require(undisturbed)
         let victim = try await mesh.coordinator() == "eve" ? "bob" : "eve"
         let id = try await mesh.id(of: victim)
         #expect(calm["stages"]?.asArray?.contains { $0["node"]?.asString == id } == true)
@@ -114,13 +133,7 @@ extension MeshTests {
         var gap = Duration.zero
         var last = ContinuousClock.now
         var finished: JSON?
-        try await mesh.events(
-            "/api/generate",
-            [
-                "model": "smol", "prompt": .string(Self.prompt), "max_tokens": 120,
-                "temperature": 0, "stream": true,
-            ], on: "ada"
-        ) { event in
+        try await mesh.events("/api/generate", request, on: "ada") { event in
             eventCount += 1
             if killedAt != nil { gap = max(gap, ContinuousClock.now - last) }
             last = .now

@@ -16,6 +16,10 @@ final class GrammarProbe {
     func shortestCompletion() -> [UInt8] { state.shortestCompletion() }
     func mask(over vocabulary: TokenVocabulary) -> TokenMask { state.mask(over: vocabulary) }
 
+    func forcedTokens(over vocabulary: TokenVocabulary) -> [TokenID] {
+        state.forcedTokens(over: vocabulary)
+    }
+
     @discardableResult
     func advance(bytes: some Sequence<UInt8>) -> Bool { state.advance(bytes: bytes) }
 

@@ -6,6 +6,7 @@ import Basics
 enum GrammarValidator {
     static func isValid(_ value: JSON, _ schema: JSON, root: JSON? = nil) -> Bool {
         let root = root ?? schema
+        if schema == true { return true }
         guard let keywords = schema.asObject else { return false }
         return keywords.allSatisfy { keyword in
             holds(keyword.name, keyword.value, of: value, in: schema, root: root)
@@ -21,6 +22,7 @@ enum GrammarValidator {
     ) -> Bool {
         let length = value.asString?.unicodeScalars.count
         let count = value.asArray?.count
+        let number = value.asDouble
         let bound = Int(constraint.asInteger ?? -1)
         switch keyword {
         case "type":
@@ -35,7 +37,20 @@ enum GrammarValidator {
         case "minItems": return count ?? .max >= bound
         case "maxItems": return count ?? 0 <= bound
         case "items":
-            return (value.asArray ?? []).allSatisfy { isValid($0, constraint, root: root) }
+            let first = schema["prefixItems"]?.asArray?.count ?? 0
+            return (value.asArray ?? []).dropFirst(first).allSatisfy {
+                isValid($0, constraint, root: root)
+            }
+        case "prefixItems":
+            return zip(value.asArray ?? [], constraint.asArray ?? []).allSatisfy {
+                isValid($0, $1, root: root)
+            }
+        case "minimum": return number ?? .infinity >= constraint.asDouble ?? .nan
+        case "exclusiveMinimum": return number ?? .infinity > constraint.asDouble ?? .nan
+        case "maximum": return number ?? -.infinity <= constraint.asDouble ?? .nan
+        case "exclusiveMaximum": return number ?? -.infinity < constraint.asDouble ?? .nan
+        case "allOf":
+            return (constraint.asArray ?? []).allSatisfy { isValid(value, $0, root: root) }
         case "required":
             guard value.asObject != nil else { return true }
             return (constraint.asArray ?? []).allSatisfy { value[$0.asString ?? ""] != nil }
@@ -44,7 +59,9 @@ enum GrammarValidator {
                 value[property.name].map { isValid($0, property.value, root: root) } ?? true
             }
         case "additionalProperties":
-            return (value.asObject ?? []).allSatisfy { schema["properties"]?[$0.name] != nil }
+            return (value.asObject ?? []).allSatisfy {
+                schema["properties"]?[$0.name] != nil || isValid($0.value, constraint, root: root)
+            }
         case "$ref":
             let path = (constraint.asString ?? "").split(separator: "/").dropFirst()
             let target = path.reduce(Optional(root)) { $0?[String($1)] }

@@ -62,12 +62,13 @@ struct SamplerTests {
         #expect(Self.sample(logits, .init(), mask: TokenMask(tokenCount: 6)) == nil)
     }
 
-    // Worked out by another program from the rules in the type's comment.
+    // Worked out by another program, with another exponential, from the rules in the type's
+    // comment.
     @Test func `a seed gives the same tokens on every host`() {
         let first = Sampler.Settings(temperature: 1.5, seed: 7)
         #expect(
             (0..<16).map { Self.sample(Self.logits, first, at: $0) }
-                == [48, 55, 62, 36, 50, 57, 58, 20, 8, 38, 39, 5, 19, 57, 27, 15]
+                == [46, 39, 36, 38, 22, 12, 57, 57, 56, 12, 57, 29, 2, 12, 57, 54]
         )
         let second = Sampler.Settings(
             temperature: 1,
@@ -78,7 +79,7 @@ struct SamplerTests {
         )
         #expect(
             (0..<16).map { Self.sample(Self.logits, second, at: $0) }
-                == [57, 24, 31, 36, 31, 38, 17, 24, 19, 17, 43, 19, 10, 55, 38, 19]
+                == [19, 50, 31, 57, 31, 12, 57, 43, 5, 57, 50, 5, 62, 62, 19, 12]
         )
     }
 
@@ -158,6 +159,122 @@ struct SamplerTests {
         }
     }
 
+    @Test(arguments: [0.9, 0.99, 0.5])
+    func `a large vocabulary keeps the fewest that reach top-p`(topP: Double) {
+        // Flat, so that the border lies far down, and peaked, so that it does not.
+        for slope in [0.001, 0.5] as [Float] {
+            let logits: [Float] = (0..<6_000).map { Float($0 * 2_477 % 6_000) * -slope }
+            let order = logits.indices.sorted { logits[$1] < logits[$0] }
+            let weights = order.map { exp(Double(logits[$0])) }
+            let limit = weights.reduce(0, +) * topP
+            var sum = 0.0
+            let kept = weights.prefix { weight in
+                defer { sum += weight }
+                return sum < limit
+            }.count
+            let drawn = Self.drawn(.init(temperature: 1, topP: topP), from: logits)
+            let ranks = drawn.compactMap { token in order.firstIndex(of: Int(token)) }
+            // The border may move by one where sums are equal to the last bits.
+            #expect((ranks.max() ?? 0) <= kept)
+            #expect(kept / 2 < ranks.max() ?? 0 || kept < 4)
+        }
+    }
+
+    @Test func `penalties count the text and look back through a window`() {
+        let logits: [Float] = [2, 1.5, -1, 0]
+        func greedy(_ settings: Sampler.Settings, _ prompt: [TokenID], _ text: [TokenID])
+            -> TokenID?
+        {
+            var history = SamplerHistory(settings, prompt: prompt)
+            for token in text { history.append(token) }
+            return Sampler(settings).sample(logits.span, position: 9, history: history)
+        }
+        // Presence: once, however often; only for the text.
+        let presence = Sampler.Settings(presencePenalty: 0.75)
+        #expect(greedy(presence, [0, 0], []) == 0)
+        #expect(greedy(presence, [], [0]) == 1)
+        #expect(greedy(presence, [], [0, 0, 1]) == 0)
+        // Frequency: for each time.
+        let frequency = Sampler.Settings(frequencyPenalty: 0.25)
+        #expect(greedy(frequency, [0, 0, 0], []) == 0)
+        #expect(greedy(frequency, [], [0]) == 0)
+        #expect(greedy(frequency, [], [0, 0, 0]) == 1)
+        // Repetition: of the prompt too, within the window.
+        let repetition = Sampler.Settings(repetitionPenalty: 2, repetitionWindow: 2)
+        #expect(greedy(repetition, [0], []) == 1)
+        #expect(greedy(repetition, [0, 3], [3]) == 0)
+        #expect(greedy(repetition, [0, 0, 0], [3, 3]) == 0)
+        #expect(greedy(repetition, [0, 1], []) == 0)
+        let none = Sampler.Settings(repetitionPenalty: 2, repetitionWindow: 0)
+        #expect(greedy(none, [0], [0]) == 0)
+        // A negative logit is multiplied: −1 becomes −2, below −1.5.
+        let negative = Sampler.Settings(
+            repetitionPenalty: 2,
+            logitBias: [
+                .init(token: 0, value: -3.5), .init(token: 1, value: -3.1),
+                .init(token: 3, value: -50),
+            ]
+        )
+        #expect(greedy(negative, [], []) == 2)
+        #expect(greedy(negative, [2], []) == 0)
+    }
+
+    @Test func `a history made anew from the tokens is the same`() {
+        let settings = Sampler.Settings(
+            temperature: 1,
+            repetitionPenalty: 1.3,
+            repetitionWindow: 5,
+            presencePenalty: 0.1,
+            frequencyPenalty: 0.2
+        )
+        var random = KernelRandomness(seed: 4)
+        let prompt = (0..<7).map { _ in TokenID.random(in: 0..<9, using: &random) }
+        var text: [TokenID] = []
+        var history = SamplerHistory(settings, prompt: prompt)
+        for position in 0..<60 {
+            var other = SamplerHistory(settings, prompt: prompt)
+            for token in text { other.append(token) }
+            let sampler = Sampler(settings)
+            let logits = random.floats(9)
+            let token = sampler.sample(logits.span, position: position, history: history)
+            #expect(token == sampler.sample(logits.span, position: position, history: other))
+            text.append(token ?? 0)
+            history.append(token ?? 0)
+        }
+    }
+
+    @Test func `a bias pulls a token forward, and −100 bans it`() {
+        let logits: [Float] = [3, 2, 1]
+        let pulled = Sampler.Settings(logitBias: [.init(token: 2, value: 2.5)])
+        #expect(Self.sample(logits, pulled) == 2)
+        let banned = Sampler.Settings(
+            temperature: 1,
+            logitBias: [.init(token: 0, value: -100), .init(token: 99, value: 9)]
+        )
+        #expect(Self.drawn(banned, from: logits) == [1, 2])
+    }
+
+    @Test func `logprobs are of the model's own distribution`() {
+        let logits: [Float] = [1, .nan, 3, -.infinity, 2, 3]
+        let total = [1, 3, 3, 2].reduce(0) { $0 + exp(Double($1)) }
+        let found = Sampler.logprobs(of: 0, in: logits.span, topCount: 4)
+        #expect(abs(found.chosen.logprob - (1 - log(total))) < 1e-5)
+        #expect(found.top.map(\.token) == [2, 5, 4, 0])
+        for entry in found.top {
+            let logit = Double(logits[Int(entry.token)])
+            #expect(abs(entry.logprob - (logit - log(total))) < 1e-5)
+        }
+        #expect(Sampler.logprobs(of: 3, in: logits.span, topCount: 0).chosen.logprob == -10_000)
+        #expect(Sampler.logprobs(of: 1, in: logits.span, topCount: 0).top.isEmpty)
+        var random = KernelRandomness(seed: 2)
+        let many = random.floats(40_000, scale: 9)
+        let sum = many.reduce(0) { $0 + exp(Double($1)) }
+        let one = Sampler.logprobs(of: 777, in: many.span, topCount: 20)
+        #expect(abs(one.chosen.logprob - (Double(many[777]) - log(sum))) < 1e-5)
+        let order = many.indices.sorted { (many[$1], $0) < (many[$0], $1) }
+        #expect(one.top.map { Int($0.token) } == Array(order.prefix(20)))
+    }
+
     @Test func `all mistakes of the settings are named at once`() {
         #expect(Sampler.Settings().mistakes().isEmpty)
         let settings = Sampler.Settings(temperature: .nan, topK: -1, topP: 0, minP: 2)
@@ -166,6 +283,22 @@ struct SamplerTests {
                 .temperatureOutOfRange, .topKNegative, .topPOutOfRange, .minPOutOfRange,
             ]
         )
+        let others = Sampler.Settings(
+            repetitionPenalty: 0,
+            repetitionWindow: -1,
+            presencePenalty: .infinity,
+            frequencyPenalty: -101,
+            logitBias: [.init(token: 1, value: 101), .init(token: 1, value: 0)]
+        )
+        #expect(
+            others.mistakes() == [
+                .repetitionPenaltyOutOfRange, .repetitionWindowOutOfRange,
+                .presencePenaltyOutOfRange, .frequencyPenaltyOutOfRange, .logitBiasOutOfRange,
+                .negativeOrRepeatedToken,
+            ]
+        )
+        let many = (0..<1_025).map { Sampler.Bias(token: $0, value: 0) }
+        #expect(Sampler.Settings(logitBias: many).mistakes() == [.tooManyLogitBiases])
         #expect(Sampler.Settings(temperature: -1).mistakes() == [.temperatureOutOfRange])
         #expect(Sampler.Settings(topP: .nan).mistakes() == [.topPOutOfRange])
     }

@@ -36,7 +36,9 @@ extension SessionOpening: Arbitrary {
             schema: .arbitrary(using: &chance),
             capacity: .arbitrary(using: &chance),
             maxTokens: .arbitrary(using: &chance),
-            prompt: .arbitrary(using: &chance)
+            prompt: .arbitrary(using: &chance),
+            regex: .arbitrary(using: &chance),
+            logprobCount: .arbitrary(using: &chance)
         )
     }
 }
@@ -78,6 +80,12 @@ extension StageInput: Arbitrary {
     }
 }
 
+extension TokenLogprob: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        TokenLogprob(token: .arbitrary(using: &chance), value: .arbitrary(using: &chance))
+    }
+}
+
 extension StageToken: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         StageToken(
@@ -87,7 +95,8 @@ extension StageToken: Arbitrary {
             token: .arbitrary(using: &chance),
             complete: .arbitrary(using: &chance),
             closing: .arbitrary(using: &chance),
-            fingerprint: .arbitrary(using: &chance)
+            fingerprint: .arbitrary(using: &chance),
+            logprobs: .arbitrary(using: &chance)
         )
     }
 }

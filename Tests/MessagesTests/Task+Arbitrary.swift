@@ -33,6 +33,12 @@ extension ProgramWork: Arbitrary {
     }
 }
 
+extension LogitBias: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        LogitBias(token: .arbitrary(using: &chance), value: .arbitrary(using: &chance))
+    }
+}
+
 extension Sampling: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         Sampling(
@@ -40,7 +46,12 @@ extension Sampling: Arbitrary {
             topP: .arbitrary(using: &chance),
             topK: .arbitrary(using: &chance),
             minP: .arbitrary(using: &chance),
-            seed: .arbitrary(using: &chance)
+            seed: .arbitrary(using: &chance),
+            repetitionPenalty: .arbitrary(using: &chance),
+            repetitionWindow: .arbitrary(using: &chance),
+            presencePenalty: .arbitrary(using: &chance),
+            frequencyPenalty: .arbitrary(using: &chance),
+            logitBias: .arbitrary(using: &chance)
         )
     }
 }
@@ -59,7 +70,8 @@ extension GenerationWork: Arbitrary {
             messages: .arbitrary(using: &chance),
             maxTokens: .arbitrary(using: &chance),
             sampling: .arbitrary(using: &chance),
-            schema: .arbitrary(using: &chance)
+            schema: .arbitrary(using: &chance),
+            regex: .arbitrary(using: &chance)
         )
     }
 }

@@ -50,6 +50,9 @@ enum Examples {
         sampling.topP = 0.95
         sampling.stops = ["\n\n"]
         sampling.seed = 1 << 63
+        sampling.repetitionWindow = 7
+        sampling.logitBias = [.init(token: 3, value: -100), .init(token: 9, value: 0.25)]
+        sampling.grammarKind = .regex
         sampling.grammar = Digest.of("root ::= \"yes\" | \"no\"")
         return GenerationResult(
             requestID: "g-1",

@@ -23,6 +23,7 @@ typedef struct Swiftlet__Bulk__V1__SessionOpening Swiftlet__Bulk__V1__SessionOpe
 typedef struct Swiftlet__Bulk__V1__StageOpen Swiftlet__Bulk__V1__StageOpen;
 typedef struct Swiftlet__Bulk__V1__StageOpened Swiftlet__Bulk__V1__StageOpened;
 typedef struct Swiftlet__Bulk__V1__StageInput Swiftlet__Bulk__V1__StageInput;
+typedef struct Swiftlet__Bulk__V1__TokenLogprob Swiftlet__Bulk__V1__TokenLogprob;
 typedef struct Swiftlet__Bulk__V1__StageToken Swiftlet__Bulk__V1__StageToken;
 typedef struct Swiftlet__Bulk__V1__StageRefused Swiftlet__Bulk__V1__StageRefused;
 typedef struct Swiftlet__Bulk__V1__SessionClosed Swiftlet__Bulk__V1__SessionClosed;
@@ -97,10 +98,19 @@ struct  Swiftlet__Bulk__V1__SessionOpening
    */
   size_t n_prompt;
   uint32_t *prompt;
+  /*
+   * A regular expression in the schema's place.
+   */
+  ProtobufCBinaryData regex;
+  /*
+   * 0: none. Else each token comes with its logarithmic probability, and with those of the
+   * likeliest ones, one fewer than this.
+   */
+  uint32_t logprob_count;
 };
 #define SWIFTLET__BULK__V1__SESSION_OPENING__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__bulk__v1__session_opening__descriptor) \
-    , {0,NULL}, NULL, {0,NULL}, 0, 0, 0,NULL }
+    , {0,NULL}, NULL, {0,NULL}, 0, 0, 0,NULL, {0,NULL}, 0 }
 
 
 /*
@@ -177,6 +187,20 @@ struct  Swiftlet__Bulk__V1__StageInput
     , {0,NULL}, 0, 0, 0, 0, {0,NULL}, 0, 0,NULL }
 
 
+/*
+ * Natural logarithm, of the model's own distribution.
+ */
+struct  Swiftlet__Bulk__V1__TokenLogprob
+{
+  ProtobufCMessage base;
+  uint32_t token;
+  double value;
+};
+#define SWIFTLET__BULK__V1__TOKEN_LOGPROB__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__bulk__v1__token_logprob__descriptor) \
+    , 0, 0 }
+
+
 struct  Swiftlet__Bulk__V1__StageToken
 {
   ProtobufCMessage base;
@@ -201,10 +225,15 @@ struct  Swiftlet__Bulk__V1__StageToken
    * Of the logits that the token was drawn from: 32 bytes.
    */
   ProtobufCBinaryData fingerprint;
+  /*
+   * The token's own first, where the opening asked for them; at most 21.
+   */
+  size_t n_logprobs;
+  Swiftlet__Bulk__V1__TokenLogprob **logprobs;
 };
 #define SWIFTLET__BULK__V1__STAGE_TOKEN__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__bulk__v1__stage_token__descriptor) \
-    , {0,NULL}, 0, 0, 0, 0, 0,NULL, {0,NULL} }
+    , {0,NULL}, 0, 0, 0, 0, 0,NULL, {0,NULL}, 0,NULL }
 
 
 struct  Swiftlet__Bulk__V1__StageRefused
@@ -408,6 +437,25 @@ Swiftlet__Bulk__V1__StageInput *
 void   swiftlet__bulk__v1__stage_input__free_unpacked
                      (Swiftlet__Bulk__V1__StageInput *message,
                       ProtobufCAllocator *allocator);
+/* Swiftlet__Bulk__V1__TokenLogprob methods */
+void   swiftlet__bulk__v1__token_logprob__init
+                     (Swiftlet__Bulk__V1__TokenLogprob         *message);
+size_t swiftlet__bulk__v1__token_logprob__get_packed_size
+                     (const Swiftlet__Bulk__V1__TokenLogprob   *message);
+size_t swiftlet__bulk__v1__token_logprob__pack
+                     (const Swiftlet__Bulk__V1__TokenLogprob   *message,
+                      uint8_t             *out);
+size_t swiftlet__bulk__v1__token_logprob__pack_to_buffer
+                     (const Swiftlet__Bulk__V1__TokenLogprob   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Bulk__V1__TokenLogprob *
+       swiftlet__bulk__v1__token_logprob__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__bulk__v1__token_logprob__free_unpacked
+                     (Swiftlet__Bulk__V1__TokenLogprob *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Bulk__V1__StageToken methods */
 void   swiftlet__bulk__v1__stage_token__init
                      (Swiftlet__Bulk__V1__StageToken         *message);
@@ -507,6 +555,9 @@ typedef void (*Swiftlet__Bulk__V1__StageOpened_Closure)
 typedef void (*Swiftlet__Bulk__V1__StageInput_Closure)
                  (const Swiftlet__Bulk__V1__StageInput *message,
                   void *closure_data);
+typedef void (*Swiftlet__Bulk__V1__TokenLogprob_Closure)
+                 (const Swiftlet__Bulk__V1__TokenLogprob *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Bulk__V1__StageToken_Closure)
                  (const Swiftlet__Bulk__V1__StageToken *message,
                   void *closure_data);
@@ -532,6 +583,7 @@ extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__session_opening__des
 extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_open__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_opened__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_input__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__token_logprob__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_token__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__stage_refused__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__bulk__v1__session_closed__descriptor;

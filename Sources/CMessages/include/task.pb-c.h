@@ -18,6 +18,7 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Swiftlet__Task__V1__EnvironmentVariable Swiftlet__Task__V1__EnvironmentVariable;
 typedef struct Swiftlet__Task__V1__NamedArtifact Swiftlet__Task__V1__NamedArtifact;
 typedef struct Swiftlet__Task__V1__ProgramWork Swiftlet__Task__V1__ProgramWork;
+typedef struct Swiftlet__Task__V1__LogitBias Swiftlet__Task__V1__LogitBias;
 typedef struct Swiftlet__Task__V1__Sampling Swiftlet__Task__V1__Sampling;
 typedef struct Swiftlet__Task__V1__ChatMessage Swiftlet__Task__V1__ChatMessage;
 typedef struct Swiftlet__Task__V1__GenerationWork Swiftlet__Task__V1__GenerationWork;
@@ -107,6 +108,17 @@ struct  Swiftlet__Task__V1__ProgramWork
     , NULL, 0,NULL, 0,NULL, 0,NULL, NULL, 0, 0, 0 }
 
 
+struct  Swiftlet__Task__V1__LogitBias
+{
+  ProtobufCMessage base;
+  uint32_t token;
+  double value;
+};
+#define SWIFTLET__TASK__V1__LOGIT_BIAS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__logit_bias__descriptor) \
+    , 0, 0 }
+
+
 struct  Swiftlet__Task__V1__Sampling
 {
   ProtobufCMessage base;
@@ -127,10 +139,28 @@ struct  Swiftlet__Task__V1__Sampling
    */
   double min_p;
   uint64_t seed;
+  /*
+   * 1 is off, and so is 0
+   */
+  double repetition_penalty;
+  /*
+   * in tokens; 0 is 64
+   */
+  uint32_t repetition_window;
+  /*
+   * 0 is off
+   */
+  double presence_penalty;
+  /*
+   * 0 is off
+   */
+  double frequency_penalty;
+  size_t n_logit_bias;
+  Swiftlet__Task__V1__LogitBias **logit_bias;
 };
 #define SWIFTLET__TASK__V1__SAMPLING__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__sampling__descriptor) \
-    , 0, 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,NULL }
 
 
 struct  Swiftlet__Task__V1__ChatMessage
@@ -160,10 +190,14 @@ struct  Swiftlet__Task__V1__GenerationWork
    * A JSON schema that the text must match; empty for free text.
    */
   ProtobufCBinaryData schema;
+  /*
+   * A regular expression that the text must match, in the schema's place; empty for free text.
+   */
+  ProtobufCBinaryData regex;
 };
 #define SWIFTLET__TASK__V1__GENERATION_WORK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__generation_work__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0, NULL, {0,NULL} }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0, NULL, {0,NULL}, {0,NULL} }
 
 
 /*
@@ -417,6 +451,25 @@ Swiftlet__Task__V1__ProgramWork *
 void   swiftlet__task__v1__program_work__free_unpacked
                      (Swiftlet__Task__V1__ProgramWork *message,
                       ProtobufCAllocator *allocator);
+/* Swiftlet__Task__V1__LogitBias methods */
+void   swiftlet__task__v1__logit_bias__init
+                     (Swiftlet__Task__V1__LogitBias         *message);
+size_t swiftlet__task__v1__logit_bias__get_packed_size
+                     (const Swiftlet__Task__V1__LogitBias   *message);
+size_t swiftlet__task__v1__logit_bias__pack
+                     (const Swiftlet__Task__V1__LogitBias   *message,
+                      uint8_t             *out);
+size_t swiftlet__task__v1__logit_bias__pack_to_buffer
+                     (const Swiftlet__Task__V1__LogitBias   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Task__V1__LogitBias *
+       swiftlet__task__v1__logit_bias__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__task__v1__logit_bias__free_unpacked
+                     (Swiftlet__Task__V1__LogitBias *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Task__V1__Sampling methods */
 void   swiftlet__task__v1__sampling__init
                      (Swiftlet__Task__V1__Sampling         *message);
@@ -656,6 +709,9 @@ typedef void (*Swiftlet__Task__V1__NamedArtifact_Closure)
 typedef void (*Swiftlet__Task__V1__ProgramWork_Closure)
                  (const Swiftlet__Task__V1__ProgramWork *message,
                   void *closure_data);
+typedef void (*Swiftlet__Task__V1__LogitBias_Closure)
+                 (const Swiftlet__Task__V1__LogitBias *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Task__V1__Sampling_Closure)
                  (const Swiftlet__Task__V1__Sampling *message,
                   void *closure_data);
@@ -702,6 +758,7 @@ extern const ProtobufCEnumDescriptor    swiftlet__task__v1__task_outcome__descri
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__environment_variable__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__named_artifact__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__program_work__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__logit_bias__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__sampling__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__chat_message__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__generation_work__descriptor;

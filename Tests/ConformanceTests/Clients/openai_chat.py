@@ -9,6 +9,8 @@ Makes each check of CHECKS on its own and prints a JSON list of {"check": TEXT, 
 import argparse
 import concurrent.futures
 import json
+import math
+import re
 import ssl
 import sys
 import traceback
@@ -217,13 +219,64 @@ def _(node):
 @check("a schema that cannot be kept is a BadRequestError naming the keyword")
 def _(node):
     schema = {
-        "type": "object", "properties": {"a": {"type": "string", "pattern": "^x+$"}},
+        "type": "object", "properties": {"a": {"type": "integer", "multipleOf": 3}},
         "required": ["a"], "additionalProperties": False}
     error = refused(
         lambda: node.chat(response_format={
             "type": "json_schema", "json_schema": {"name": "x", "schema": schema}}),
         openai.BadRequestError)
-    expect("pattern" in error.message, error.message)
+    expect("multipleOf" in error.message, error.message)
+
+
+@check("response_format json_object gives a JSON object")
+def _(node):
+    for seed in range(3):
+        answer = node.chat(
+            max_tokens=60, temperature=1, seed=seed, response_format={"type": "json_object"})
+        text = answer.choices[0].message.content
+        expect(answer.choices[0].finish_reason == "stop", f"unfinished {text!r}")
+        expect(isinstance(json.loads(text), dict), repr(text))
+
+
+@check("logprobs say how likely each token was, whole and streamed")
+def _(node):
+    settings = {"logprobs": True, "top_logprobs": 3, "max_tokens": 8}
+    answer = node.chat(**settings)
+    entries = answer.choices[0].logprobs.content
+    text = b"".join(bytes(entry.bytes) for entry in entries).decode()
+    expect(answer.choices[0].message.content.startswith(text), f"the tokens say {text!r}")
+    for entry in entries:
+        # Greedy: the chosen one is the likeliest.
+        expect(entry.logprob == entry.top_logprobs[0].logprob, f"{entry}")
+        falling = [top.logprob for top in entry.top_logprobs]
+        expect(len(falling) == 3 and falling == sorted(falling, reverse=True), f"{falling}")
+        expect(sum(math.exp(value) for value in falling) <= 1.0001, f"{falling}")
+    streamed = []
+    for chunk in node.chat(stream=True, **settings):
+        if chunk.choices and chunk.choices[0].logprobs:
+            streamed += chunk.choices[0].logprobs.content
+    expect([e.logprob for e in streamed] == [e.logprob for e in entries], "streamed others")
+
+
+@check("logit_bias and penalties change what comes")
+def _(node):
+    forced = node.chat(max_tokens=8, logprobs=True, logit_bias={"300": 100})
+    tokens = {entry.token for entry in forced.choices[0].logprobs.content}
+    expect(len(tokens) == 1, f"beside the favoured token came {tokens}")
+    banned = node.chat(max_tokens=8, logprobs=True, logit_bias={"300": 100, "301": -100})
+    expect(banned.choices[0].message.content == forced.choices[0].message.content, "a ban matters")
+    loop = {"model": node.model, "prompt": "a b a b a b a b a b", "temperature": 0, "max_tokens": 24}
+    same = node.client.completions.create(**loop).choices[0].text
+    other = node.client.completions.create(**loop, frequency_penalty=2, presence_penalty=2)
+    expect(other.choices[0].text != same, f"both times {same!r}")
+
+
+@check("a regular expression bounds the text")
+def _(node):
+    answer = node.chat(max_tokens=30, temperature=1, extra_body={
+        "regex": r"(red|green|blue) #[0-9a-f]{6}"})
+    text = answer.choices[0].message.content
+    expect(re.fullmatch(r"(red|green|blue) #[0-9a-f]{6}", text), repr(text))
 
 
 @check("a wrong key is an AuthenticationError")
@@ -263,7 +316,7 @@ def _(node):
 @check("a parameter that is not carried out is a BadRequestError naming it")
 def _(node):
     tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
-    for name, value in [("tools", [tool]), ("n", 2), ("logit_bias", {"5": 1})]:
+    for name, value in [("tools", [tool]), ("n", 2), ("logit_bias", {"5": 101})]:
         error = refused(lambda: node.chat(**{name: value}), openai.BadRequestError)
         expect(error.param == name, f"param is {error.param}, not {name}")
     error = refused(lambda: node.chat(temperature=-1), openai.BadRequestError)
