@@ -9,7 +9,8 @@
 // files know HTTP and nothing else.
 //
 //   /api/…     the mesh, for the commands of `swiftlet`          MeshRoutes, ArtifactRoutes, …
-//   /v1/…      the OpenAI schema, for every client that speaks it      OpenAIRoutes
+//   /v1/…      the OpenAI schema, for every client that speaks it      OpenAIRoutes,
+//                                                                      EmbeddingRoutes
 //   /metrics   Prometheus text of what `status` counts                 Metrics
 //
 // Who may ask. The Unix socket's file has mode 0600: whoever may read the node's data directory
@@ -198,6 +199,7 @@ package struct APIServer: Service {
         TaskRoutes(backend: backend, limits: limits).add(to: router)
         PlanRoutes(backend: backend, limits: limits).add(to: router)
         OpenAIRoutes(backend: backend, limits: limits).add(to: router)
+        EmbeddingRoutes(backend: backend, limits: limits).add(to: router)
         return router
     }
 }

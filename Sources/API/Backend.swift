@@ -71,6 +71,9 @@ package protocol Backend: Sendable {
         _ request: GenerationRequest
     ) async throws -> AsyncThrowingStream<GenerationEvent, any Error>
 
+    /// Vectors of texts, computed on this node; the model is admitted, not deployed.
+    func embed(_ request: EmbeddingRequest) async throws -> EmbeddingResult
+
     // MARK: tasks
 
     /// `task` (its id). Returning means that the task stands in the replicated log.

@@ -40,7 +40,9 @@ extension Stage {
             forward(Array(rows[first..<end]), of: segments, into: &outputs)
             first = end
         }
-        return outputs.map { isLast ? .logits($0) : .hidden($0) }
+        return zip(outputs, segments).map { output, segment in
+            isLast && segment.logits != .normed ? .logits(output) : .hidden(output)
+        }
     }
 
     /// Checks a segment and counts its positions.
@@ -103,6 +105,7 @@ extension Stage {
         }
         if isLast {
             appendLogits(of: rows, to: &outputs)
+            appendNormed(rows.map(\.segmentIndex), of: segments, to: &outputs)
         } else {
             for (index, row) in rows.enumerated() {
                 scratch.stream.append(index, to: &outputs[row.segmentIndex])
@@ -230,6 +233,19 @@ extension Stage {
                 scratch.logits.append(place, to: &outputs[rows[index].segmentIndex])
             }
             first += part.count
+        }
+    }
+
+    /// The rows behind the output norm, for the segments that want them.
+    private func appendNormed(
+        _ segmentIndices: [Int], of segments: [Segment], to outputs: inout [[Float]]
+    ) {
+        guard let outputNorm else { return }
+        for (row, index) in segmentIndices.enumerated() where segments[index].logits == .normed {
+            kernels.normalise(
+                row: row, of: scratch.stream, weight: outputNorm,
+                epsilon: model.description.normEpsilon, into: scratch.normed.floats, row: 0)
+            scratch.normed.floats.append(0, to: &outputs[index])
         }
     }
 }

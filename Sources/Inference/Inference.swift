@@ -1,4 +1,4 @@
-// Inference: a language model from a GGUF file, computed the same way to the last bit everywhere.
+// Inference: a language model from its file, computed the same way to the last bit everywhere.
 //
 //     text ─▶ Tokenizer ─▶ ids ─▶ Stage 0..<k ─▶ hidden rows ─▶ Stage k..<n ─▶ logits ─▶ Sampler
 //                                 │ KVSession                   │ KVSession
@@ -32,6 +32,13 @@
 //
 // Attention reads each key and value once for all query heads of its group and some rows
 // (CKernels/kernels_attend_lanes.h), and `AttentionPlan` shares it among threads.
+//
+// Embeddings. An `Embedder` turns texts into vectors of length 1. Where the file is an encoder
+// (`EncoderModel`: BERT from safetensors or GGUF, cut into tokens by `WordPiece`), all positions
+// see each other, there is no cache, and `Encoder` computes whole texts together with kernels of
+// its own (CKernels/include/kernels_encoder.h). Where it is a decoder, a `Stage` gives the rows
+// behind its output norm. `Pooling` makes one vector of a text's rows. The same rule holds: a
+// text's vector does not depend, in any bit, on batch, threads or instruction set.
 //
 // What was left out on purpose: dequantised copies of weights (memory), repacked weights (the
 // file is the only copy).

@@ -14,11 +14,12 @@ package final class Stage {
         case hidden([Float])
     }
 
-    /// For which positions of a segment the last stage makes logits.
-    package enum Logits: Hashable, Sendable { case none, last, all }
+    /// For which positions of a segment the last stage makes logits; `normed` asks instead for
+    /// the rows behind the output norm, which is what embeddings are made of.
+    package enum Logits: Hashable, Sendable { case none, last, all, normed }
 
     package enum Output: Hashable, Sendable {
-        /// (positions, embeddingLength): input of the next stage.
+        /// (positions, embeddingLength): input of the next stage, or the `normed` rows.
         case hidden([Float])
         /// (asked positions, vocabularyCount).
         case logits([Float])

@@ -60,7 +60,7 @@ extension LiveBackend {
         return signed.flatMap { try? ArtifactAdded($0.statement) }?.time.seconds ?? 0
     }
 
-    private func recorded(_ model: String) async throws -> StatementRecorded {
+    func recorded(_ model: String) async throws -> StatementRecorded {
         let found = await loop.read { node in
             node.state.statements.last { $0.kind == "model" && $0.name == model }
         }
@@ -73,8 +73,8 @@ extension LiveBackend {
         return found
     }
 
-    func deploy(_ model: String, stageCount: Int, wait: Duration) async throws -> JSON {
-        let statement = try await recorded(model)
+    /// Brings the model's file here and checks that this node may use it.
+    func admit(_ statement: StatementRecorded) async throws {
         do {
             try await node.exchange.fetch(
                 statement.subject, byteCountMax: ModelShelf.byteCountMax)
@@ -83,9 +83,21 @@ extension LiveBackend {
                 status: 503, message: TaskWorker.sentence(of: error), code: "model_not_reachable")
         }
         if let refusal = try await node.admission.refusal(
-            of: statement.subject, what: "the model \(model)")
+            of: statement.subject, what: "the model \(statement.name)")
         {
             throw APIError(status: 403, message: refusal, code: "model_refused")
+        }
+    }
+
+    func deploy(_ model: String, stageCount: Int, wait: Duration) async throws -> JSON {
+        let statement = try await recorded(model)
+        try await admit(statement)
+        guard !EncoderModel.isEncoder(path: node.exchange.store.path(of: statement.subject)) else {
+            throw APIError(
+                status: 400,
+                message: "\(model) is an embedding model, which each node runs by itself: ask "
+                    + "/v1/embeddings or `swiftlet embed`", code: "embedding_model",
+                parameter: "model")
         }
         let layerCount = try node.models.book(of: statement.subject).file.description.layerCount
         guard (1...layerCount).contains(stageCount) else {

@@ -54,6 +54,7 @@ package final class LiveNode: Sendable {
     let admission: AdmissionDesk
     let models: ModelShelf
     let stages: StageHost
+    let embeddings: EmbeddingHost
     let generator: Generator
     let worker: TaskWorker
     let lanes: LanePool
@@ -88,6 +89,7 @@ package final class LiveNode: Sendable {
         stages = StageHost(
             own: identity.id, shelf: models, threadCount: settings.threadCount ?? coreCount,
             cacheByteCountMax: settings.cacheByteCountMax, outlet: loop)
+        embeddings = EmbeddingHost(threadCount: settings.threadCount ?? coreCount)
         lanes = LanePool(name: "guest", count: settings.slotCount ?? coreCount)
         bulk = try Self.makeBulk(
             settings, own: identity.id, keys: keys, exchange: exchange, stages: stages)
@@ -208,6 +210,7 @@ package final class LiveNode: Sendable {
         lanes.close()
         stages.close()
         admission.close()
+        embeddings.close()
         unlink(settings.directory.socket)
         logger.info("node \(identity.name) has stopped")
     }

@@ -76,7 +76,12 @@ package final class ModelShelf: Sendable {
     /// Refuses a file that this node could not serve, before anything is signed about it.
     func checkModel(_ artifact: Digest) throws {
         do {
-            _ = try book(of: artifact)
+            let path = store.path(of: artifact)
+            if EncoderModel.isEncoder(path: path) {
+                _ = try EncoderModel(path: path)
+            } else {
+                _ = try book(of: artifact)
+            }
         } catch {
             throw APIError(
                 status: 400, message: "the model is refused: \(error)", code: "bad_model")

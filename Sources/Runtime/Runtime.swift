@@ -9,8 +9,8 @@
 //                 bounded mailbox and wakes it.                     (NodeLoop, NodeCore, JoinDesk)
 //   bulk thread   pieces of artifacts and activations, sealed under the keys that hellos brought.
 //                                                          (Transport.BulkPlane, BulkKeys here)
-//   lanes         plain threads for long work: one for the stages of models, some for guests.
-//                                                          (Lane, LanePool, StageHost, GuestRun)
+//   lanes         plain threads for long work: one for the stages of models, one for embeddings,
+//                 some for guests.        (Lane, LanePool, StageHost, EmbeddingHost, GuestRun)
 //   Swift tasks   what waits more than it works: fetching artifacts, the head of a generation, a
 //                 leased task from its inputs to its signed result, the API.
 //                                          (ArtifactExchange, Generator, TaskWorker, LiveBackend)
@@ -20,4 +20,4 @@
 // does the work of a signed result again.
 //
 // Reading order: LiveNode, NodeLoop, NodeCore, LiveHands, TaskWorker, Generator, StageHost,
-// StageEngine, StageSession, ArtifactExchange, LiveBackend.
+// StageEngine, StageSession, EmbeddingHost, ArtifactExchange, LiveBackend.

@@ -16,7 +16,15 @@ struct BenchCommand: AsyncParsableCommand {
     struct InferenceSpeed: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "inference", abstract: "Tokens per second of a model in this process.",
-            discussion: "Example: swiftlet bench inference --model smollm2.gguf --threads 2")
+            discussion: """
+                With --peer, llama.cpp's llama-bench runs the same file with as many threads, in \
+                turns with this engine; the medians of the rounds are compared, and decoding with \
+                the memory bandwidth measured between them. cluster/peers builds llama-bench and \
+                prints its path.
+
+                Example: swiftlet bench inference --model smollm2.gguf --threads 2
+                Example: swiftlet bench inference --model smollm2.gguf --peer "$(cluster/peers)"
+                """)
 
         @Option(help: "A GGUF file.", completion: .file())
         var model: String
@@ -26,11 +34,15 @@ struct BenchCommand: AsyncParsableCommand {
         var prompt = 256
         @Option(help: "Tokens to decode one by one.")
         var decode = 64
+        @Option(help: "Compare with this llama-bench; --prompt and --decode are then fixed.")
+        var peer: String?
+        @Option(help: "With --peer: how often each side takes its turn.")
+        var rounds = 3
         @Flag(help: "Answer with one JSON document.")
         var json = false
 
         func validate() throws {
-            guard 0 < prompt, 0 < decode, 0 < threads ?? 1 else {
+            guard 0 < prompt, 0 < decode, 0 < threads ?? 1, 0 < rounds else {
                 throw ValidationError("The counts must be 1 or more.")
             }
         }
@@ -39,6 +51,7 @@ struct BenchCommand: AsyncParsableCommand {
             _ = try ArtifactFile.open(model)
             let (path, promptCount, decodeCount) = (model, prompt, decode)
             let threadCount = threads ?? ProcessInfo.processInfo.activeProcessorCount
+            if let peer { return try await compare(with: peer, threadCount: threadCount) }
             let speed = try await OwnThread.run {
                 let file = try ModelFile(path: path)
                 let stage = try Stage(

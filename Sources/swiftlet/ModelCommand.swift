@@ -5,17 +5,19 @@ struct ModelCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "model", abstract: "Add language models and spread them over the mesh.",
         discussion: "Example: swiftlet model deploy --data n1 smol --stages 3",
-        subcommands: [Inspect.self, Add.self, List.self, Deploy.self, Undeploy.self])
+        subcommands: [
+            Inspect.self, Add.self, Pack.self, List.self, Deploy.self, Undeploy.self,
+        ])
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Store a GGUF file in the mesh and sign under which licence it comes.",
+            abstract: "Store a model's file in the mesh and sign under which licence it comes.",
             discussion: """
                 Example: swiftlet model add --data n1 smollm2.gguf --name smol --license Apache-2.0
                 """)
 
         @OptionGroup var options: NodeOptions
-        @Argument(help: "The GGUF file.", completion: .file())
+        @Argument(help: "A GGUF file, or a file that `model pack` wrote.", completion: .file())
         var file: String
         @Option(help: "What the mesh calls the model; else the file's name.")
         var name: String?
@@ -24,9 +26,8 @@ struct ModelCommand: AsyncParsableCommand {
 
         func run() async throws {
             let artifact = try ArtifactFile(path: file)
-            let shortName =
-                artifact.name.hasSuffix(".gguf")
-                ? String(artifact.name.dropLast(5)) : artifact.name
+            let ending = [".gguf", ".safetensors"].first { artifact.name.hasSuffix($0) } ?? ""
+            let shortName = String(artifact.name.dropLast(ending.count))
             let answer = try await options.withNode { node in
                 try await artifact.put(to: node)
                 return try await node.addStatement(

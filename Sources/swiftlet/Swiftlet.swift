@@ -40,6 +40,7 @@ struct Swiftlet: AsyncParsableCommand {
                 name: "Models and data:",
                 subcommands: [
                     ModelCommand.self, DataCommand.self, GenerateCommand.self, ChatCommand.self,
+                    EmbedCommand.self,
                 ]),
             CommandGroup(
                 name: "Tasks and plans:",

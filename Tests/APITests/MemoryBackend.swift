@@ -9,6 +9,7 @@ import Synchronization
 final class MemoryBackend: Backend {
     let artifacts = Mutex<[Digest: [UInt8]]>([:])
     let requests = Mutex<[GenerationRequest]>([])
+    let embeddings = Mutex<[EmbeddingRequest]>([])
     let programs = Mutex<[ProgramRequest]>([])
     let chunkCount = Mutex(0)
     let cancellationCount = Mutex(0)
@@ -93,6 +94,25 @@ final class MemoryBackend: Backend {
             task.cancel()
         }
         return stream
+    }
+
+    /// Of a text its bytes counted and a quarter of its vowels, of tokens their number and a
+    /// quarter of the last. Model `echo` alone.
+    func embed(_ request: EmbeddingRequest) async throws -> EmbeddingResult {
+        embeddings.withLock { $0.append(request) }
+        guard request.model == "echo" else {
+            throw APIError(
+                status: 404, message: "No model \(request.model).", code: "model_not_found",
+                parameter: "model")
+        }
+        let vectors = request.inputs.map { input -> [Float] in
+            switch input {
+            case .text(let text):
+                [Float(text.utf8.count), Float(text.filter { "aeiou".contains($0) }.count) / 4]
+            case .tokens(let ids): [Float(ids.count), Float(ids.last ?? 0) / 4]
+            }
+        }
+        return EmbeddingResult(vectors: vectors, tokenCount: 7 * request.inputs.count)
     }
 
     private func produce(

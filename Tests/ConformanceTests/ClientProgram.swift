@@ -68,6 +68,15 @@ struct ClientProgram {
         return path
     }
 
+    /// The directory of all-MiniLM-L6-v2.
+    static func encoder() throws -> String {
+        let path = cache.appending(path: "models/all-MiniLM-L6-v2").path
+        guard FileManager.default.isReadableFile(atPath: path + "/model.safetensors") else {
+            throw Missing("\(path) is missing: cluster/setup --tests fetches it")
+        }
+        return path
+    }
+
     static func python() throws -> String {
         let path = cache.appending(path: "clients/bin/python3").path
         guard FileManager.default.isExecutableFile(atPath: path) else {

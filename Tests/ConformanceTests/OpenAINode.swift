@@ -7,16 +7,17 @@ import Glibc
 /// `stop` says so, and also when this process is killed and the pipe closes.
 final class OpenAINode {
     static let modelName = "smollm2"
+    static let encoderName = "minilm"
     let key = "key-\(UUID().uuidString)"
     let url: String
     /// The certificate that the mesh's nodes are to be checked against.
     var root: String { data + "/identity/root.pem" }
 
-    private let program: String
+    let program: String
     private let folder: URL
     private let tether = Process()
     private let lifeline = Pipe()
-    private var data: String { folder.appending(path: "node").path }
+    var data: String { folder.appending(path: "node").path }
     private var log: URL { folder.appending(path: "log") }
 
     /// Returns when the model answers.
@@ -41,6 +42,15 @@ final class OpenAINode {
             _ = try? stop()
             throw error
         }
+    }
+
+    /// Packs an encoder's directory and adds the file as a model.
+    func addEncoder(_ directory: String) throws {
+        let file = folder.appending(path: "encoder.safetensors").path
+        try command("model", "pack", directory, file)
+        try command(
+            "model", "add", file, "--name", Self.encoderName, "--license", "Apache-2.0",
+            "--data", data)
     }
 
     /// Stops the node and removes its files.

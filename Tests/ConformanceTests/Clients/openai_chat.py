@@ -42,19 +42,21 @@ def expect(condition, what):
         raise AssertionError(what)
 
 
+def make_client(options, **changes):
+    ca, key = changes.get("ca", options.ca), changes.get("key", options.api_key)
+    context = ssl.create_default_context(cafile=ca)
+    http = openai.DefaultHttpxClient(verify=context, timeout=120)
+    return openai.OpenAI(
+        base_url=options.base_url, api_key=key, http_client=http, max_retries=0)
+
+
 class Node:
     """A client, and the model to use with it."""
 
     def __init__(self, options):
         self.options = options
         self.model = options.model
-        self.client = self.make_client(options.ca, options.api_key)
-
-    def make_client(self, ca, key):
-        context = ssl.create_default_context(cafile=ca)
-        http = openai.DefaultHttpxClient(verify=context, timeout=120)
-        return openai.OpenAI(
-            base_url=self.options.base_url, api_key=key, http_client=http, max_retries=0)
+        self.client = make_client(options)
 
     def chat(self, **changes):
         request = {
@@ -281,7 +283,7 @@ def _(node):
 
 @check("a wrong key is an AuthenticationError")
 def _(node):
-    stranger = node.make_client(node.options.ca, "wrong")
+    stranger = make_client(node.options, key="wrong")
     for call in [
         stranger.models.list,
         lambda: stranger.chat.completions.create(model=node.model, messages=MESSAGES),
@@ -292,7 +294,7 @@ def _(node):
 
 @check("a client that does not trust the mesh's root is not connected")
 def _(node):
-    refused(node.make_client(None, node.options.api_key).models.list, openai.APIConnectionError)
+    refused(make_client(node.options, ca=None).models.list, openai.APIConnectionError)
 
 
 @check("an unknown model is a NotFoundError, whole and streamed")

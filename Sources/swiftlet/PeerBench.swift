@@ -1,0 +1,85 @@
+import Basics
+import Foundation
+import Inference
+
+/// llama.cpp's `llama-bench` as a process: the peer's speed on the same file and threads.
+struct PeerBench: Sendable {
+    let program: String
+    let model: String
+    let threadCount: Int
+
+    /// Tokens per second of one run, after the peer's own warm-up.
+    func tokensPerSecond(_ test: SpeedTest) throws -> Double {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: program)
+        // Everything else stays as the peer has it, which is what its users get.
+        process.arguments = [
+            "-m", model, "-t", "\(threadCount)", "-p", "\(test.promptCount)",
+            "-n", "\(test.decodeCount)", "-d", "\(test.depth)", "-r", "1", "-o", "json",
+        ]
+        let output = Pipe()
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        do {
+            try process.run()
+        } catch {
+            throw Refusal("\(program) cannot be started: \(Refusal.sentence(of: error))")
+        }
+        // Read to the end first: a full pipe would stop the peer.
+        let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw Refusal(
+                "\(program) ended with code \(process.terminationStatus); does it take \(model)?")
+        }
+        guard let result = try? JSON(parsing: Array(bytes)).asArray?.first,
+            let speed = result["avg_ts"]?.asDouble, 0 < speed
+        else { throw Refusal("\(program) gave no speed; is it llama.cpp's llama-bench?") }
+        return speed
+    }
+}
+
+/// What is measured on both sides.
+struct SpeedTest: Sendable {
+    let name: String
+    /// Tokens in the cache before, whose time does not count.
+    let depth: Int
+    /// Tokens computed together, or none.
+    let promptCount: Int
+    /// Tokens computed one by one, or none.
+    let decodeCount: Int
+
+    static let all = [
+        SpeedTest(name: "decode, depth 0-256", depth: 0, promptCount: 0, decodeCount: 256),
+        SpeedTest(name: "prefill 512", depth: 0, promptCount: 512, decodeCount: 0),
+        SpeedTest(name: "decode, depth 2048", depth: 2048, promptCount: 0, decodeCount: 64),
+    ]
+
+    /// Positions that the cache needs; prompts go in pieces that a stage takes at once.
+    var positionCount: Int { depth + promptCount + decodeCount }
+
+    /// Our own tokens per second; the first token warms up and does not count.
+    func tokensPerSecond(_ stage: Stage) throws -> Double {
+        let vocabularyCount = stage.model.description.vocabularyCount
+        // 7919 is prime: neighbours are far apart in the embedding table.
+        func token(_ position: Int) -> TokenID { TokenID(position * 7919 % vocabularyCount) }
+        let session = try stage.makeSession(capacity: max(positionCount, 1))
+        func prefill(_ range: Range<Int>) throws {
+            guard !range.isEmpty else { return }
+            _ = try stage.forward(
+                .tokens(range.map(token)), start: range.lowerBound, session: session,
+                logits: .last)
+        }
+        try prefill(0..<1)
+        try session.truncate(to: 0)
+        try prefill(0..<depth)
+        let clock = ContinuousClock()
+        let start = clock.now
+        try prefill(depth..<depth + promptCount)
+        for position in depth + promptCount..<positionCount {
+            try prefill(position..<position + 1)
+        }
+        return Double(promptCount + decodeCount) / max((clock.now - start).inSeconds, 1e-9)
+    }
+}

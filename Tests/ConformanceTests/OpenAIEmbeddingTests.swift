@@ -1,0 +1,66 @@
+import Basics
+import Foundation
+import Testing
+
+/// The PyPI `openai` client asks a node for embeddings.
+struct OpenAIEmbeddingTests {
+    /// What `Clients/openai_embed.py` reports on.
+    static let sentences = [
+        "each text has its vector of length 1, in order",
+        "the vectors are those of BERT in double precision",
+        "float and base64 are the same bits",
+        "a text alone has the vector that it has among others",
+        "token ids have the vector of their text",
+        "usage counts the tokens, special ones included",
+        "dimensions gives the first elements, of length 1 again",
+        "too many dimensions are a BadRequestError naming the limit",
+        "a text that is too long is a BadRequestError naming the limit",
+        "an id that is no token is a BadRequestError naming it",
+        "no text, an empty one and a mixture are BadRequestErrors",
+        "an unknown model is a NotFoundError",
+        "an unknown parameter is a BadRequestError naming it",
+        "a decoder gives vectors of its embedding length",
+        "an encoder answers no chat and cannot be deployed",
+        "a file that was changed on the disk is refused until it is whole",
+        "a licence that the policy no longer takes is refused",
+    ]
+
+    @Test(arguments: sentences)
+    func `the openai client finds that`(sentence: String) throws {
+        let report = try Self.report.get()
+        let finding = try #require(report.findings.first { $0["check"]?.asString == sentence })
+        #expect(finding["ok"] == true, "\(finding["detail"]?.asString ?? "no detail")")
+    }
+
+    @Test func `every check of the script is asserted, and the node stops cleanly`() throws {
+        let report = try Self.report.get()
+        #expect(report.findings.compactMap { $0["check"]?.asString } == Self.sentences)
+        #expect(report.nodeExitCode == 0)
+    }
+
+    static let report = Result { try makeReport() }
+
+    private static func makeReport() throws -> OpenAIClientTests.Report {
+        let node = try OpenAINode()
+        let run: ClientProgram
+        do {
+            try node.addEncoder(ClientProgram.encoder())
+            run = try ClientProgram(
+                script: "openai_embed.py",
+                [
+                    "--base-url", "\(node.url)/v1", "--ca", node.root, "--api-key", node.key,
+                    "--model", OpenAINode.encoderName, "--decoder", OpenAINode.modelName,
+                    "--directory", ClientProgram.encoder(), "--program", node.program,
+                    "--data", node.data,
+                ])
+        } catch {
+            _ = try? node.stop()
+            throw error
+        }
+        let exitCode = try node.stop()
+        guard run.exitCode == 0, let findings = try JSON(parsing: run.output).asArray else {
+            throw NodeFailure("the client script ended with \(run.exitCode): \(run.shortComplaint)")
+        }
+        return OpenAIClientTests.Report(findings: findings, nodeExitCode: exitCode)
+    }
+}
