@@ -17,7 +17,7 @@ struct GrammarCompiler {
     static let infinite = 1 << 40
 
     private let definitions: [Schema]
-    private var budget: GrammarBudget
+    var budget: GrammarBudget
     /// By procedure: what it is to match.
     private var bodies: [Schema] = []
     // Looked up only, never iterated.
@@ -45,16 +45,6 @@ struct GrammarCompiler {
 
     mutating func patch(_ place: Place, _ instruction: Grammar.Instruction) {
         instructions[Int(place)] = instruction
-    }
-
-    mutating func withBudget<Value>(
-        _ body: (inout GrammarBudget) throws(GrammarBudget.Exceeded) -> Value
-    ) throws(SchemaError) -> Value {
-        do {
-            return try body(&budget)
-        } catch {
-            throw SchemaError(error)
-        }
     }
 
     // MARK: Schemas
@@ -149,7 +139,7 @@ struct GrammarCompiler {
         let key = LexerKey(language: language, spelling: spelling)
         if let number = lexerNumbers[key] { return try emit(.lexer(number, next: next)) }
         let number = Int32(lexers.count)
-        let lexer = try withBudget { budget throws(GrammarBudget.Exceeded) in
+        let lexer = try budget.forSchema { budget throws(GrammarBudget.Exceeded) in
             try GrammarLexer(language, spelling, &budget)
         }
         lexers.append(lexer)
@@ -165,7 +155,7 @@ struct GrammarCompiler {
         if let language = languages[pattern] {
             return try lexer(language, spelling, next: next)
         }
-        let language = try withBudget { budget throws(GrammarBudget.Exceeded) in
+        let language = try budget.forSchema { budget throws(GrammarBudget.Exceeded) in
             try TextLanguage(pattern, &budget)
         }
         languages[pattern] = language
@@ -236,7 +226,7 @@ struct GrammarCompiler {
         guard !bounds.isEmpty else { return try lexer(Self.free, .plain, next: next) }
         var places: [Place] = []
         for isNegative in [false, true] {
-            let language = try withBudget { budget throws(GrammarBudget.Exceeded) in
+            let language = try budget.forSchema { budget throws(GrammarBudget.Exceeded) in
                 try bounds.decimals(isNegative: isNegative, &budget)
             }
             guard !language.isEmpty else { continue }
@@ -258,7 +248,7 @@ struct GrammarCompiler {
         var hasChanged = true
         while hasChanged {
             hasChanged = false
-            try withBudget { budget throws(GrammarBudget.Exceeded) in
+            try budget.forSchema { budget throws(GrammarBudget.Exceeded) in
                 try budget.spend(steps: count)
             }
             for index in instructions.indices {

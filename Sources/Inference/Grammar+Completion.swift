@@ -1,12 +1,12 @@
 extension GrammarAutomaton {
     /// The fewest bytes that complete the document from a state.
     func completionByteCount(of state: Int32) -> Int {
-        states[Int(state)].reduce(Int.max) { min($0, cost(of: $1)) }
+        states[state].reduce(Int.max) { min($0, cost(of: $1)) }
     }
 
     /// The thread with the shortest completion, the first on ties.
     func nearest(in state: Int32) -> GrammarThread? {
-        states[Int(state)].min { cost(of: $0) < cost(of: $1) }
+        states[state].min { cost(of: $0) < cost(of: $1) }
     }
 
     /// The fewest bytes from a thread to the end of the document.

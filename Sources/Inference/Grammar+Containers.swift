@@ -103,7 +103,7 @@ extension GrammarCompiler {
             let inside = try emit(.string(least: 0, most: Grammar.unbounded, next: next))
             return try byte("\"", next: inside)
         }
-        let language = try withBudget { budget throws(GrammarBudget.Exceeded) in
+        let language = try budget.forSchema { budget throws(GrammarBudget.Exceeded) in
             try TextLanguage.all(except: members.properties.map(\.name), &budget)
         }
         return try byte("\"", next: try lexer(language, .quoted, next: next))

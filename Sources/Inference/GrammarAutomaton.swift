@@ -16,9 +16,7 @@ struct GrammarAutomaton: Sendable {
 
     let grammar: Grammar
     private(set) var frames = GrammarFrames()
-    private(set) var states: [[GrammarThread]] = []
-    // Looked up only, never iterated.
-    private var numbers: [[GrammarThread]: Int32] = [:]
+    private(set) var states = Numbering<[GrammarThread]>()
     /// The state after byte b in state s is at 256 s + b.
     private var transitions: [Int32] = []
     private(set) var accepting: [Bool] = []
@@ -43,13 +41,12 @@ struct GrammarAutomaton: Sendable {
         let old = frames
         frames = GrammarFrames()
         generation &+= 1
-        let threads = states[Int(state)].map { thread in
+        let threads = states[state].map { thread in
             var thread = thread
             thread.frame = copy(thread.frame, of: old)
             return thread
         }
-        states.removeAll()
-        numbers.removeAll()
+        states = Numbering()
         transitions.removeAll()
         accepting.removeAll()
         onlyBytes.removeAll()
@@ -88,17 +85,16 @@ struct GrammarAutomaton: Sendable {
     @inline(never)
     private mutating func discover(_ state: Int32, _ byte: UInt8) -> Int32 {
         var closure = Closure()
-        for thread in states[Int(state)] { step(thread, byte, in: &closure) }
+        for thread in states[state] { step(thread, byte, in: &closure) }
         let target = closure.threads.isEmpty ? Self.dead : number(closure.threads)
         transitions[Int(state) * 256 + Int(byte)] = target
         return target
     }
 
     private mutating func number(_ threads: [GrammarThread]) -> Int32 {
-        if let number = numbers[threads] { return number }
-        let number = Int32(states.count)
-        states.append(threads)
-        numbers[threads] = number
+        let count = states.count
+        let number = states.number(threads)
+        guard count < states.count else { return number }
         transitions.append(contentsOf: repeatElement(Self.unknown, count: 256))
         accepting.append(
             threads.contains { thread in

@@ -25,6 +25,17 @@ struct GrammarBudget: Sendable {
     private var states = GrammarBudget.stateCountMax
     private var steps = GrammarBudget.stepCountMax
 
+    /// Does work whose excess refuses a schema.
+    mutating func forSchema<Value>(
+        _ work: (inout GrammarBudget) throws(Exceeded) -> Value
+    ) throws(SchemaError) -> Value {
+        do {
+            return try work(&self)
+        } catch {
+            throw SchemaError(error)
+        }
+    }
+
     mutating func spend(states count: Int) throws(Exceeded) {
         guard count <= states else { throw .states(limit: Self.stateCountMax) }
         states -= count

@@ -13,14 +13,12 @@ struct GrammarFrames: Sendable {
     static let none: Int32 = -1
     static let isReturn: Int32 = -1
 
-    private(set) var frames: [Frame] = []
+    private var frames = Numbering<Frame>()
     /// By frame: the returns from it down.
     private var depths: [Int32] = []
     /// By frame: the fewest bytes from where it is taken away, or its counter is raised, to
     /// the end of the document.
     private var costs: [Int] = []
-    // Looked up only, never iterated.
-    private var numbers: [Frame: Int32] = [:]
 
     mutating func push(
         _ place: Grammar.Place,
@@ -29,10 +27,9 @@ struct GrammarFrames: Sendable {
         _ grammar: Grammar
     ) -> Int32 {
         let frame = Frame(place: place, value: value, parent: parent)
-        if let number = numbers[frame] { return number }
-        let number = Int32(frames.count)
-        frames.append(frame)
-        numbers[frame] = number
+        let count = frames.count
+        let number = frames.number(frame)
+        guard count < frames.count else { return number }
         depths.append(depth(of: parent) + (value == Self.isReturn ? 1 : 0))
         costs.append(Self.cost(of: frame, grammar) + cost(of: parent))
         return number
@@ -47,7 +44,7 @@ struct GrammarFrames: Sendable {
         return more * grammar.costs[Int(again)] + grammar.costs[Int(done)]
     }
 
-    subscript(number: Int32) -> Frame { frames[Int(number)] }
+    subscript(number: Int32) -> Frame { frames[number] }
 
     func depth(of number: Int32) -> Int32 {
         number == Self.none ? 0 : depths[Int(number)]

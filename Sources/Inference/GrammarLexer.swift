@@ -109,9 +109,7 @@ private struct LexerWriter {
 
     private let language: TextLanguage
     private let spelling: GrammarLexer.Spelling
-    private var states: [State] = []
-    // Looked up only, never iterated.
-    private var numbers: [State: Int32] = [:]
+    private var states = Numbering<State>()
     private(set) var transitions: [Int32] = []
     private(set) var accepting: [Bool] = []
 
@@ -121,10 +119,10 @@ private struct LexerWriter {
     }
 
     mutating func run(_ budget: inout GrammarBudget) throws(GrammarBudget.Exceeded) {
-        _ = try number(.between(0), &budget)
+        _ = try states.number(.between(0), &budget)
         var index = 0
         while index < states.count {
-            let state = states[index]
+            let state = states.elements[index]
             var row = [Int32](repeating: GrammarLexer.dead, count: 256)
             switch state {
             case .closed: accepting.append(true)
@@ -135,23 +133,11 @@ private struct LexerWriter {
                 try fill(&row, try tails(from: Int(place), &budget), &budget)
                 let mayEnd = language.accepting[Int(place)]
                 accepting.append(mayEnd && spelling == .plain)
-                if mayEnd, spelling == .quoted { row[0x22] = try number(.closed, &budget) }
+                if mayEnd, spelling == .quoted { row[0x22] = try states.number(.closed, &budget) }
             }
             transitions += row
             index += 1
         }
-    }
-
-    private mutating func number(
-        _ state: State,
-        _ budget: inout GrammarBudget
-    ) throws(GrammarBudget.Exceeded) -> Int32 {
-        if let number = numbers[state] { return number }
-        try budget.spend(states: 1)
-        let number = Int32(states.count)
-        states.append(state)
-        numbers[state] = number
-        return number
     }
 
     private mutating func fill(
@@ -174,7 +160,7 @@ private struct LexerWriter {
             row[byte] =
                 isSame
                 ? row[byte - 1]
-                : try number(end.map { .between($0.target) } ?? .inside(rest[byte]), &budget)
+                : try states.number(end.map { .between($0.target) } ?? .inside(rest[byte]), &budget)
         }
     }
 

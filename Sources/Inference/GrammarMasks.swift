@@ -69,7 +69,7 @@ struct GrammarMasks: Sendable {
         lengthMax: Int
     ) -> [Key] {
         let lengthMax = Int32(clamping: lengthMax)
-        return automaton.states[Int(state)].map { thread in
+        return automaton.states[state].map { thread in
             guard
                 case .string(let least, let most, _) =
                     automaton.grammar.instructions[Int(thread.place)]
@@ -97,7 +97,7 @@ struct GrammarMasks: Sendable {
         }
         var mask = TokenMask(tokenCount: vocabulary.tokenCount)
         var rest: [GrammarThread] = []
-        let threads = automaton.states[Int(state)]
+        let threads = automaton.states[state]
         for thread in threads {
             switch automaton.grammar.instructions[Int(thread.place)] {
             case .string(let least, let most, let next) where thread.part == .ready:

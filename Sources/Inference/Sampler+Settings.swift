@@ -16,19 +16,19 @@ extension Sampler {
         package static let logitBiasCountMax = 1_024
         package static let repetitionWindowMax = 1 << 20
 
-        package var temperature: Double = 0
-        package var topK = 0
-        package var topP: Double = 1
-        package var minP: Double = 0
-        package var seed: UInt64 = 0
+        package var temperature: Double
+        package var topK: Int
+        package var topP: Double
+        package var minP: Double
+        package var seed: UInt64
         /// 1 is off; above it, what came lately is less likely to come again.
-        package var repetitionPenalty: Double = 1
+        package var repetitionPenalty: Double
         /// In tokens of prompt and text.
-        package var repetitionWindow = 64
-        package var presencePenalty: Double = 0
-        package var frequencyPenalty: Double = 0
+        package var repetitionWindow: Int
+        package var presencePenalty: Double
+        package var frequencyPenalty: Double
         /// At most one for a token; a token that the model lacks is passed over.
-        package var logitBias: [Bias] = []
+        package var logitBias: [Bias]
 
         package init(
             temperature: Double = 0,

@@ -29,7 +29,7 @@ struct SchemaReader {
     private static let combining: Set<String> = ["$ref", "allOf", "anyOf", "oneOf"]
 
     private let root: JSON
-    private(set) var budget: GrammarBudget
+    var budget: GrammarBudget
     private var schemaCount = 0
     /// What references lead to, by number; nil while it is read.
     private(set) var definitions: Schema.Definitions = []
@@ -115,16 +115,6 @@ struct SchemaReader {
             result = both
         }
         return result
-    }
-
-    mutating func withBudget<Value>(
-        _ body: (inout GrammarBudget) throws(GrammarBudget.Exceeded) -> Value
-    ) throws(SchemaError) -> Value {
-        do {
-            return try body(&budget)
-        } catch {
-            throw SchemaError(error)
-        }
     }
 
     // MARK: Branches and references

@@ -100,7 +100,7 @@ extension SchemaReader {
                 throw .badPattern(error, pointer: here)
             }
             languages.append(
-                try withBudget { budget throws(GrammarBudget.Exceeded) in
+                try budget.forSchema { budget throws(GrammarBudget.Exceeded) in
                     try TextLanguage(parsed, &budget)
                 }
             )
@@ -114,7 +114,7 @@ extension SchemaReader {
                 throw .unsupported(keyword: "format", pointer: here)
             }
             languages.append(
-                try withBudget { budget throws(GrammarBudget.Exceeded) in
+                try budget.forSchema { budget throws(GrammarBudget.Exceeded) in
                     try TextLanguage(format.pattern, &budget)
                 }
             )
@@ -122,13 +122,13 @@ extension SchemaReader {
         guard var language = languages.first else { return .string(bounds) }
         if 0 < least || most != nil {
             languages.append(
-                try withBudget { budget throws(GrammarBudget.Exceeded) in
+                try budget.forSchema { budget throws(GrammarBudget.Exceeded) in
                     try TextLanguage.length(least, most, &budget)
                 }
             )
         }
         for other in languages.dropFirst() {
-            language = try withBudget { budget throws(GrammarBudget.Exceeded) in
+            language = try budget.forSchema { budget throws(GrammarBudget.Exceeded) in
                 try language.intersection(other, &budget)
             }
         }

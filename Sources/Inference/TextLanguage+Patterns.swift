@@ -8,28 +8,15 @@ extension TextLanguage {
         var machine = PatternMachine()
         let end = try machine.emit(.accept, &budget)
         let start = try machine.emit(pattern, next: end, &budget)
-        let alphabet = try PatternAlphabet(machine.sets, &budget)
-        var states: [[Int32]] = []
-        // Looked up only, never iterated.
-        var numbers: [[Int32]: Int32] = [:]
+        let alphabet = try PatternAlphabet(machine.sets.elements, &budget)
+        var states = Numbering<[Int32]>()
         var transitions: [Int32] = []
-        func number(
-            _ state: [Int32],
-            _ budget: inout GrammarBudget
-        ) throws(GrammarBudget.Exceeded) -> Int32 {
-            if let number = numbers[state] { return number }
-            try budget.spend(states: 1)
-            let number = Int32(states.count)
-            states.append(state)
-            numbers[state] = number
-            return number
-        }
         var closure = PatternMachine.Closure(nodeCount: machine.nodes.count)
-        _ = try number(try closure.run([start], machine, &budget), &budget)
+        _ = try states.number(try closure.run([start], machine, &budget), &budget)
         var index = 0
         while index < states.count {
             var targets = [[Int32]](repeating: [], count: alphabet.classCount)
-            for node in states[index] {
+            for node in states.elements[index] {
                 guard case .set(let set, let next) = machine.nodes[Int(node)] else { continue }
                 try budget.spend(steps: alphabet.members[set].count)
                 for member in alphabet.members[set] { targets[Int(member)].append(next) }
@@ -42,7 +29,7 @@ extension TextLanguage {
                     continue
                 }
                 let state = try closure.run(nodes, machine, &budget)
-                transitions.append(try number(state, &budget))
+                transitions.append(try states.number(state, &budget))
             }
         }
         self.init(
@@ -50,7 +37,7 @@ extension TextLanguage {
             classes: alphabet.classes,
             classCount: alphabet.classCount,
             transitions: transitions,
-            accepting: states.map { $0.contains(end) }
+            accepting: states.elements.map { $0.contains(end) }
         )
     }
 }
@@ -64,9 +51,7 @@ private struct PatternMachine {
     }
 
     private(set) var nodes: [Node] = []
-    private(set) var sets: [ScalarSet] = []
-    // Looked up only, never iterated.
-    private var setNumbers: [ScalarSet: Int] = [:]
+    private(set) var sets = Numbering<ScalarSet>()
 
     /// A repetition of a thousand is a thousand copies: the budget bounds what nesting makes.
     private static let nodeCost = 20
@@ -91,9 +76,7 @@ private struct PatternMachine {
         case .nothing: return try emit(.choice([]), &budget)
         case .empty: return next
         case .set(let set):
-            let number = setNumbers[set] ?? sets.count
-            if setNumbers.updateValue(number, forKey: set) == nil { sets.append(set) }
-            return try emit(.set(number, next: next), &budget)
+            return try emit(.set(Int(sets.number(set)), next: next), &budget)
         case .sequence(let parts):
             var place = next
             for part in parts.reversed() { place = try emit(part, next: place, &budget) }
@@ -177,17 +160,11 @@ private struct PatternAlphabet {
                 }
             }
         }
-        // Looked up only, never iterated.
-        var numbers: [[Int32]: Int32] = [:]
-        for owner in owners {
-            if let number = numbers[owner] {
-                classes.append(number)
-                continue
-            }
-            numbers[owner] = Int32(classCount)
-            classes.append(Int32(classCount))
-            for set in owner { members[Int(set)].append(Int32(classCount)) }
-            classCount += 1
+        var different = Numbering<[Int32]>()
+        classes = owners.map { different.number($0) }
+        classCount = different.count
+        for (number, owner) in different.elements.enumerated() {
+            for set in owner { members[Int(set)].append(Int32(number)) }
         }
     }
 }

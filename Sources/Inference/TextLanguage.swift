@@ -167,25 +167,21 @@ struct TextLanguage: Hashable, Sendable {
     ) throws(GrammarBudget.Exceeded) -> TextLanguage {
         guard !isEmpty, !other.isEmpty else { return isEmpty ? self : other }
         let starts = Set(self.starts + other.starts).sorted()
-        // A class for each pair of classes. Looked up only, never iterated.
-        var numbers: [SIMD2<Int32>: Int32] = [:]
-        var pairs: [SIMD2<Int32>] = []
+        // A class for each pair of classes.
+        var pairs = Numbering<SIMD2<Int32>>()
         let classes = starts.map { start in
-            let pair = SIMD2(Int32(self.class(of: start)), Int32(other.class(of: start)))
-            let number = numbers[pair] ?? Int32(pairs.count)
-            if numbers.updateValue(number, forKey: pair) == nil { pairs.append(pair) }
-            return number
+            pairs.number(
+                SIMD2(Int32(self.class(of: start)), Int32(other.class(of: start))))
         }
-        var states = [SIMD2<Int32>(0, 0)]
-        // Looked up only, never iterated.
-        var known = [states[0]: Int32(0)]
+        var states = Numbering<SIMD2<Int32>>()
+        _ = states.number(SIMD2(0, 0))
         var transitions: [Int32] = []
         var index = 0
         while index < states.count {
-            let state = states[index]
+            let state = states.elements[index]
             index += 1
             try budget.spend(steps: pairs.count)
-            for pair in pairs {
+            for pair in pairs.elements {
                 let target = SIMD2(
                     self.transitions[Int(state.x) * classCount + Int(pair.x)],
                     other.transitions[Int(state.y) * other.classCount + Int(pair.y)]
@@ -194,14 +190,7 @@ struct TextLanguage: Hashable, Sendable {
                     transitions.append(Self.dead)
                     continue
                 }
-                if let number = known[target] {
-                    transitions.append(number)
-                } else {
-                    try budget.spend(states: 1)
-                    known[target] = Int32(states.count)
-                    transitions.append(Int32(states.count))
-                    states.append(target)
-                }
+                transitions.append(try states.number(target, &budget))
             }
         }
         return TextLanguage(
@@ -209,7 +198,7 @@ struct TextLanguage: Hashable, Sendable {
             classes: classes,
             classCount: pairs.count,
             transitions: transitions,
-            accepting: states.map { accepting[Int($0.x)] && other.accepting[Int($0.y)] }
+            accepting: states.elements.map { accepting[Int($0.x)] && other.accepting[Int($0.y)] }
         )
     }
 }
