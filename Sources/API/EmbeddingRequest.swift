@@ -111,8 +111,9 @@ extension EmbeddingResult {
     }
 
     private static func bytes(of vector: [Float]) -> [UInt8] {
-        vector.flatMap { element in
-            (0..<4).map { UInt8(truncatingIfNeeded: element.bitPattern >> UInt32(8 * $0)) }
-        }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(4 * vector.count)
+        for element in vector { bytes.append(littleEndian: element.bitPattern) }
+        return bytes
     }
 }

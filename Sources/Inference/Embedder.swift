@@ -6,7 +6,7 @@
 package final class Embedder {
     private enum Engine {
         case encoder(Encoder)
-        case decoder(Stage, Tokenizer, Pooling, appendsEnd: TokenID?)
+        case decoder(Stage, Tokenizer, Pooling)
     }
 
     private let engine: Engine
@@ -40,13 +40,8 @@ package final class Embedder {
         }
         let metadata = model.metadata
         do throws(TokenizerError) {
-            let tokenizer = try Tokenizer(metadata: metadata)
-            // Models made for embedding are trained with an end in the last place.
-            let end = metadata.bool("tokenizer.ggml.add_eos_token") == true
-                ? metadata.integer("tokenizer.ggml.eos_token_id") : nil
             engine = .decoder(
-                stage, tokenizer, try Self.pooling(pooling, metadata),
-                appendsEnd: end.flatMap { TokenID(exactly: $0) })
+                stage, try Tokenizer(metadata: metadata), try Self.pooling(pooling, metadata))
         } catch {
             throw .tokenizer(error)
         }
@@ -77,7 +72,7 @@ package final class Embedder {
     package var dimensionCount: Int {
         switch engine {
         case .encoder(let encoder): encoder.model.description.embeddingLength
-        case .decoder(let stage, _, _, _): stage.model.description.embeddingLength
+        case .decoder(let stage, _, _): stage.model.description.embeddingLength
         }
     }
 
@@ -85,7 +80,7 @@ package final class Embedder {
     package var vocabularyCount: Int {
         switch engine {
         case .encoder(let encoder): encoder.model.description.vocabularyCount
-        case .decoder(let stage, _, _, _): stage.model.description.vocabularyCount
+        case .decoder(let stage, _, _): stage.model.description.vocabularyCount
         }
     }
 
@@ -93,7 +88,7 @@ package final class Embedder {
     package var contextLength: Int {
         switch engine {
         case .encoder(let encoder): encoder.model.description.contextLength
-        case .decoder(let stage, _, _, _): stage.model.description.contextLength
+        case .decoder(let stage, _, _): stage.model.description.contextLength
         }
     }
 
@@ -102,12 +97,8 @@ package final class Embedder {
         do throws(TokenizerError) {
             switch engine {
             case .encoder(let encoder): return try encoder.model.tokenizer.encode(text)
-            case .decoder(_, let tokenizer, _, let end):
-                var ids = try tokenizer.encode(text, parsingSpecial: false)
-                if tokenizer.addsBeginOfText, let begin = tokenizer.beginOfText {
-                    ids.insert(begin, at: 0)
-                }
-                return ids + [end].compactMap { $0 }
+            case .decoder(_, let tokenizer, _):
+                return try tokenizer.encodePrompt(text, parsingSpecial: false)
             }
         } catch {
             throw .tokenizer(error)
@@ -116,20 +107,15 @@ package final class Embedder {
 
     /// Says whether `embed` takes these tokens as the text of a request with that index.
     package func check(_ tokens: [TokenID], index: Int) throws(EncoderError) {
-        guard !tokens.isEmpty else { throw .emptyText(index: index) }
-        guard tokens.count <= contextLength else {
-            throw .textTooLong(index: index, tokenCount: tokens.count, limit: contextLength)
-        }
-        for token in tokens where !(0..<vocabularyCount ~= Int(token)) {
-            throw .tokenOutOfRange(token, vocabularyCount: vocabularyCount)
-        }
+        try EncoderError.check(
+            tokens, index: index, contextLength: contextLength, vocabularyCount: vocabularyCount)
     }
 
     /// The vectors of texts given as tokens, in their order.
     package func embed(_ texts: [[TokenID]]) throws(EncoderError) -> [[Float]] {
         switch engine {
         case .encoder(let encoder): return try encoder.embed(texts)
-        case .decoder(let stage, _, let pooling, _):
+        case .decoder(let stage, _, let pooling):
             var vectors: [[Float]] = []
             for (index, tokens) in texts.enumerated() {
                 try check(tokens, index: index)

@@ -41,14 +41,9 @@ package final class Encoder {
     package func embed(_ texts: [[TokenID]]) throws(EncoderError) -> [[Float]] {
         let d = model.description
         for (index, tokens) in texts.enumerated() {
-            guard !tokens.isEmpty else { throw .emptyText(index: index) }
-            guard tokens.count <= d.contextLength else {
-                throw .textTooLong(
-                    index: index, tokenCount: tokens.count, limit: d.contextLength)
-            }
-            for token in tokens where !(0..<d.vocabularyCount ~= Int(token)) {
-                throw .tokenOutOfRange(token, vocabularyCount: d.vocabularyCount)
-            }
+            try EncoderError.check(
+                tokens, index: index, contextLength: d.contextLength,
+                vocabularyCount: d.vocabularyCount)
         }
         var vectors: [[Float]] = []
         vectors.reserveCapacity(texts.count)

@@ -62,3 +62,18 @@ extension EncoderError: CustomStringConvertible {
         }
     }
 }
+
+extension EncoderError {
+    /// Throws what keeps tokens from being the text with that index of a request.
+    static func check(
+        _ tokens: [TokenID], index: Int, contextLength: Int, vocabularyCount: Int
+    ) throws(EncoderError) {
+        guard !tokens.isEmpty else { throw .emptyText(index: index) }
+        guard tokens.count <= contextLength else {
+            throw .textTooLong(index: index, tokenCount: tokens.count, limit: contextLength)
+        }
+        for token in tokens where !(0..<vocabularyCount ~= Int(token)) {
+            throw .tokenOutOfRange(token, vocabularyCount: vocabularyCount)
+        }
+    }
+}

@@ -120,10 +120,13 @@ package struct Tokenizer: Sendable {
         try encode(Array(text.utf8), control: parsingSpecial ? .everywhere : .nowhere)
     }
 
-    /// The tokens of a raw prompt: control tokens count, and the begin-of-text and end-of-text
-    /// tokens are put around it if the model wants them.
-    package func encodePrompt(_ text: String) throws(TokenizerError) -> [TokenID] {
-        var tokens = try encode(text, parsingSpecial: true)
+    /// The tokens of a raw prompt: control tokens count unless told otherwise, and the
+    /// begin-of-text and end-of-text tokens are put around it if the model wants them.
+    package func encodePrompt(
+        _ text: String,
+        parsingSpecial: Bool = true
+    ) throws(TokenizerError) -> [TokenID] {
+        var tokens = try encode(text, parsingSpecial: parsingSpecial)
         if addsBeginOfText, let beginOfText { tokens.insert(beginOfText, at: 0) }
         if addsEndOfText, let endOfText { tokens.append(endOfText) }
         return tokens

@@ -99,12 +99,10 @@ struct EmbedCommand: AsyncParsableCommand {
             guard let bytes = item["embedding"]?.asString.flatMap({ Base64.decode($0) }) else {
                 throw Refusal("The node answered with no vector; is its version the same?")
             }
-            return stride(from: 0, to: bytes.count / 4 * 4, by: 4).map { start in
-                Float(
-                    bitPattern: (0..<4).reduce(0) { word, index in
-                        word | UInt32(bytes[start + index]) << UInt32(8 * index)
-                    })
-            }
+            var reader = ByteReader(bytes)
+            var vector: [Float] = []
+            while let word = reader.integer(UInt32.self) { vector.append(Float(bitPattern: word)) }
+            return vector
         }
         guard vectors.count == texts.count, Set(vectors.map(\.count)).count == 1 else {
             throw Refusal("The node answered with \(vectors.count) vectors; ask again.")

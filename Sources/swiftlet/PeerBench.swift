@@ -61,24 +61,13 @@ struct SpeedTest: Sendable {
 
     /// Our own tokens per second; the first token warms up and does not count.
     func tokensPerSecond(_ stage: Stage) throws -> Double {
-        let vocabularyCount = stage.model.description.vocabularyCount
-        // 7919 is prime: neighbours are far apart in the embedding table.
-        func token(_ position: Int) -> TokenID { TokenID(position * 7919 % vocabularyCount) }
-        let session = try stage.makeSession(capacity: max(positionCount, 1))
-        func prefill(_ range: Range<Int>) throws {
-            guard !range.isEmpty else { return }
-            _ = try stage.forward(
-                .tokens(range.map(token)), start: range.lowerBound, session: session,
-                logits: .last)
-        }
-        try prefill(0..<1)
-        try session.truncate(to: 0)
-        try prefill(0..<depth)
+        let text = try ForwardSpeed.Text(stage, capacity: positionCount)
+        if 0 < depth { try text.compute(0..<depth) }
         let clock = ContinuousClock()
         let start = clock.now
-        try prefill(depth..<depth + promptCount)
+        if 0 < promptCount { try text.compute(depth..<depth + promptCount) }
         for position in depth + promptCount..<positionCount {
-            try prefill(position..<position + 1)
+            try text.compute(position..<position + 1)
         }
         return Double(promptCount + decodeCount) / max((clock.now - start).inSeconds, 1e-9)
     }

@@ -46,41 +46,11 @@ struct OpenAIClientTests {
         #expect(report.nodeExitCode == 0)
     }
 
-    struct Report {
-        var findings: [JSON]
-        var nodeExitCode: Int32
-    }
-
     /// One node and one run of the script for all tests of the suite.
-    static let report: Result<Report, NodeFailure> = {
-        do {
-            return .success(try makeReport())
-        } catch let failure as NodeFailure {
-            return .failure(failure)
-        } catch {
-            return .failure(NodeFailure("\(error)"))
-        }
-    }()
-
-    private static func makeReport() throws -> Report {
+    static let report = Result {
         let contextLength = try ModelFile(path: ClientProgram.model()).description.contextLength
-        let node = try OpenAINode()
-        let run: ClientProgram
-        do {
-            run = try ClientProgram(
-                script: "openai_chat.py",
-                [
-                    "--base-url", "\(node.url)/v1", "--ca", node.root, "--api-key", node.key,
-                    "--model", OpenAINode.modelName, "--context-length", "\(contextLength)",
-                ])
-        } catch {
-            _ = try? node.stop()
-            throw error
+        return try ClientReport(script: "openai_chat.py") { _ in
+            ["--model", OpenAINode.modelName, "--context-length", "\(contextLength)"]
         }
-        let exitCode = try node.stop()
-        guard run.exitCode == 0, let findings = try JSON(parsing: run.output).asArray else {
-            throw NodeFailure("the client script ended with \(run.exitCode): \(run.shortComplaint)")
-        }
-        return Report(findings: findings, nodeExitCode: exitCode)
     }
 }

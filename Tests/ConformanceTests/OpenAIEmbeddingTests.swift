@@ -38,29 +38,16 @@ struct OpenAIEmbeddingTests {
         #expect(report.nodeExitCode == 0)
     }
 
-    static let report = Result { try makeReport() }
-
-    private static func makeReport() throws -> OpenAIClientTests.Report {
-        let node = try OpenAINode()
-        let run: ClientProgram
-        do {
-            try node.addEncoder(ClientProgram.encoder())
-            run = try ClientProgram(
-                script: "openai_embed.py",
+    /// One node and one run of the script for all tests of the suite.
+    static let report = Result {
+        let directory = try ClientProgram.encoder()
+        return try ClientReport(
+            script: "openai_embed.py", prepare: { try $0.addEncoder(directory) },
+            arguments: { node in
                 [
-                    "--base-url", "\(node.url)/v1", "--ca", node.root, "--api-key", node.key,
                     "--model", OpenAINode.encoderName, "--decoder", OpenAINode.modelName,
-                    "--directory", ClientProgram.encoder(), "--program", node.program,
-                    "--data", node.data,
-                ])
-        } catch {
-            _ = try? node.stop()
-            throw error
-        }
-        let exitCode = try node.stop()
-        guard run.exitCode == 0, let findings = try JSON(parsing: run.output).asArray else {
-            throw NodeFailure("the client script ended with \(run.exitCode): \(run.shortComplaint)")
-        }
-        return OpenAIClientTests.Report(findings: findings, nodeExitCode: exitCode)
+                    "--directory", directory, "--program", node.program, "--data", node.data,
+                ]
+            })
     }
 }
