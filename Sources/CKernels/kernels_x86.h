@@ -4,10 +4,16 @@
 //   TABLE, ISA, SET_NAME   the name and the kind of the table, the name of its attention
 //   TILE_ROWS, TILE_COLUMNS   the register tile when there are enough activation rows
 //   TILE_ROWS_MAX   the rows of the tile for a single activation row
-//   DOT(a, b)     int32 lanes: lane j = Σ a·b over bytes 4j … 4j+3, a unsigned, b signed
+//   SUPERBLOCK_COLUMNS   the columns of the tile of weights in blocks of 256
+//   VNNI          1 when the set has the products of bytes and words of AVX-512 VNNI, else 0
+//   DOT(sum, a, b)   int32 lanes: lane j = sum + Σ a·b over bytes 4j … 4j+3, a unsigned, b
+//                 signed; without VNNI, a·b + a'·b' of neighbours fits int16
+//   DOT_SCALED(sum, a, b, s)   lane j = sum + Σ s·(a·b + a'·b') over the two pairs of
+//                 neighbours of bytes 4j … 4j+3, s int16; a·b + a'·b' fits int16
 
 #include "kernels_attend.h"
 #include "kernels_reference.h"
+#include "kernels_reference_quantise.h"
 #include "kernels_tables.h"
 
 #include <immintrin.h>
@@ -37,13 +43,21 @@ INLINE __m256 load_halves(const void *p) {
     return _mm256_cvtph_ps(_mm_loadu_si128(p));
 }
 
-#include "kernels_x86_multiply.h"
+#include "kernels_x86_quantise.h"
 #include "kernels_x86_rows.h"
 #include "kernels_rotate.h"
+
+// In the order in which they use each other.
+#include "kernels_x86_tile.h"
+#include "kernels_x86_floats.h"
+#include "kernels_x86_blocks.h"
+#include "kernels_x86_superblocks.h"
+#include "kernels_x86_multiply.h"
 
 const kernels_table TABLE = {
     .isa = ISA,
     .quantise = quantise,
+    .quantise_superblocks = quantise_superblocks,
     .multiply = multiply,
     .normalise = normalise,
     .rotate = rotate,

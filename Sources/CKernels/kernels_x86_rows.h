@@ -1,55 +1,6 @@
 // A part of the template kernels_x86.h: the kernels that work on one row, each operation by
 // operation its reference.
 
-TARGET static void quantise(
-    const float *x, size_t count, int8_t *quants, float *scales, float *sums
-) {
-    const size_t block_count = count / BLOCK_LENGTH;
-    size_t block = 0;
-    for (; block < block_count; block++, x += BLOCK_LENGTH, quants += BLOCK_LENGTH) {
-        __m256 parts[4];
-        __m256i magnitude = _mm256_setzero_si256();
-        UNROLL for (int i = 0; i < 4; i++) {
-            parts[i] = _mm256_loadu_ps(x + 8 * i);
-            // As integers, magnitudes order like floats, with infinity and NaN on top.
-            magnitude = _mm256_max_epi32(
-                magnitude,
-                _mm256_and_si256(_mm256_castps_si256(parts[i]), _mm256_set1_epi32(0x7FFFFFFF)));
-        }
-        __m128i most = _mm_max_epi32(
-            _mm256_castsi256_si128(magnitude), _mm256_extracti128_si256(magnitude, 1));
-        most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0x4E));
-        most = _mm_max_epi32(most, _mm_shuffle_epi32(most, 0xB1));
-        float factor;
-        const float scale = block_scale((uint32_t)_mm_cvtsi128_si32(most), &factor);
-        __m256i integers[4], sum = _mm256_setzero_si256();
-        UNROLL for (int i = 0; i < 4; i++) {
-            integers[i] = _mm256_cvtps_epi32(_mm256_mul_ps(parts[i], _mm256_set1_ps(factor)));
-            if (scale != scale) {
-                integers[i] = _mm256_setzero_si256();
-            }
-            sum = _mm256_add_epi32(sum, integers[i]);
-        }
-        __m128i total = _mm_add_epi32(
-            _mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
-        total = _mm_add_epi32(total, _mm_shuffle_epi32(total, 0x4E));
-        total = _mm_add_epi32(total, _mm_shuffle_epi32(total, 0xB1));
-        const __m256i bytes = _mm256_packs_epi16(
-            _mm256_packs_epi32(integers[0], integers[1]),
-            _mm256_packs_epi32(integers[2], integers[3]));
-        // Packing works in each half alone; this puts the groups of four back in order.
-        _mm256_storeu_si256(
-            (__m256i *)quants,
-            _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
-        scales[block] = round_to_half(scale);
-        sums[block] = round_to_half(scale * (float)_mm_cvtsi128_si32(total));
-    }
-    for (; block % LANE_COUNT != 0; block++) {
-        scales[block] = 0;
-        sums[block] = 0;
-    }
-}
-
 TARGET static void normalise(
     const float *x, const float *weight, size_t count, float epsilon, float *out
 ) {

@@ -1,13 +1,26 @@
 import CKernels
 
-/// Activation rows in the forms that weights are multiplied with: floats, and blocks of int8.
+/// Activation rows in the forms that weights are multiplied with: floats, int8 in blocks of 32,
+/// and int8 in blocks of 256.
 ///
-/// `Kernels.quantise` fills the second form from the first, once per row, for all the matrices
-/// that read the row. It exists when a row is a whole number of blocks; a matrix with other
-/// rows can only be F32 or F16 and reads the floats.
+/// `Kernels.quantise` fills the other forms from the floats, each once per row for all the
+/// matrices that read the row in it. A form exists when a row is a whole number of its blocks:
+/// a matrix with other rows cannot be of a type that reads it.
 @safe package final class ActivationRows: @unchecked Sendable {
+    /// Forms beside the floats.
+    package struct Forms: OptionSet, Sendable {
+        package let rawValue: UInt8
+
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// What weights in blocks of 32 read: ggml's Q8_0 and Q8_1.
+        package static let blocks = Forms(rawValue: 1)
+        /// What weights in blocks of 256 read: ggml's Q8_K.
+        package static let superblocks = Forms(rawValue: 2)
+    }
+
     package let floats: FloatRows
-    /// Blocks of a row, rounded up to the 8 that kernels read at a time.
+    /// Blocks of 32 of a row, rounded up to the 8 that kernels read at a time.
     let blockStride: Int
     // Owned: allocated in `init`, freed in `deinit`, never replaced. Shared as in `FloatRows`.
     let quants: UnsafeMutablePointer<Int8>
@@ -15,10 +28,20 @@ import CKernels
     let scales: UnsafeMutablePointer<Float>
     // As above.
     let sums: UnsafeMutablePointer<Float>
+    // As above; empty without whole blocks of 256.
+    let superblockQuants: UnsafeMutablePointer<Int8>
+    // As above.
+    let superblockScales: UnsafeMutablePointer<Float>
+    // As above; of each block, sixteen sums of 16 elements and eight of 32.
+    let superblockSums: UnsafeMutablePointer<Int16>
 
     package var rowCount: Int { floats.rowCount }
     package var rowLength: Int { floats.rowLength }
-    var hasQuants: Bool { rowLength % 32 == 0 }
+
+    /// The forms that rows of this length can have.
+    package var forms: Forms {
+        rowLength % 256 == 0 ? [.blocks, .superblocks] : rowLength % 32 == 0 ? .blocks : []
+    }
 
     package convenience init(rowCount: Int, rowLength: Int) {
         self.init(FloatRows(rowCount: rowCount, rowLength: rowLength))
@@ -27,20 +50,21 @@ import CKernels
     package init(_ floats: FloatRows) {
         self.floats = floats
         blockStride = (floats.rowLength / 32).roundedUp(to: 8)
-        let quantCount = floats.rowCount * floats.rowLength
+        let elementCount = floats.rowCount * floats.rowLength
         let blockCount = floats.rowCount * blockStride
-        // Safe: all of what is allocated is initialised below.
-        unsafe quants = .allocate(capacity: quantCount)
+        // Safe: all that is allocated is zeroed and freed by `deinit`.
+        unsafe quants = Self.zeros(elementCount)
         // Safe: as above.
-        unsafe scales = .allocate(capacity: blockCount)
+        unsafe scales = Self.zeros(blockCount)
         // Safe: as above.
-        unsafe sums = .allocate(capacity: blockCount)
-        // Safe: the counts are those of the allocations.
-        unsafe quants.initialize(repeating: 0, count: quantCount)
+        unsafe sums = Self.zeros(blockCount)
+        let wholeCount = floats.rowLength % 256 == 0 ? elementCount : 0
         // Safe: as above.
-        unsafe scales.initialize(repeating: 0, count: blockCount)
+        unsafe superblockQuants = Self.zeros(wholeCount)
         // Safe: as above.
-        unsafe sums.initialize(repeating: 0, count: blockCount)
+        unsafe superblockScales = Self.zeros(wholeCount / 256)
+        // Safe: as above.
+        unsafe superblockSums = Self.zeros(wholeCount / 256 * 24)
     }
 
     deinit {
@@ -50,6 +74,12 @@ import CKernels
         unsafe scales.deallocate()
         // Safe: as above.
         unsafe sums.deallocate()
+        // Safe: as above.
+        unsafe superblockQuants.deallocate()
+        // Safe: as above.
+        unsafe superblockScales.deallocate()
+        // Safe: as above.
+        unsafe superblockSums.deallocate()
     }
 
     /// The form that C reads; valid while the object lives.
@@ -57,6 +87,14 @@ import CKernels
         // Safe: the pointers are stored and passed on, not followed.
         unsafe kernels_activations(
             quants: quants, scales: scales, sums: sums, floats: floats.base,
-            block_stride: blockStride)
+            block_stride: blockStride, superblock_quants: superblockQuants,
+            superblock_scales: superblockScales, superblock_sums: superblockSums)
+    }
+
+    private static func zeros<Number: Numeric>(_ count: Int) -> UnsafeMutablePointer<Number> {
+        let start = UnsafeMutablePointer<Number>.allocate(capacity: count)
+        // Safe: as many are initialised as were allocated.
+        unsafe start.initialize(repeating: 0, count: count)
+        return unsafe start
     }
 }

@@ -163,15 +163,17 @@ package final class Encoder {
             own.normalise(
                 row: row, of: scratch.stream.floats, weight: norm.weight, bias: norm.bias,
                 epsilon: model.description.normEpsilon)
-            if weights.isQuantised { kernels.quantise(row: row, of: scratch.stream) }
+            kernels.quantise(row: row, of: scratch.stream, into: weights.activationForms)
         }
         threads.synchronise()
     }
 
     /// Quantises the first rows, if any weight reads them so; all lanes see all rows then.
     private func quantise(_ x: ActivationRows, rowCount: Int, lane: Int) {
-        guard weights.isQuantised else { return }
-        for row in threads.share(of: rowCount, lane: lane) { kernels.quantise(row: row, of: x) }
+        guard !weights.activationForms.isEmpty else { return }
+        for row in threads.share(of: rowCount, lane: lane) {
+            kernels.quantise(row: row, of: x, into: weights.activationForms)
+        }
         threads.synchronise()
     }
 }

@@ -33,8 +33,8 @@ struct EncoderWeights {
     let type: FloatRows  // (embedding)
     let norm: Norm
     let layers: [Layer]
-    /// Whether a matrix is multiplied with int8 blocks of the activations.
-    let isQuantised: Bool
+    /// The forms of activations that the matrices are multiplied with.
+    let activationForms: ActivationRows.Forms
 
     init(_ model: EncoderModel) {
         func norm(_ layer: Int, _ part: EncoderTensor.LayerPart) -> Norm {
@@ -56,9 +56,10 @@ struct EncoderWeights {
                 attentionNorm: norm(layer, .attentionNorm), up: dense(.up), down: dense(.down),
                 outputNorm: norm(layer, .outputNorm))
         }
-        isQuantised = layers.contains { layer in
-            [layer.query, layer.key, layer.value, layer.attentionOutput, layer.up, layer.down]
-                .contains { 1 < $0.weight.type.blockLength }
+        activationForms = layers.reduce(into: []) { forms, layer in
+            for dense in [
+                layer.query, layer.key, layer.value, layer.attentionOutput, layer.up, layer.down,
+            ] { forms.formUnion(dense.weight.activationForms) }
         }
     }
 }

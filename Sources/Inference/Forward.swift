@@ -118,7 +118,9 @@ extension Stage {
         _ layer: LayerWeights, index: Int, rows: [Row], plan: AttentionPlan, lane: Int
     ) {
         let s = scratch, d = model.description
-        norm(s.stream, weight: layer.attentionNorm, rowCount: rows.count, lane: lane)
+        norm(
+            s.stream, weight: layer.attentionNorm, forms: layer.attentionForms,
+            rowCount: rows.count, lane: lane)
 
         // A lane computes whole heads, so it rotates and stores them without waiting.
         let heads = threads.share(of: d.headCount, lane: lane)
@@ -140,7 +142,7 @@ extension Stage {
 
         attend(plan, layer: index, lane: lane)
         threads.synchronise()
-        quantise(s.attended, rowCount: rows.count, lane: lane)
+        quantise(s.attended, for: layer.attentionOutput, rowCount: rows.count, lane: lane)
         kernels.multiply(
             layer.attentionOutput, rows: threads.share(of: d.embeddingLength, lane: lane),
             by: s.attended, columnCount: rows.count, into: s.stream, accumulate: true)
@@ -150,7 +152,9 @@ extension Stage {
     /// stream += W_down · (silu(W_gate · h) ⊙ (W_up · h)), h = the normed stream.
     private func feedForward(_ layer: LayerWeights, rowCount: Int, lane: Int) {
         let s = scratch, d = model.description
-        norm(s.stream, weight: layer.feedForwardNorm, rowCount: rowCount, lane: lane)
+        norm(
+            s.stream, weight: layer.feedForwardNorm, forms: layer.feedForwardForms,
+            rowCount: rowCount, lane: lane)
         let range = threads.share(of: d.feedForwardLength, lane: lane)
         kernels.multiply(
             layer.gate, rows: range, by: s.normed, columnCount: rowCount, into: s.gated.floats)
@@ -159,27 +163,34 @@ extension Stage {
             kernels.gate(s.gated.floats, with: s.up, row: row, range: range)
         }
         threads.synchronise()
-        quantise(s.gated, rowCount: rowCount, lane: lane)
+        quantise(s.gated, for: layer.down, rowCount: rowCount, lane: lane)
         kernels.multiply(
             layer.down, rows: threads.share(of: d.embeddingLength, lane: lane),
             by: s.gated, columnCount: rowCount, into: s.stream, accumulate: true)
         threads.synchronise()
     }
 
-    /// Normalises the first rows into `normed`; all lanes see all rows when it returns.
-    private func norm(_ x: FloatRows, weight: FloatRows, rowCount: Int, lane: Int) {
+    /// Normalises the first rows into these forms of `normed`; all lanes see all rows when it
+    /// returns.
+    private func norm(
+        _ x: FloatRows, weight: FloatRows, forms: ActivationRows.Forms, rowCount: Int, lane: Int
+    ) {
         for row in threads.share(of: rowCount, lane: lane) {
             kernels.normalise(
                 row: row, of: x, weight: weight, epsilon: model.description.normEpsilon,
                 into: scratch.normed.floats, row: row)
-            kernels.quantise(row: row, of: scratch.normed)
+            kernels.quantise(row: row, of: scratch.normed, into: forms)
         }
         threads.synchronise()
     }
 
-    /// Quantises the first rows; all lanes see all rows when it returns.
-    private func quantise(_ x: ActivationRows, rowCount: Int, lane: Int) {
-        for row in threads.share(of: rowCount, lane: lane) { kernels.quantise(row: row, of: x) }
+    /// Quantises the first rows for a matrix; all lanes see all rows when it returns.
+    private func quantise(
+        _ x: ActivationRows, for matrix: WeightMatrix, rowCount: Int, lane: Int
+    ) {
+        for row in threads.share(of: rowCount, lane: lane) {
+            kernels.quantise(row: row, of: x, into: matrix.activationForms)
+        }
         threads.synchronise()
     }
 
@@ -222,7 +233,8 @@ extension Stage {
                     row: index, of: scratch.stream, weight: outputNorm,
                     epsilon: model.description.normEpsilon,
                     into: scratch.normed.floats, row: place)
-                kernels.quantise(row: place, of: scratch.normed)
+                kernels.quantise(
+                    row: place, of: scratch.normed, into: output.activationForms)
             }
             threads.run { lane in
                 kernels.multiply(

@@ -48,4 +48,13 @@ package enum GGUFType: UInt32, Hashable, Sendable, CaseIterable {
         case .Q8_K: 292
         }
     }
+
+    /// The form of activations that weights of this type are multiplied with; none for floats.
+    package var activationForms: ActivationRows.Forms {
+        switch blockLength {
+        case 1: []
+        case 32: .blocks
+        default: .superblocks
+        }
+    }
 }

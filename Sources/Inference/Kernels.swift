@@ -8,7 +8,7 @@ import CKernels
 @safe package struct Kernels: @unchecked Sendable {
     /// Worst first, as in kernels.h.
     package enum InstructionSet: UInt32, CaseIterable, Sendable {
-        case scalar = 0, neon, avx2, avx512
+        case scalar = 0, neon, neonDot, avx2, avx512
     }
 
     // Points at one of the constant tables in CKernels, which live for ever and never change.
@@ -29,15 +29,26 @@ import CKernels
         kernels_supports(Int32(type.rawValue))
     }
 
-    /// Quantises one row of `x`, so that quantised weights can be multiplied with it. Rows that
-    /// are not whole blocks of 32 are left alone: only F32 and F16 weights are that long.
-    package func quantise(row: Int, of x: ActivationRows) {
+    /// Quantises one row of `x` into those of `forms` that it can have; a matrix of a type that
+    /// reads another form has no rows of this length.
+    package func quantise(
+        row: Int, of x: ActivationRows, into forms: ActivationRows.Forms = [.blocks, .superblocks]
+    ) {
         precondition(0 <= row && row < x.rowCount, "row \(row) of \(x.rowCount)")
-        guard x.hasQuants else { return }
-        // Safe: `x` has a place for each of its rows in all four parts.
-        unsafe table.pointee.quantise(
-            x.floats.pointer(row: row), x.rowLength, x.quants + row * x.rowLength,
-            x.scales + row * x.blockStride, x.sums + row * x.blockStride)
+        let forms = forms.intersection(x.forms), length = x.rowLength
+        if forms.contains(.blocks) {
+            // Safe: `x` has a place for each of its rows in all parts of the form.
+            unsafe table.pointee.quantise(
+                x.floats.pointer(row: row), length, x.quants + row * length,
+                x.scales + row * x.blockStride, x.sums + row * x.blockStride)
+        }
+        if forms.contains(.superblocks) {
+            // Safe: as above.
+            unsafe table.pointee.quantise_superblocks(
+                x.floats.pointer(row: row), length, x.superblockQuants + row * length,
+                x.superblockScales + row * (length / 256),
+                x.superblockSums + row * (length / 256 * 24))
+        }
     }
 
     /// out[column][row] = dot(weights[row], x[column]) for the rows in `rows` and the first

@@ -17,6 +17,16 @@ struct LayerWeights {
         let norm: FloatRows?  // (headLength)
     }
 
+    /// The forms of the normed stream that attention reads.
+    var attentionForms: ActivationRows.Forms {
+        query.matrix.activationForms.union(key.matrix.activationForms)
+            .union(value.matrix.activationForms)
+    }
+    /// The forms of the normed stream that the feed-forward part reads.
+    var feedForwardForms: ActivationRows.Forms {
+        gate.activationForms.union(up.activationForms)
+    }
+
     init(_ model: ModelFile, layer: Int) {
         func matrix(_ tensor: LayerTensor) -> WeightMatrix {
             model.matrix(tensor.name(layer: layer))

@@ -52,7 +52,8 @@ extension ModelError: CustomStringConvertible {
         case .missingTensor(let name): "the model lacks the tensor \(name)"
         case .unexpectedTensor(let name): "the model has the tensor \(name), not supported"
         case .unsupportedTensorType(let tensor, let type):
-            "tensor \(tensor) has type \(type); supported are F32, F16, Q8_0, Q4_0 and Q4_1"
+            "tensor \(tensor) has type \(type); supported are F32, F16, BF16, Q8_0, Q4_0, Q4_1, "
+                + "Q5_0, Q5_1, Q4_K, Q5_K and Q6_K"
         case .wrongShape(let tensor, let found, let expected):
             "tensor \(tensor) has shape \(found), \(expected) was expected"
         case .vocabularyMismatch(let tokenCount, let rowCount):

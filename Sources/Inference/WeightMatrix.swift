@@ -7,6 +7,9 @@ import CKernels
     private let owner: AnyObject
     package let type: GGUFType
 
+    /// The form of activations that this matrix is multiplied with.
+    package var activationForms: ActivationRows.Forms { type.activationForms }
+
     // Safe: reads plain members.
     package var rowLength: Int { unsafe layout.row_length }
     // Safe: as above.

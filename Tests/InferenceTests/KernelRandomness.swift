@@ -21,9 +21,10 @@ struct KernelRandomness: RandomNumberGenerator {
         (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) }
     }
 
-    /// Half-precision bits of a value between 2^-10 and 2^-6, of either sign when `signed`.
-    mutating func half(signed: Bool) -> [UInt8] {
-        let exponent = UInt16.random(in: 5...8, using: &self) << 10
+    /// Half-precision bits of a value between 2^-10 and 2^-6 (an exponent is 15 more than that
+    /// of two), of either sign when `signed`.
+    mutating func half(signed: Bool, exponents: ClosedRange<UInt16> = 5...8) -> [UInt8] {
+        let exponent = UInt16.random(in: exponents, using: &self) << 10
         let fraction = UInt16.random(in: 0...1023, using: &self)
         let sign: UInt16 = signed && Bool.random(using: &self) ? 0x8000 : 0
         let bits = sign | exponent | fraction

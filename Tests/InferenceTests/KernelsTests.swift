@@ -7,6 +7,9 @@ private let sets = Kernels.InstructionSet.allCases.filter {
     $0 != .scalar && Kernels(limit: $0).instructionSet == $0
 }
 private let scalar = Kernels(limit: .scalar)
+/// All types that kernels take, and those with blocks.
+private let types = GGUFType.allCases.filter { Kernels.supports($0) }
+private let blockTypes = types.filter { 1 < $0.blockLength }
 
 struct KernelsTests {
     private var random = KernelRandomness(seed: 7)
@@ -28,11 +31,16 @@ struct KernelsTests {
         return (0..<columnCount).flatMap { out[$0] }
     }
 
-    @Test(arguments: sets, [GGUFType.F32, .F16, .Q4_0, .Q4_1, .Q8_0])
+    @Test(arguments: sets, types)
     mutating func `products have the bits of the scalar kernel`(
         set: Kernels.InstructionSet, type: GGUFType
     ) {
-        let lengths = type.blockLength == 1 ? [1, 7, 8, 9, 31, 100] : [32, 64, 224, 256, 288, 608]
+        let lengths: [Int]
+        switch type.blockLength {
+        case 1: lengths = [1, 7, 8, 9, 31, 100]
+        case 32: lengths = [32, 64, 224, 256, 288, 608]
+        default: lengths = [256, 512, 2304]
+        }
         for length in lengths {
             for (rowCount, columnCount) in [(1, 1), (5, 1), (35, 3), (7, 4), (70, 9)] {
                 let weights = WeightMatrix(
@@ -60,47 +68,78 @@ struct KernelsTests {
     mutating func `extreme weights and activations give the same bits`(
         set: Kernels.InstructionSet
     ) {
-        for type in [GGUFType.Q4_0, .Q4_1, .Q8_0] {
-            // Every byte 0x80 is the quant -128, every 0xFF -1 or 15 twice.
+        for type in blockTypes {
+            let length = 3 * type.blockLength
+            // Every byte 0x80 is the quant -128, every 0xFF -1 or the largest.
             for byte in [0x00, 0x80, 0x7F, 0xFF] as [UInt8] {
-                var block: [UInt8] = [0xFF, 0x7B]
-                if type == .Q4_1 { block += [0x01, 0x80] }
-                block += [UInt8](repeating: byte, count: type.blockByteCount - block.count)
+                var block = [UInt8](repeating: byte, count: type.blockByteCount)
+                // The largest half and minus the smallest; the first also where Q6_K has its one.
+                block.replaceSubrange(0..<2, with: [0xFF, 0x7B])
+                if type != .Q6_K && type != .Q8_0 { block.replaceSubrange(2..<4, with: [1, 0x80]) }
+                if type == .Q6_K { block.replaceSubrange(208..<210, with: [0xFF, 0x7B]) }
                 let weights = WeightMatrix(
-                    copying: Array(repeatElement(block, count: 9).joined()), type: type,
-                    rowLength: 96)
+                    copying: Array(repeatElement(block, count: 15).joined()), type: type,
+                    rowLength: length)
                 for x in [0, -0.0, 0x1p-130, 3e4, -3e4, .leastNonzeroMagnitude] as [Float] {
-                    let row = [Float](repeating: x, count: 96)
-                    let expected = product(
-                        scalar, weights, row, columnCount: 1, rows: 0..<3, accumulate: false)
-                    let found = product(
-                        Kernels(limit: set), weights, row, columnCount: 1, rows: 0..<3,
-                        accumulate: false)
-                    #expect(bits(found) == bits(expected), "\(type) \(byte) \(x)")
+                    let same = [Float](repeating: x, count: length)
+                    // The largest magnitude twice with both signs: the first one counts.
+                    let alternating = (0..<length).map { $0 % 2 == 0 ? x : -x }
+                    for row in [same, alternating] {
+                        let expected = product(
+                            scalar, weights, row, columnCount: 1, rows: 0..<5, accumulate: false)
+                        let found = product(
+                            Kernels(limit: set), weights, row, columnCount: 1, rows: 0..<5,
+                            accumulate: false)
+                        #expect(bits(found) == bits(expected), "\(type) \(byte) \(x)")
+                    }
                 }
             }
         }
     }
 
+    @Test(arguments: blockTypes)
+    func `a block that is not finite spoils its row alone`(type: GGUFType) {
+        let length = 2 * type.blockLength
+        var random = KernelRandomness(seed: 3)
+        let weights = WeightMatrix(
+            copying: ModelFixture.weights(type, rowLength: length, rowCount: 5, random: &random),
+            type: type, rowLength: length)
+        let good = random.floats(length)
+        for kernels in [scalar] + sets.map({ Kernels(limit: $0) }) {
+            let alone = product(
+                kernels, weights, good, columnCount: 1, rows: 0..<5, accumulate: false)
+            for bad in [Float.nan, .infinity, -.infinity] {
+                var spoilt = good
+                spoilt[length - 1] = bad
+                let found = product(
+                    kernels, weights, spoilt + good, columnCount: 2, rows: 0..<5,
+                    accumulate: false)
+                #expect(found[0..<5].allSatisfy { $0.isNaN })
+                #expect(found[5..<10].map(\.bitPattern) == bits(alone))
+            }
+        }
+    }
+
     @Test mutating func `a column's product does not depend on the others`() {
-        for type in [GGUFType.F16, .Q4_0, .Q4_1, .Q8_0] {
+        for type in types {
+            let length = type.blockLength == 256 ? 512 : 320
             let weights = WeightMatrix(
                 copying: ModelFixture.weights(
-                    type, rowLength: 320, rowCount: 37, random: &random),
-                type: type, rowLength: 320)
-            let x = random.floats(320 * 11)
+                    type, rowLength: length, rowCount: 37, random: &random),
+                type: type, rowLength: length)
+            let x = random.floats(length * 11)
             let together = product(
                 Kernels(), weights, x, columnCount: 11, rows: 0..<37, accumulate: false)
             for column in 0..<11 {
                 let alone = product(
-                    Kernels(), weights, Array(x[column * 320..<(column + 1) * 320]),
+                    Kernels(), weights, Array(x[column * length..<(column + 1) * length]),
                     columnCount: 1, rows: 0..<37, accumulate: false)
                 #expect(alone == Array(together[column * 37..<(column + 1) * 37]))
             }
         }
     }
 
-    @Test(arguments: [GGUFType.F32, .F16, .Q4_0, .Q4_1, .Q8_0])
+    @Test(arguments: types)
     mutating func `products are near those of dequantised weights`(type: GGUFType) {
         let length = 256
         let weights = WeightMatrix(
@@ -133,7 +172,18 @@ struct KernelsTests {
         #expect(read(.Q4_0, [0, 0x40] + nibbles) == halves(-14, -12))
         #expect(read(.Q4_1, [0, 0x40, 0, 0xBC] + nibbles) == halves(1, 3))
         let bytes = (0..<32).map { UInt8(truncatingIfNeeded: $0 - 16) }
+        // Fifth bits: of the even elements.
+        let fifth = [UInt8](repeating: 0x55, count: 4)
+        let striped = { (low: Float, high: Float, more: Float) in
+            (0..<32).map { ($0 < 16 ? low : high) + ($0 % 2 == 0 ? more : 0) }
+        }
+        #expect(read(.Q5_0, [0, 0x40] + fifth + nibbles) == striped(-30, -28, 32))
+        #expect(read(.Q5_1, [0, 0x40, 0, 0xBC] + fifth + nibbles) == striped(1, 3, 32))
         #expect(read(.Q8_0, [0, 0x40] + bytes) == (0..<32).map { Float($0 - 16) * 2 })
+        let bf16 = WeightMatrix(copying: [0x80, 0x3F, 0x49, 0xC0], type: .BF16, rowLength: 2)
+        let two = FloatRows(rowCount: 1, rowLength: 2)
+        bf16.read(row: 0, into: two, row: 0)
+        #expect(two[0] == [1, -3.140625])
         // Halves: the largest, the smallest subnormal, minus one third, infinity.
         let f16 = WeightMatrix(
             copying: [0xFF, 0x7B, 0x01, 0x00, 0x55, 0xB5, 0x00, 0x7C], type: .F16, rowLength: 4)

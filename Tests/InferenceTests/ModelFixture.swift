@@ -94,10 +94,22 @@ struct ModelFixture {
             case .F32:
                 bytes += GGUFWriter.little(random.floats(1, scale: 0.3)[0].bitPattern)
             case .F16: bytes += random.half(signed: true)
+            case .BF16:
+                let bits = random.floats(1, scale: 0.3)[0].bitPattern
+                bytes += GGUFWriter.little(UInt16(bits >> 16))
+            case .Q4_K, .Q5_K:
+                // Sub-block scales of up to 63 come on top.
+                bytes += random.half(signed: false, exponents: 1...3)
+                bytes += random.half(signed: false, exponents: 1...3)
+                bytes += random.bytes(type.blockByteCount - 4)
+            case .Q6_K:
+                bytes += random.bytes(type.blockByteCount - 2)
+                bytes += random.half(signed: false, exponents: 1...3)
             default:
+                let hasMinimum = type == .Q4_1 || type == .Q5_1
                 bytes += random.half(signed: false)
-                if type == .Q4_1 { bytes += random.half(signed: true) }
-                bytes += random.bytes(type.blockByteCount - (type == .Q4_1 ? 4 : 2))
+                if hasMinimum { bytes += random.half(signed: true) }
+                bytes += random.bytes(type.blockByteCount - (hasMinimum ? 4 : 2))
             }
         }
         return bytes

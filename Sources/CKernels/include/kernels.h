@@ -3,17 +3,27 @@
 // The order of every floating-point operation is fixed and is the same in each instruction
 // set, so that a result can be recomputed bit for bit on another machine:
 //
-//   - An activation row is quantised once, in blocks of 32: scale = max|x| / 127, quant =
-//     x * (127 / max|x|) rounded half to even, sum = scale * (sum of the 32 quants). Scale and
-//     sum are then rounded to halves: that is ggml's Q8_0 and Q8_1, so greedy output can be
-//     compared with llama.cpp's. A block that holds an infinity or a NaN gets scale NaN and
-//     quants 0; one below 2^-120 is zero.
-//   - Q4_0, Q4_1, Q8_0: the dot product of a row keeps eight float lanes. In each block, lane j
-//     adds the products of elements 4j ... 4j+3, which are exact in int32, as one fused
-//     multiply-add with the rounded factor (weight scale * activation scale).
-//     The minima of Q4_1 are a second dot product, of minima and block sums: lane = block
-//     mod 8, rows padded with zeros to a multiple of 8 blocks, added at the end.
-//   - F32, F16: eight lanes, lane = element mod 8, fused multiply-add, activations in float.
+//   - An activation row is quantised once per form that its weights ask for.
+//     Blocks of 32: scale = max|x| / 127, quant = x * (127 / max|x|) rounded half to even,
+//     sum = scale * (sum of the 32 quants). Scale and sum are then rounded to halves: that is
+//     ggml's Q8_0 and Q8_1. Blocks of 256: factor = -127 / (the first element of the largest
+//     magnitude), quant = x * factor rounded half to even, scale = 1 / factor, and the exact sums
+//     of 16 and of 32 quants: ggml's Q8_K. So greedy output can be compared with llama.cpp's.
+//     A block that holds an infinity or a NaN gets scale NaN and quants 0; one below 2^-120 is
+//     zero.
+//   - Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 (blocks of 32): the dot product of a row keeps eight float
+//     lanes. In each block, lane j adds the products of elements 4j ... 4j+3, which are exact in
+//     int32, as one fused multiply-add with the rounded factor (weight scale * activation scale).
+//     The minima of Q4_1 and Q5_1 are a second dot product, of minima and block sums: lane =
+//     block mod 8, rows padded with zeros to a multiple of 8 blocks, added at the end.
+//   - Q4_K, Q5_K, Q6_K (blocks of 256): one float per row, a chain over the blocks from +0. The
+//     sum of sub-block scale * quant * activation quant over a whole block is exact in int32 (at
+//     most 2^27); it is rounded to float and added as one fused multiply-add with the rounded
+//     factor (weight scale * activation scale). Then, of Q4_K and Q5_K, the exact sum of
+//     sub-block minimum * sum of activation quants likewise with -(weight minimum * activation
+//     scale).
+//   - F32, F16, BF16: eight lanes, lane = element mod 8, fused multiply-add, activations in
+//     float.
 //   - Eight lanes fold as ((0+4)+(2+6)) + ((1+5)+(3+7)).
 //   - Attention walks the cache in spans of 256 positions, counted from position 0. A score is
 //     the dot product of query and key in eight lanes, lane = element mod 8, fused multiply-add,
@@ -35,15 +45,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#if defined(__clang__)
 #pragma clang assume_nonnull begin
+#else
+#define _Nullable
+#endif
 
 /// Instruction sets, worst first.
 typedef enum kernels_isa {
     KERNELS_SCALAR = 0,
     KERNELS_NEON = 1,
-    KERNELS_AVX2 = 2,
-    /// AVX2 with the 256-bit forms of AVX-512 VL and VNNI.
-    KERNELS_AVX512 = 3,
+    /// NEON with the dot products of int8 of Armv8.2.
+    KERNELS_NEON_DOT = 2,
+    KERNELS_AVX2 = 3,
+    /// AVX2 with the 256-bit forms of AVX-512 VL, BW and VNNI.
+    KERNELS_AVX512 = 4,
 } kernels_isa;
 
 /// Types of weights, by their ggml numbers.
@@ -52,7 +68,13 @@ typedef enum kernels_type {
     KERNELS_F16 = 1,
     KERNELS_Q4_0 = 2,
     KERNELS_Q4_1 = 3,
+    KERNELS_Q5_0 = 6,
+    KERNELS_Q5_1 = 7,
     KERNELS_Q8_0 = 8,
+    KERNELS_Q4_K = 12,
+    KERNELS_Q5_K = 13,
+    KERNELS_Q6_K = 14,
+    KERNELS_BF16 = 30,
 } kernels_type;
 
 /// A matrix of `row_count` rows of `row_length` elements, as it lies in the model file
@@ -65,14 +87,19 @@ typedef struct kernels_matrix {
     kernels_type type;
 } kernels_matrix;
 
-/// Activation rows of one length. Quantised weights read the first three members, F32 and F16
-/// read `floats`.
+/// Activation rows of one length. Weights in blocks of 32 read the first three members and
+/// `block_stride`, weights in blocks of 256 the three `superblock_` ones, the others `floats`;
+/// members that the weights do not read may be null.
 typedef struct kernels_activations {
     const int8_t *_Nullable quants;  // (rows, row_length)
     const float *_Nullable scales;   // (rows, block_stride), zero behind the last block
     const float *_Nullable sums;     // (rows, block_stride), likewise
     const float *_Nullable floats;   // (rows, row_length)
     size_t block_stride;             // blocks of a row, rounded up to a multiple of 8
+    const int8_t *_Nullable superblock_quants;  // (rows, row_length)
+    const float *_Nullable superblock_scales;   // (rows, row_length / 256)
+    // (rows, row_length / 256, 24): of each block, sixteen sums of 16 quants, eight of 32.
+    const int16_t *_Nullable superblock_sums;
 } kernels_activations;
 
 enum {
@@ -114,9 +141,13 @@ static inline size_t kernels_attend_scratch(size_t head_length) {
 typedef struct kernels_table {
     kernels_isa isa;
 
-    /// Quantises one row; `count` is a multiple of 32. Writes zeros up to the next multiple of
-    /// 8 blocks in `scales` and `sums`.
+    /// Quantises one row in blocks of 32; `count` is a multiple of 32. Writes zeros up to the
+    /// next multiple of 8 blocks in `scales` and `sums`.
     void (*quantise)(const float *x, size_t count, int8_t *quants, float *scales, float *sums);
+
+    /// Quantises one row in blocks of 256; `count` is a multiple of 256.
+    void (*quantise_superblocks)(
+        const float *x, size_t count, int8_t *quants, float *scales, int16_t *sums);
 
     /// out[column * out_stride + row] = dot(weights row, activation row `column`) for the weight
     /// rows first ..< first + count; adds to `out` instead when `accumulate`.
@@ -195,6 +226,8 @@ static inline void kernels_pause(void) {
 #endif
 }
 
+#if defined(__clang__)
 #pragma clang assume_nonnull end
+#endif
 
 #endif

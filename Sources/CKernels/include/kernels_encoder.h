@@ -10,7 +10,9 @@
 
 #include "kernels.h"
 
+#if defined(__clang__)
 #pragma clang assume_nonnull begin
+#endif
 
 /// A table of kernels; every function pointer is non-null.
 typedef struct kernels_encoder_table {
@@ -36,6 +38,8 @@ typedef struct kernels_encoder_table {
 /// Returns the table of the best instruction set of this CPU that is not above `limit`.
 const kernels_encoder_table *kernels_encoder_select(kernels_isa limit);
 
+#if defined(__clang__)
 #pragma clang assume_nonnull end
+#endif
 
 #endif

@@ -1,0 +1,148 @@
+// The scalar `multiply`: the reference that the others are compared with.
+
+#include "kernels_formats.h"
+#include "kernels_tables.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+static float dot_blocks(
+    kernels_type type, const uint8_t *row, size_t block_count,
+    const int8_t *quants, const float *scales, const float *sums
+) {
+    const bool minima = has_minima(type);
+    float lanes[LANE_COUNT] = {0}, minima_lanes[LANE_COUNT] = {0};
+    for (size_t block = 0; block < block_count; block++, row += block_bytes(type)) {
+        int8_t weights[BLOCK_LENGTH];
+        unpack_block(type, row, weights);
+        const float factor = half_to_float(load_u16(row)) * scales[block];
+        for (size_t lane = 0; lane < LANE_COUNT; lane++) {
+            int32_t sum = 0;
+            for (size_t i = 4 * lane; i < 4 * lane + 4; i++) {
+                sum += weights[i] * quants[block * BLOCK_LENGTH + i];
+            }
+            lanes[lane] = fmaf((float)sum, factor, lanes[lane]);
+        }
+        if (minima) {
+            float *lane = &minima_lanes[block % LANE_COUNT];
+            *lane = fmaf(half_to_float(load_u16(row + 2)), sums[block], *lane);
+        }
+    }
+    if (!minima) {
+        return fold_lanes(lanes);
+    }
+    // The zeros of the padding: they turn a lane of -0 into +0 and change nothing else.
+    for (size_t block = block_count; block % LANE_COUNT != 0; block++) {
+        minima_lanes[block % LANE_COUNT] = fmaf(0, 0, minima_lanes[block % LANE_COUNT]);
+    }
+    return fold_lanes(lanes) + fold_lanes(minima_lanes);
+}
+
+static float dot_superblocks(
+    kernels_type type, const uint8_t *row, size_t block_count,
+    const int8_t *quants, const float *scales, const int16_t *sums
+) {
+    float result = 0;
+    for (size_t block = 0; block < block_count; block++, row += block_bytes(type)) {
+        superblock weights;
+        unpack_superblock(type, row, &weights);
+        int32_t products = 0, minima = 0;
+        for (size_t part = 0; part < 16; part++) {
+            int32_t sum = 0;
+            for (size_t i = 16 * part; i < 16 * part + 16; i++) {
+                sum += weights.quants[i] * quants[i];
+            }
+            products += weights.scales[part] * sum;
+        }
+        for (size_t sub = 0; sub < SUBBLOCK_COUNT; sub++) {
+            minima += weights.minima[sub] * sums[16 + sub];
+        }
+        result = fmaf((float)products, weights.scale * scales[block], result);
+        if (has_minima(type)) {
+            result = fmaf((float)minima, -(weights.minimum * scales[block]), result);
+        }
+        quants += SUPERBLOCK_LENGTH;
+        sums += SUPERBLOCK_SUM_COUNT;
+    }
+    return result;
+}
+
+static float dot_floats(kernels_type type, const uint8_t *row, size_t count, const float *x) {
+    float lanes[LANE_COUNT] = {0};
+    for (size_t i = 0; i < count; i++) {
+        lanes[i % LANE_COUNT] = fmaf(load_float(type, row, i), x[i], lanes[i % LANE_COUNT]);
+    }
+    return fold_lanes(lanes);
+}
+
+static float dot_row(
+    kernels_type type, const uint8_t *row, size_t length, const kernels_activations *x,
+    size_t column
+) {
+    if (is_float(type)) {
+        return dot_floats(type, row, length, x->floats + column * length);
+    }
+    if (is_superblock(type)) {
+        const size_t count = length / SUPERBLOCK_LENGTH;
+        return dot_superblocks(
+            type, row, count, x->superblock_quants + column * length,
+            x->superblock_scales + column * count,
+            x->superblock_sums + SUPERBLOCK_SUM_COUNT * column * count);
+    }
+    const size_t offset = column * x->block_stride;
+    return dot_blocks(
+        type, row, length / BLOCK_LENGTH, x->quants + column * length, x->scales + offset,
+        x->sums + offset);
+}
+
+void kernels_multiply_scalar(
+    const kernels_matrix *weights, size_t first, size_t count,
+    const kernels_activations *x, size_t column_count,
+    float *out, size_t out_stride, bool accumulate
+) {
+    for (size_t row = first; row < first + count; row++) {
+        const uint8_t *bytes = weights->bytes + row * weights->row_byte_count;
+        for (size_t column = 0; column < column_count; column++) {
+            const float value = dot_row(weights->type, bytes, weights->row_length, x, column);
+            float *place = out + column * out_stride + row;
+            *place = accumulate ? *place + value : value;
+        }
+    }
+}
+
+/// The floats of a block: exactly those of ggml's own functions, operation by operation.
+static void read_block(kernels_type type, const uint8_t *block, float *out) {
+    if (is_superblock(type)) {
+        superblock parts;
+        unpack_superblock(type, block, &parts);
+        for (size_t i = 0; i < SUPERBLOCK_LENGTH; i++) {
+            const float scale = parts.scale * parts.scales[i / 16];
+            const float value = scale * parts.quants[i];
+            const float least = parts.minimum * parts.minima[i / 32];
+            out[i] = has_minima(type) ? value - least : value;
+        }
+        return;
+    }
+    int8_t quants[BLOCK_LENGTH];
+    unpack_block(type, block, quants);
+    const float scale = half_to_float(load_u16(block));
+    const float least = half_to_float(load_u16(block + 2));
+    for (size_t i = 0; i < BLOCK_LENGTH; i++) {
+        const float value = scale * quants[i];
+        out[i] = has_minima(type) ? value + least : value;
+    }
+}
+
+void kernels_read_row(const kernels_matrix *weights, size_t row, float *out) {
+    const kernels_type type = weights->type;
+    const uint8_t *bytes = weights->bytes + row * weights->row_byte_count;
+    if (is_float(type)) {
+        for (size_t i = 0; i < weights->row_length; i++) {
+            out[i] = load_float(type, bytes, i);
+        }
+        return;
+    }
+    const size_t length = is_superblock(type) ? SUPERBLOCK_LENGTH : BLOCK_LENGTH;
+    for (size_t i = 0; i < weights->row_length; i += length, bytes += block_bytes(type)) {
+        read_block(type, bytes, out + i);
+    }
+}
