@@ -89,7 +89,8 @@ package final class Stage {
                 shape: KVCache.Shape(
                     layers: layers, headCount: description.headCountKV,
                     headLength: description.headLength, elementType: kv.elementType),
-                contextLength: description.contextLength, limits: kv, rope: frequencies)
+                contextLength: description.contextLength, limits: kv,
+                rope: frequencies + [magnitude])
         } catch { throw .cache(error) }
     }
 

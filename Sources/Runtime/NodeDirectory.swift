@@ -65,12 +65,14 @@ final class DirectoryLock: Sendable {
     private let file: Int32
 
     init(path: String, directory: String) throws {
-        file = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
-        guard file >= 0 else {
+        let opened = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0o600)
+        guard opened >= 0 else {
             throw RuntimeError("cannot open \(path): \(String(cString: strerror(errno)))")
         }
+        file = opened
+        // From here on `deinit` closes the file, where this throws too: closing it here as well
+        // could hit the number that another thread has just been given.
         guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
-            close(file)
             throw RuntimeError(
                 "a node is already running in \(directory); stop it, or choose another --data")
         }

@@ -27,9 +27,9 @@ final class NodeSocket {
                 connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
+        // No close before the throw: the object is whole, so `deinit` closes the descriptor.
         guard connected == 0 else {
             let reason = String(cString: strerror(errno))
-            close(descriptor)
             throw Failure("no node answers at \(path): \(reason)")
         }
     }

@@ -41,14 +41,20 @@ struct TinyModelTests {
             chosen.append((model, best.0))
             plain.append(best.1)
         }
-        let found = try chosen.map { model, prompt in
-            try model.continuation(of: prompt, tokenCount: Self.tokenCount)
-        }
         let usual = try Self.references(chosen, isPlain: false, in: folder)
-        for (setting, references) in [("32-bit cache", plain), ("its defaults", usual)] {
+        // Its defaults part from its own exacter setting; more than that cannot be asked of us.
+        let own = zip(plain, usual).count { $0.tokens == $1.tokens }
+        print("\(own) of \(models.count) agree between the two settings of llama.cpp")
+        for (setting, cache, references, expected) in [
+            ("32-bit cache", KVCache.ElementType.f32, plain, models.count),
+            ("its defaults", .f16, usual, own),
+        ] {
+            let found = try chosen.map { model, prompt in
+                try model.continuation(of: prompt, tokenCount: Self.tokenCount, cache: cache)
+            }
             let count = Self.agreeing(models, found, references, setting)
             print("\(count) of \(models.count) tiny models agree with llama.cpp, \(setting)")
-            #expect(models.count * 19 <= count * 20, "\(setting)")
+            #expect(expected * 19 <= count * 20, "\(setting), \(expected) expected")
         }
     }
 
@@ -79,10 +85,13 @@ struct TinyModelTests {
         var prompts: [[TokenID]]
 
         /// The most likely token, again and again.
-        func continuation(of prompt: [TokenID], tokenCount: Int) throws -> [TokenID] {
+        func continuation(
+            of prompt: [TokenID], tokenCount: Int, cache: KVCache.ElementType
+        ) throws -> [TokenID] {
             let file = try ModelFile(path: path)
             let stage = try Stage(
-                model: file, layers: 0..<file.description.layerCount, threads: 1)
+                model: file, layers: 0..<file.description.layerCount, threads: 1,
+                kv: KVPool.Limits(elementType: cache))
             let session = try stage.makeSession(capacity: prompt.count + tokenCount)
             var tokens = prompt
             while tokens.count < prompt.count + tokenCount {

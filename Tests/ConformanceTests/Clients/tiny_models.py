@@ -30,7 +30,8 @@ CONTEXT = 256
 PROMPT_COUNT = 8
 
 # The types of weights; a new one is a line here.
-WEIGHT_TYPES = [TYPES.F32, TYPES.F16, TYPES.Q8_0, TYPES.Q4_0, TYPES.Q4_1]
+WEIGHT_TYPES = [TYPES.F32, TYPES.F16, TYPES.BF16, TYPES.Q8_0, TYPES.Q4_0, TYPES.Q4_1, TYPES.Q5_0,
+                TYPES.Q5_1, TYPES.Q4_K, TYPES.Q5_K, TYPES.Q6_K]
 
 # The K types: bytes of quants in a block, and the deviation of the weights in units of d (that
 # of evenly spread quants times the mean scale).
