@@ -24,14 +24,17 @@ struct GenerationRun: Sendable {
     private var stream = UnicodeStream()
     private var stops: StopStrings
     private var logits = LogitsDigest()
+    /// As far as the text has come in its constraint; nil without one.
+    private var grammar: GrammarState?
 
     init(
-        order: GenerationOrder, prompt: [TokenID], tokenCountMax: Int, deployment: ModelDeployed,
-        book: ModelShelf.Book, emit: @escaping Generator.Emit
+        order: GenerationOrder, prompt: [TokenID], tokenCountMax: Int, grammar: GrammarState?,
+        deployment: ModelDeployed, book: ModelShelf.Book, emit: @escaping Generator.Emit
     ) {
         self.order = order
         self.prompt = prompt
         self.tokenCountMax = tokenCountMax
+        self.grammar = grammar
         self.deployment = deployment
         self.book = book
         self.emit = emit
@@ -51,6 +54,13 @@ struct GenerationRun: Sendable {
     /// Prompt and text so far: what the stages must have computed before the next token.
     var known: [TokenID] { prompt + tokens }
 
+    /// What the constraint leaves no choice about, at most so many tokens.
+    mutating func forcedTokens(countMax: Int) -> [TokenID] {
+        guard grammar != nil, 0 < countMax else { return [] }
+        let vocabulary = book.vocabulary
+        return grammar?.forcedTokens(over: vocabulary, countMax: countMax) ?? []
+    }
+
     mutating func take(_ answer: StageToken) {
         lastProgress = .now
         logits.append(fingerprint: answer.fingerprint)
@@ -66,6 +76,10 @@ struct GenerationRun: Sendable {
     /// The end-of-generation token is the last one of the list, and not of the text.
     private mutating func append(_ token: TokenID, _ logprobs: [API.TokenLogprobs] = []) {
         tokens.append(token)
+        if grammar != nil {
+            let vocabulary = book.vocabulary
+            grammar?.advance(token, over: vocabulary)
+        }
         guard !book.tokenizer.endsGeneration(token) else { return end(.stop) }
         let piece = stops.push(stream.append(book.tokenizer.bytes(of: token)))
         text += piece

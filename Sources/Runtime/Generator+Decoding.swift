@@ -30,6 +30,9 @@ extension Generator {
     private static let suspicionLimit = Duration.milliseconds(300)
     /// Guesses behind a token.
     private static let draftCountMax = 3
+    /// Tokens behind one that the constraint leaves no choice about. They always come true; the
+    /// rows of a turn are bounded so that other texts do not wait for long.
+    private static let forcedCountMax = 31
 
     private struct StageLost: Error {
         var reason: String
@@ -92,7 +95,8 @@ extension Generator {
         var feeding = Feeding(session: session, run: run)
         // The last token is always computed again: the next one is drawn behind it.
         let start = min(reusable, run.known.count - 1)
-        feed(&feeding, run.known[start...], at: start, guessing: [])
+        let guesses = guesses(&feeding, &run)
+        feed(&feeding, run.known[start...], at: start, guessing: guesses)
         var watch = Watch()
         for await event in events {
             try Task.checkCancellation()
@@ -105,7 +109,7 @@ extension Generator {
                 }
                 run.take(token)
                 if run.isOver { return }
-                advance(&feeding, over: TokenID(bitPattern: token.token), run)
+                advance(&feeding, over: TokenID(bitPattern: token.token), &run)
                 watch = Watch()
             case .refused(let refused):
                 throw StageLost(reason: "stage \(refused.stage) refused: \(refused.reason)")
@@ -166,6 +170,8 @@ extension Generator {
         var position: Int
         /// Guesses from `position` on that are being computed.
         var guesses: ArraySlice<TokenID> = []
+        /// They are no guesses: the constraint leaves no choice.
+        var areGuessesForced = false
         /// How many were guessed, and how many of them came true.
         var guessCount = 0
         var hitCount = 0
@@ -208,7 +214,9 @@ extension Generator {
     }
 
     /// Goes on behind a token: to the guess that is being computed, or with the token itself.
-    private func advance(_ feeding: inout Feeding, over token: TokenID, _ run: GenerationRun) {
+    private func advance(
+        _ feeding: inout Feeding, over token: TokenID, _ run: inout GenerationRun
+    ) {
         feeding.finder.append(token)
         feeding.position += 1
         if feeding.guesses.first == token {
@@ -216,11 +224,22 @@ extension Generator {
             feeding.hitCount += 1
             return
         }
-        feeding.finder.note(hitCount: feeding.hitCount, of: feeding.guessCount)
+        if !feeding.areGuessesForced {
+            feeding.finder.note(hitCount: feeding.hitCount, of: feeding.guessCount)
+        }
+        let guesses = guesses(&feeding, &run)
+        feed(&feeding, [token], at: feeding.position - 1, guessing: guesses)
+    }
+
+    /// What may come from the next token on: what the constraint forces, else what stood behind
+    /// the same tokens before.
+    private func guesses(_ feeding: inout Feeding, _ run: inout GenerationRun) -> [TokenID] {
         // The last position needs no row: nothing is drawn behind it.
         let room = feeding.capacity - feeding.position - 1
-        let guesses = feeding.finder.draft(countMax: min(Self.draftCountMax, room))
-        feed(&feeding, [token], at: feeding.position - 1, guessing: guesses)
+        let forced = run.forcedTokens(countMax: min(Self.forcedCountMax, room))
+        feeding.areGuessesForced = !forced.isEmpty
+        guard forced.isEmpty else { return forced }
+        return feeding.finder.draft(countMax: min(Self.draftCountMax, room))
     }
 
     // MARK: watching

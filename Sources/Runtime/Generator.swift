@@ -121,6 +121,7 @@ final class Generator: Sendable {
         fileprivate var book: ModelShelf.Book
         fileprivate var prompt: [TokenID]
         fileprivate var tokenCountMax: Int
+        fileprivate var grammar: GrammarState?
     }
 
     /// Finds everything that is wrong with a request, before its first token.
@@ -139,9 +140,10 @@ final class Generator: Sendable {
                         + "context of \(contextLength) tokens: shorten the prompt or max_tokens",
                 code: "context_length_exceeded", parameter: "messages")
         }
-        try checkSampling(order, book, tokenCountMax: wanted)
+        let grammar = try grammar(checking: order, book, tokenCountMax: wanted)
         return Opening(
-            deployment: deployment, book: book, prompt: prompt, tokenCountMax: wanted)
+            deployment: deployment, book: book, prompt: prompt, tokenCountMax: wanted,
+            grammar: grammar)
     }
 
     func generate(
@@ -149,14 +151,16 @@ final class Generator: Sendable {
     ) async throws -> GenerationOutcome {
         var run = GenerationRun(
             order: order, prompt: opening.prompt, tokenCountMax: opening.tokenCountMax,
-            deployment: opening.deployment, book: opening.book, emit: emit)
+            grammar: opening.grammar, deployment: opening.deployment, book: opening.book,
+            emit: emit)
         try await decode(&run)
         return try await finish(run)
     }
 
-    private func checkSampling(
-        _ order: GenerationOrder, _ book: ModelShelf.Book, tokenCountMax: Int
-    ) throws {
+    /// The constraint at its start, nil without one, of an order whose sampling is sound.
+    private func grammar(
+        checking order: GenerationOrder, _ book: ModelShelf.Book, tokenCountMax: Int
+    ) throws -> GrammarState? {
         let mistakes = Sampler.Settings(order.sampling).mistakes()
         guard mistakes.isEmpty else {
             throw APIError(
@@ -181,7 +185,7 @@ final class Generator: Sendable {
                 code: isRegex ? "bad_regex" : "bad_schema",
                 parameter: isRegex ? "regex" : "response_format")
         }
-        guard let grammar else { return }
+        guard let grammar else { return nil }
         let shortest = book.vocabulary.spell(grammar.shortestCompletion())
         guard let shortest, shortest.count <= tokenCountMax else {
             throw APIError(
@@ -191,6 +195,7 @@ final class Generator: Sendable {
                 } ?? "the model's tokens cannot spell a text that matches",
                 code: "max_tokens_too_small", parameter: "max_tokens")
         }
+        return grammar
     }
 
     /// The model's placement once every stage of it is ready.

@@ -38,6 +38,7 @@ extension MeshTests {
             #expect(texts.count == 1)
             let result = try await generate(20, mesh, on: "eve")
             try await expectGenerationVerifies(result, mesh)
+            try await expectForcedText(mesh)
             try await expectSurvival(mesh, ["temperature": 0])
             try await deploy(3, mesh, from: "ada")
             try await expectSurvival(mesh, Self.constrained)
@@ -110,6 +111,33 @@ extension MeshTests {
             #expect(forged["replayed"] == false)
             #expect(outcome.errors.contains("signature"), "\(outcome.errors)")
         }
+    }
+
+    /// Where a schema leaves no choice, several tokens are computed in one pass of the pipeline:
+    /// the text is the one that one process draws token by token.
+    private func expectForcedText(_ mesh: TestMesh) async throws {
+        let schema = "\(mesh.folder)/person.json"
+        let text = """
+            {"type": "object", "additionalProperties": false,
+             "required": ["name_of_the_person", "country_of_residence", "is_employed"],
+             "properties": {"name_of_the_person": {"type": "string", "maxLength": 20},
+              "country_of_residence": {"enum": ["France", "Germany"]},
+              "is_employed": {"type": "boolean"}}}
+            """
+        try text.write(toFile: schema, atomically: true, encoding: .utf8)
+        let request = [
+            "A person:", "--max-tokens", "80", "--temperature", "0.8", "--seed", "5", "--schema",
+            schema,
+        ]
+        let local = try await mesh.run(
+            "generate --local", on: nil, ["--json", TestMesh.modelFile] + request
+        ).json()
+        let shared = try await mesh.run("generate", on: "bob", ["--json", "smol"] + request).json()
+        #expect(ids(shared) == ids(local))
+        #expect(shared["text"] == local["text"])
+        #expect(ids(shared).count < 80)
+        let statement = try #require(shared["statement"]?.asString)
+        try await mesh.succeed("verify", on: "ada", "--replay", statement)
     }
 
     /// Kills a node that holds layers while tokens are coming.
