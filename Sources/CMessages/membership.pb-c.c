@@ -7,6 +7,51 @@
 #endif
 
 #include "membership.pb-c.h"
+void   swiftlet__membership__v1__capability__init
+                     (Swiftlet__Membership__V1__Capability         *message)
+{
+  static const Swiftlet__Membership__V1__Capability init_value = SWIFTLET__MEMBERSHIP__V1__CAPABILITY__INIT;
+  *message = init_value;
+}
+size_t swiftlet__membership__v1__capability__get_packed_size
+                     (const Swiftlet__Membership__V1__Capability *message)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__capability__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__membership__v1__capability__pack
+                     (const Swiftlet__Membership__V1__Capability *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__capability__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__membership__v1__capability__pack_to_buffer
+                     (const Swiftlet__Membership__V1__Capability *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__capability__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Membership__V1__Capability *
+       swiftlet__membership__v1__capability__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Membership__V1__Capability *)
+     protobuf_c_message_unpack (&swiftlet__membership__v1__capability__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__membership__v1__capability__free_unpacked
+                     (Swiftlet__Membership__V1__Capability *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__membership__v1__capability__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__membership__v1__profile__init
                      (Swiftlet__Membership__V1__Profile         *message)
 {
@@ -412,7 +457,97 @@ void   swiftlet__membership__v1__membership_message__free_unpacked
   assert(message->base.descriptor == &swiftlet__membership__v1__membership_message__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor swiftlet__membership__v1__profile__field_descriptors[7] =
+static const ProtobufCFieldDescriptor swiftlet__membership__v1__capability__field_descriptors[5] =
+{
+  {
+    "model_memory_byte_count",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Capability, model_memory_byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weight_types",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Swiftlet__Membership__V1__Capability, n_weight_types),
+    offsetof(Swiftlet__Membership__V1__Capability, weight_types),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "decode_megabytes",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Swiftlet__Membership__V1__Capability, n_decode_megabytes),
+    offsetof(Swiftlet__Membership__V1__Capability, decode_megabytes),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "prefill_megaoperations",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Swiftlet__Membership__V1__Capability, n_prefill_megaoperations),
+    offsetof(Swiftlet__Membership__V1__Capability, prefill_megaoperations),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "barrier_nanoseconds",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Capability, barrier_nanoseconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__membership__v1__capability__field_indices_by_name[] = {
+  4,   /* field[4] = barrier_nanoseconds */
+  2,   /* field[2] = decode_megabytes */
+  0,   /* field[0] = model_memory_byte_count */
+  3,   /* field[3] = prefill_megaoperations */
+  1,   /* field[1] = weight_types */
+};
+static const ProtobufCIntRange swiftlet__membership__v1__capability__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor swiftlet__membership__v1__capability__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.membership.v1.Capability",
+  "Capability",
+  "Swiftlet__Membership__V1__Capability",
+  "swiftlet.membership.v1",
+  sizeof(Swiftlet__Membership__V1__Capability),
+  5,
+  swiftlet__membership__v1__capability__field_descriptors,
+  swiftlet__membership__v1__capability__field_indices_by_name,
+  1,  swiftlet__membership__v1__capability__number_ranges,
+  (ProtobufCMessageInit) swiftlet__membership__v1__capability__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__membership__v1__profile__field_descriptors[8] =
 {
   {
     "name",
@@ -498,9 +633,22 @@ static const ProtobufCFieldDescriptor swiftlet__membership__v1__profile__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "capability",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Profile, capability),
+    &swiftlet__membership__v1__capability__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__membership__v1__profile__field_indices_by_name[] = {
   2,   /* field[2] = bulk_endpoint */
+  7,   /* field[7] = capability */
   1,   /* field[1] = control_endpoint */
   4,   /* field[4] = core_count */
   5,   /* field[5] = memory_byte_count */
@@ -511,7 +659,7 @@ static const unsigned swiftlet__membership__v1__profile__field_indices_by_name[]
 static const ProtobufCIntRange swiftlet__membership__v1__profile__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor swiftlet__membership__v1__profile__descriptor =
 {
@@ -521,7 +669,7 @@ const ProtobufCMessageDescriptor swiftlet__membership__v1__profile__descriptor =
   "Swiftlet__Membership__V1__Profile",
   "swiftlet.membership.v1",
   sizeof(Swiftlet__Membership__V1__Profile),
-  7,
+  8,
   swiftlet__membership__v1__profile__field_descriptors,
   swiftlet__membership__v1__profile__field_indices_by_name,
   1,  swiftlet__membership__v1__profile__number_ranges,

@@ -52,6 +52,141 @@ void   swiftlet__model__v1__stage_placement__free_unpacked
   assert(message->base.descriptor == &swiftlet__model__v1__stage_placement__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__model__v1__weight_part__init
+                     (Swiftlet__Model__V1__WeightPart         *message)
+{
+  static const Swiftlet__Model__V1__WeightPart init_value = SWIFTLET__MODEL__V1__WEIGHT_PART__INIT;
+  *message = init_value;
+}
+size_t swiftlet__model__v1__weight_part__get_packed_size
+                     (const Swiftlet__Model__V1__WeightPart *message)
+{
+  assert(message->base.descriptor == &swiftlet__model__v1__weight_part__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__model__v1__weight_part__pack
+                     (const Swiftlet__Model__V1__WeightPart *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__model__v1__weight_part__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__model__v1__weight_part__pack_to_buffer
+                     (const Swiftlet__Model__V1__WeightPart *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__model__v1__weight_part__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Model__V1__WeightPart *
+       swiftlet__model__v1__weight_part__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Model__V1__WeightPart *)
+     protobuf_c_message_unpack (&swiftlet__model__v1__weight_part__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__model__v1__weight_part__free_unpacked
+                     (Swiftlet__Model__V1__WeightPart *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__model__v1__weight_part__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__model__v1__layer_run__init
+                     (Swiftlet__Model__V1__LayerRun         *message)
+{
+  static const Swiftlet__Model__V1__LayerRun init_value = SWIFTLET__MODEL__V1__LAYER_RUN__INIT;
+  *message = init_value;
+}
+size_t swiftlet__model__v1__layer_run__get_packed_size
+                     (const Swiftlet__Model__V1__LayerRun *message)
+{
+  assert(message->base.descriptor == &swiftlet__model__v1__layer_run__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__model__v1__layer_run__pack
+                     (const Swiftlet__Model__V1__LayerRun *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__model__v1__layer_run__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__model__v1__layer_run__pack_to_buffer
+                     (const Swiftlet__Model__V1__LayerRun *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__model__v1__layer_run__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Model__V1__LayerRun *
+       swiftlet__model__v1__layer_run__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Model__V1__LayerRun *)
+     protobuf_c_message_unpack (&swiftlet__model__v1__layer_run__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__model__v1__layer_run__free_unpacked
+                     (Swiftlet__Model__V1__LayerRun *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__model__v1__layer_run__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__model__v1__model_shape__init
+                     (Swiftlet__Model__V1__ModelShape         *message)
+{
+  static const Swiftlet__Model__V1__ModelShape init_value = SWIFTLET__MODEL__V1__MODEL_SHAPE__INIT;
+  *message = init_value;
+}
+size_t swiftlet__model__v1__model_shape__get_packed_size
+                     (const Swiftlet__Model__V1__ModelShape *message)
+{
+  assert(message->base.descriptor == &swiftlet__model__v1__model_shape__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__model__v1__model_shape__pack
+                     (const Swiftlet__Model__V1__ModelShape *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__model__v1__model_shape__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__model__v1__model_shape__pack_to_buffer
+                     (const Swiftlet__Model__V1__ModelShape *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__model__v1__model_shape__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Model__V1__ModelShape *
+       swiftlet__model__v1__model_shape__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Model__V1__ModelShape *)
+     protobuf_c_message_unpack (&swiftlet__model__v1__model_shape__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__model__v1__model_shape__free_unpacked
+                     (Swiftlet__Model__V1__ModelShape *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__model__v1__model_shape__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__model__v1__model_deployed__init
                      (Swiftlet__Model__V1__ModelDeployed         *message)
 {
@@ -251,7 +386,238 @@ const ProtobufCMessageDescriptor swiftlet__model__v1__stage_placement__descripto
   (ProtobufCMessageInit) swiftlet__model__v1__stage_placement__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__model__v1__model_deployed__field_descriptors[6] =
+static const ProtobufCFieldDescriptor swiftlet__model__v1__weight_part__field_descriptors[3] =
+{
+  {
+    "type",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Model__V1__WeightPart, type),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "byte_count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Model__V1__WeightPart, byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "element_count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Model__V1__WeightPart, element_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__model__v1__weight_part__field_indices_by_name[] = {
+  1,   /* field[1] = byte_count */
+  2,   /* field[2] = element_count */
+  0,   /* field[0] = type */
+};
+static const ProtobufCIntRange swiftlet__model__v1__weight_part__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor swiftlet__model__v1__weight_part__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.model.v1.WeightPart",
+  "WeightPart",
+  "Swiftlet__Model__V1__WeightPart",
+  "swiftlet.model.v1",
+  sizeof(Swiftlet__Model__V1__WeightPart),
+  3,
+  swiftlet__model__v1__weight_part__field_descriptors,
+  swiftlet__model__v1__weight_part__field_indices_by_name,
+  1,  swiftlet__model__v1__weight_part__number_ranges,
+  (ProtobufCMessageInit) swiftlet__model__v1__weight_part__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__model__v1__layer_run__field_descriptors[2] =
+{
+  {
+    "layer_count",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Model__V1__LayerRun, layer_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "parts",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Model__V1__LayerRun, n_parts),
+    offsetof(Swiftlet__Model__V1__LayerRun, parts),
+    &swiftlet__model__v1__weight_part__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__model__v1__layer_run__field_indices_by_name[] = {
+  0,   /* field[0] = layer_count */
+  1,   /* field[1] = parts */
+};
+static const ProtobufCIntRange swiftlet__model__v1__layer_run__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor swiftlet__model__v1__layer_run__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.model.v1.LayerRun",
+  "LayerRun",
+  "Swiftlet__Model__V1__LayerRun",
+  "swiftlet.model.v1",
+  sizeof(Swiftlet__Model__V1__LayerRun),
+  2,
+  swiftlet__model__v1__layer_run__field_descriptors,
+  swiftlet__model__v1__layer_run__field_indices_by_name,
+  1,  swiftlet__model__v1__layer_run__number_ranges,
+  (ProtobufCMessageInit) swiftlet__model__v1__layer_run__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__model__v1__model_shape__field_descriptors[7] =
+{
+  {
+    "embedding_length",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Model__V1__ModelShape, embedding_length),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "context_length",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Model__V1__ModelShape, context_length),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cache_byte_count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Model__V1__ModelShape, cache_byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "layers",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Model__V1__ModelShape, n_layers),
+    offsetof(Swiftlet__Model__V1__ModelShape, layers),
+    &swiftlet__model__v1__layer_run__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "embedding",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Model__V1__ModelShape, n_embedding),
+    offsetof(Swiftlet__Model__V1__ModelShape, embedding),
+    &swiftlet__model__v1__weight_part__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "output",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Model__V1__ModelShape, n_output),
+    offsetof(Swiftlet__Model__V1__ModelShape, output),
+    &swiftlet__model__v1__weight_part__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_tied",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Model__V1__ModelShape, is_tied),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__model__v1__model_shape__field_indices_by_name[] = {
+  2,   /* field[2] = cache_byte_count */
+  1,   /* field[1] = context_length */
+  4,   /* field[4] = embedding */
+  0,   /* field[0] = embedding_length */
+  6,   /* field[6] = is_tied */
+  3,   /* field[3] = layers */
+  5,   /* field[5] = output */
+};
+static const ProtobufCIntRange swiftlet__model__v1__model_shape__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 7 }
+};
+const ProtobufCMessageDescriptor swiftlet__model__v1__model_shape__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.model.v1.ModelShape",
+  "ModelShape",
+  "Swiftlet__Model__V1__ModelShape",
+  "swiftlet.model.v1",
+  sizeof(Swiftlet__Model__V1__ModelShape),
+  7,
+  swiftlet__model__v1__model_shape__field_descriptors,
+  swiftlet__model__v1__model_shape__field_indices_by_name,
+  1,  swiftlet__model__v1__model_shape__number_ranges,
+  (ProtobufCMessageInit) swiftlet__model__v1__model_shape__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__model__v1__model_deployed__field_descriptors[8] =
 {
   {
     "model",
@@ -325,19 +691,45 @@ static const ProtobufCFieldDescriptor swiftlet__model__v1__model_deployed__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "stream_count",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Model__V1__ModelDeployed, stream_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shape",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Model__V1__ModelDeployed, shape),
+    &swiftlet__model__v1__model_shape__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__model__v1__model_deployed__field_indices_by_name[] = {
   1,   /* field[1] = artifact */
   2,   /* field[2] = epoch */
   3,   /* field[3] = layer_count */
   0,   /* field[0] = model */
+  7,   /* field[7] = shape */
   5,   /* field[5] = stages */
+  6,   /* field[6] = stream_count */
   4,   /* field[4] = wanted_stage_count */
 };
 static const ProtobufCIntRange swiftlet__model__v1__model_deployed__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor swiftlet__model__v1__model_deployed__descriptor =
 {
@@ -347,7 +739,7 @@ const ProtobufCMessageDescriptor swiftlet__model__v1__model_deployed__descriptor
   "Swiftlet__Model__V1__ModelDeployed",
   "swiftlet.model.v1",
   sizeof(Swiftlet__Model__V1__ModelDeployed),
-  6,
+  8,
   swiftlet__model__v1__model_deployed__field_descriptors,
   swiftlet__model__v1__model_deployed__field_indices_by_name,
   1,  swiftlet__model__v1__model_deployed__number_ranges,

@@ -17,6 +17,7 @@ extension FailureDetector {
         let target: NodeID
         let sequence: UInt64
         let purpose: Purpose
+        let sentAt: Instant
         /// When the helpers are asked; nil once they were.
         var helpDue: Instant?
         let failureDue: Instant
@@ -106,6 +107,7 @@ extension FailureDetector {
                 target: target,
                 sequence: sequence,
                 purpose: purpose,
+                sentAt: now,
                 helpDue: purpose == .revival ? nil : now + settings.probeTimeout,
                 failureDue: now + settings.probeInterval * (localHealth + 1)
             )
@@ -232,10 +234,15 @@ extension FailureDetector {
     mutating func take(
         _ answer: Acknowledgement,
         from sender: NodeID,
+        at now: Instant,
         into effects: inout [Effect]
     ) {
         if let index = isProbeAnswer(answer.sequence, from: sender) {
             let probe = probes.remove(at: index)
+            // What came by way of a helper says nothing about the way between us.
+            if sender == probe.target, let position = position(of: sender) {
+                members[position].note(roundTrip: now - probe.sentAt)
+            }
             if probe.purpose == .round { changeLocalHealth(by: -1, into: &effects) }
             // It was out of reach, and with it perhaps a whole half of the mesh: compare
             // everything.

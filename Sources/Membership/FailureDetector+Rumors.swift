@@ -6,6 +6,8 @@ extension FailureDetector {
     static let incarnationMax: UInt64 = 1 << 62
     /// An endpoint or a name is far shorter.
     static let profileByteCountMax = 512
+    /// ggml has some 40 types of weights.
+    static let weightTypeCountMax = 64
 
     mutating func receive(
         _ message: MembershipMessage,
@@ -26,7 +28,7 @@ extension FailureDetector {
             relay(request, from: sender, at: now, into: &effects)
         case .acknowledgement(let answer):
             hear(answer.rumors, from: sender, at: now, into: &effects)
-            take(answer, from: sender, into: &effects)
+            take(answer, from: sender, at: now, into: &effects)
         case .notAcknowledged(let nack): take(nack, from: sender)
         case .gossip(let gossip): hear(gossip.rumors, from: sender, at: now, into: &effects)
         case .sync(let sync): take(sync, from: sender, at: now, into: &effects)
@@ -128,7 +130,7 @@ extension FailureDetector {
             guard
                 rumor.incarnation > members[own].incarnation
                     || rumor.incarnation == members[own].incarnation
-                        && rumor.profile != members[own].profile
+                        && !isOwn(rumor.profile)
             else { return }
         }
         members[own].incarnation = rumor.incarnation + 1
@@ -139,6 +141,15 @@ extension FailureDetector {
         )
         // That we had to say so means that we were too slow to answer (Lifeguard IV.A).
         changeLocalHealth(by: 1, into: &effects)
+    }
+
+    /// Whether this is what we say of ourselves, perhaps without what we measured: a node of an
+    /// earlier version passes on what it understands, and need not be told again and again.
+    private func isOwn(_ profile: Profile) -> Bool {
+        var own = members[ownPosition].profile
+        if profile == own { return true }
+        own.capability = nil
+        return profile == own
     }
 
     private mutating func add(
@@ -174,6 +185,14 @@ extension FailureDetector {
         ]
         return rumor.incarnation < Self.incarnationMax
             && texts.allSatisfy { $0.utf8.count <= Self.profileByteCountMax }
+            && isPlausible(profile.capability)
+    }
+
+    private func isPlausible(_ capability: Capability?) -> Bool {
+        guard let capability else { return true }
+        let count = capability.weightTypes.count
+        return count <= Self.weightTypeCountMax && capability.decodeMegabytes.count == count
+            && capability.prefillMegaoperations.count == count
     }
 }
 

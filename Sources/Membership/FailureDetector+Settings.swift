@@ -42,7 +42,7 @@ extension FailureDetector {
         package var syncInterval: Duration = .seconds(30)
         /// A rumor is sent `retransmitFactor * ceil(log10(n + 1))` times.
         package var retransmitFactor = 4
-        /// 16 rumors of 200 bytes are two Ethernet frames.
+        /// 16 rumors of 300 bytes are four Ethernet frames.
         package var rumorCountMax = 16
         package var queueCountMax = 4_096
         package var memberCountMax = 4_096

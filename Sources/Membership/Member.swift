@@ -10,6 +10,9 @@ package struct Member: Hashable, Sendable {
     package internal(set) var profile: Profile
     /// Since when it has been in this state here.
     package internal(set) var since: Instant
+    /// From a ping of ours to its answer, as short as it was of late: on the control plane, between
+    /// the two threads that own the nodes. Nil before the first answer.
+    package internal(set) var roundTrip: Duration?
     /// The accuser whose word goes on with our own rumors about a suspect.
     var accuser: NodeID?
     /// Runs while the member is suspect.
@@ -39,5 +42,11 @@ package struct Member: Hashable, Sendable {
             accuser: accuser,
             profile: profile
         )
+    }
+
+    /// One more round trip. A shorter one counts at once, a longer one for a sixteenth: that a node
+    /// was busy for a moment says little about the way to it.
+    mutating func note(roundTrip sample: Duration) {
+        roundTrip = roundTrip.map { min(sample, $0 + (sample - $0) / 16) } ?? sample
     }
 }

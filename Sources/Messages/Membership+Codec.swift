@@ -3,6 +3,41 @@ import CMessages
 import CProtobufC
 package import Wire
 
+extension Capability: WireMessage, Coded {
+    typealias Stored = Swiftlet__Membership__V1__Capability
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__membership__v1__capability__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__membership__v1__capability__init(stored)
+        stored.pointee.model_memory_byte_count = modelMemoryByteCount
+        (stored.pointee.n_weight_types, stored.pointee.weight_types) = arena.numbers(weightTypes)
+        (stored.pointee.n_decode_megabytes, stored.pointee.decode_megabytes) =
+            arena.numbers(decodeMegabytes)
+        (stored.pointee.n_prefill_megaoperations, stored.pointee.prefill_megaoperations) =
+            arena.numbers(prefillMegaoperations)
+        stored.pointee.barrier_nanoseconds = barrierNanoseconds
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            modelMemoryByteCount: stored.pointee.model_memory_byte_count,
+            weightTypes: Field.numbers(stored.pointee.n_weight_types, stored.pointee.weight_types),
+            decodeMegabytes: Field.numbers(
+                stored.pointee.n_decode_megabytes, stored.pointee.decode_megabytes),
+            prefillMegaoperations: Field.numbers(
+                stored.pointee.n_prefill_megaoperations, stored.pointee.prefill_megaoperations),
+            barrierNanoseconds: stored.pointee.barrier_nanoseconds
+        )
+    }
+}
+
 extension Profile: WireMessage, Coded {
     typealias Stored = Swiftlet__Membership__V1__Profile
 
@@ -22,6 +57,7 @@ extension Profile: WireMessage, Coded {
         stored.pointee.core_count = coreCount
         stored.pointee.memory_byte_count = memoryByteCount
         stored.pointee.version = arena.text(version)
+        stored.pointee.capability = capability?.stored(in: arena)
         return stored
     }
 
@@ -34,7 +70,8 @@ extension Profile: WireMessage, Coded {
             role: try Field.text(stored.pointee.role, "Profile.role"),
             coreCount: stored.pointee.core_count,
             memoryByteCount: stored.pointee.memory_byte_count,
-            version: try Field.text(stored.pointee.version, "Profile.version")
+            version: try Field.text(stored.pointee.version, "Profile.version"),
+            capability: try Field.optionalMessage(stored.pointee.capability)
         )
     }
 }

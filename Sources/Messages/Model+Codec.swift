@@ -30,6 +30,97 @@ extension StagePlacement: WireMessage, Coded {
     }
 }
 
+extension WeightPart: WireMessage, Coded {
+    typealias Stored = Swiftlet__Model__V1__WeightPart
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__model__v1__weight_part__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__model__v1__weight_part__init(stored)
+        stored.pointee.type = type
+        stored.pointee.byte_count = byteCount
+        stored.pointee.element_count = elementCount
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            type: stored.pointee.type,
+            byteCount: stored.pointee.byte_count,
+            elementCount: stored.pointee.element_count
+        )
+    }
+}
+
+extension LayerRun: WireMessage, Coded {
+    typealias Stored = Swiftlet__Model__V1__LayerRun
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__model__v1__layer_run__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__model__v1__layer_run__init(stored)
+        stored.pointee.layer_count = layerCount
+        (stored.pointee.n_parts, stored.pointee.parts) = arena.messages(parts)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            layerCount: stored.pointee.layer_count,
+            parts: try Field.messages(
+                stored.pointee.n_parts, stored.pointee.parts, "LayerRun.parts")
+        )
+    }
+}
+
+extension ModelShape: WireMessage, Coded {
+    typealias Stored = Swiftlet__Model__V1__ModelShape
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__model__v1__model_shape__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__model__v1__model_shape__init(stored)
+        stored.pointee.embedding_length = embeddingLength
+        stored.pointee.context_length = contextLength
+        stored.pointee.cache_byte_count = cacheByteCount
+        (stored.pointee.n_layers, stored.pointee.layers) = arena.messages(layers)
+        (stored.pointee.n_embedding, stored.pointee.embedding) = arena.messages(embedding)
+        (stored.pointee.n_output, stored.pointee.output) = arena.messages(output)
+        stored.pointee.is_tied = isTied ? 1 : 0
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            embeddingLength: stored.pointee.embedding_length,
+            contextLength: stored.pointee.context_length,
+            cacheByteCount: stored.pointee.cache_byte_count,
+            layers: try Field.messages(
+                stored.pointee.n_layers, stored.pointee.layers, "ModelShape.layers"),
+            embedding: try Field.messages(
+                stored.pointee.n_embedding, stored.pointee.embedding, "ModelShape.embedding"),
+            output: try Field.messages(
+                stored.pointee.n_output, stored.pointee.output, "ModelShape.output"),
+            isTied: stored.pointee.is_tied != 0
+        )
+    }
+}
+
 extension ModelDeployed: WireMessage, Coded {
     typealias Stored = Swiftlet__Model__V1__ModelDeployed
 
@@ -48,6 +139,8 @@ extension ModelDeployed: WireMessage, Coded {
         stored.pointee.layer_count = layerCount
         stored.pointee.wanted_stage_count = wantedStageCount
         (stored.pointee.n_stages, stored.pointee.stages) = arena.messages(stages)
+        stored.pointee.stream_count = streamCount
+        stored.pointee.shape = shape?.stored(in: arena)
         return stored
     }
 
@@ -59,7 +152,9 @@ extension ModelDeployed: WireMessage, Coded {
             layerCount: stored.pointee.layer_count,
             wantedStageCount: stored.pointee.wanted_stage_count,
             stages: try Field.messages(
-                stored.pointee.n_stages, stored.pointee.stages, "ModelDeployed.stages")
+                stored.pointee.n_stages, stored.pointee.stages, "ModelDeployed.stages"),
+            streamCount: stored.pointee.stream_count,
+            shape: try Field.optionalMessage(stored.pointee.shape)
         )
     }
 }

@@ -28,12 +28,15 @@ package final class LiveNode: Sendable {
         package var threadCount: Int?
         /// Bytes that the keys and values of one model's sessions may take on this node.
         package var cacheByteCountMax: Int
+        /// Bytes that models may take in all; nil takes what the machine has to give.
+        package var memoryByteCountMax: Int?
         package var logLevel: Logger.Level
 
         package init(
             directory: NodeDirectory, listen: String, http: String? = nil, apiKey: String? = nil,
             slotCount: Int? = nil, threadCount: Int? = nil,
-            cacheByteCountMax: Int = 1 << 30, logLevel: Logger.Level = .info
+            cacheByteCountMax: Int = 1 << 30, memoryByteCountMax: Int? = nil,
+            logLevel: Logger.Level = .info
         ) {
             self.directory = directory
             self.listen = listen
@@ -42,6 +45,7 @@ package final class LiveNode: Sendable {
             self.slotCount = slotCount
             self.threadCount = threadCount
             self.cacheByteCountMax = cacheByteCountMax
+            self.memoryByteCountMax = memoryByteCountMax
             self.logLevel = logLevel
         }
     }
@@ -59,7 +63,9 @@ package final class LiveNode: Sendable {
     let worker: TaskWorker
     let lanes: LanePool
     let enroller: Enroller
+    /// As it was at the start; what is measured comes to it later.
     let profile: Profile
+    let meter: CapabilityMeter
     let logger: Logger
     private let lock: DirectoryLock
     private let bulk: BulkPlane
@@ -108,7 +114,14 @@ package final class LiveNode: Sendable {
             loop: loop, exchange: exchange, notary: notary, admission: admission,
             generator: generator, lanes: lanes)
         enroller = Enroller(identity: identity, folder: directory.identity)
+        meter = CapabilityMeter(
+            stages: stages, threadCount: settings.threadCount ?? coreCount,
+            memoryByteCountMax: settings.memoryByteCountMax
+        ) { [loop] capability in
+            loop.post { core in core.change { $0.capability = capability } }
+        }
         try startLoop(credentials, keys, slotCount: settings.slotCount ?? coreCount)
+        meter.start()
     }
 
     /// The bulk plane, whose messages go to the exchange or to the stages.
@@ -151,7 +164,7 @@ package final class LiveNode: Sendable {
             introductions: directory.introductions().filter { $0.node != own })
         let parts = NodeCore.Parts(
             credentials: credentials, bulkKeys: keys, bulk: bulk, log: log,
-            directory: directory, profile: profile,
+            directory: directory,
             hands: LiveHands(
                 loop: loop, worker: worker, stages: stages, exchange: exchange,
                 enroller: enroller, admission: admission, leaving: leaving),
@@ -205,6 +218,7 @@ package final class LiveNode: Sendable {
     }
 
     private func close() {
+        meter.close()
         loop.stop()
         bulk.close()
         lanes.close()

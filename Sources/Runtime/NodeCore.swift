@@ -20,7 +20,6 @@ final class NodeCore {
         var bulk: BulkPlane
         var log: LogStore
         var directory: NodeDirectory
-        var profile: Profile
         var hands: any NodeHands
         var logger: Logger
     }
@@ -214,8 +213,16 @@ final class NodeCore {
         book + [
             Introduction(
                 node: node.id, certificates: parts.credentials.identity.chain,
-                profile: parts.profile)
+                profile: node.profile)
         ]
+    }
+
+    /// This node has something new to say of itself.
+    func change(_ body: (inout Profile) -> Void) {
+        var profile = node.profile
+        body(&profile)
+        parts.credentials.update(profile: profile)
+        step(.profileChanged(profile))
     }
 
     func propose(_ command: Command, answer: @escaping @Sendable (Node.Answer) -> Void) {

@@ -15,6 +15,9 @@
 //                 leased task from its inputs to its signed result, the API.
 //                                          (ArtifactExchange, Generator, TaskWorker, LiveBackend)
 //
+// What a node can do for models is measured on the lane of the stages, at the start and when that
+// lane is idle, and told to the others in the node's profile.                  (CapabilityMeter)
+//
 // What a node signs and what it believes goes through one door, the `Notary`; who may speak to it
 // goes through another, the `Credentials`. Artifacts come in past the `AdmissionDesk`. `Replay`
 // does the work of a signed result again.

@@ -43,6 +43,9 @@ final class StageEngine {
         self.cacheByteCountMax = cacheByteCountMax
     }
 
+    /// No session is open.
+    var isIdle: Bool { sessions.isEmpty }
+
     /// What came of the calls before, in order.
     func takeLetters() -> [Letter] {
         defer { outbox.removeAll(keepingCapacity: true) }

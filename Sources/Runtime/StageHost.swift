@@ -51,6 +51,13 @@ final class StageHost: Sendable {
         try await lane.run { [self] in try engine.load(deployment, placement, book: book) }
     }
 
+    /// Does something on the lane of the stages; nil, and nothing, while sessions are open there.
+    func whenIdle<Value: Sendable>(
+        _ work: @escaping @Sendable () throws -> Value
+    ) async throws -> Value? {
+        try await lane.run { [self] in engine.isIdle ? try work() : nil }
+    }
+
     func unload(_ model: String) {
         _ = lane.offer { [self] in engine.unload(model) }
     }

@@ -53,7 +53,19 @@ package struct Machine {
             role: "worker",
             coreCount: UInt32(2 + number % 3 * 2),
             memoryByteCount: 1 << 30,
-            version: "0"
+            version: "0",
+            capability: capability
+        )
+    }
+
+    /// Invented, but of the right size: each machine is a little faster than the one before.
+    private var capability: Capability {
+        Capability(
+            modelMemoryByteCount: 1 << 30,
+            weightTypes: [2],
+            decodeMegabytes: [UInt32(5_000 + number % 7 * 1_000)],
+            prefillMegaoperations: [UInt32(50_000 + number % 7 * 10_000)],
+            barrierNanoseconds: 1_000
         )
     }
 

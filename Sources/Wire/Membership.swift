@@ -16,6 +16,36 @@ public enum MemberState: Int32, Hashable, Sendable, CaseIterable {
     case left = 4
 }
 
+/// What a node measured of itself at its start, and seldom since. Numbers have two digits, and new
+/// ones are told only where one has changed by a quarter, so that noise is no news. Soft: who plans
+/// without it expects little.
+public struct Capability: Hashable, Sendable {
+    /// What models may take of its memory: a limit that its operator set, or what is available.
+    public var modelMemoryByteCount: UInt64
+    /// Types of weights by their ggml numbers. The two lists behind are as long.
+    public var weightTypes: [UInt32]
+    /// 10^6 bytes of such weights per second, where each serves one row: decoding.
+    public var decodeMegabytes: [UInt32]
+    /// 10^6 operations per second, where each weight serves 64 rows: prefill.
+    public var prefillMegaoperations: [UInt32]
+    /// One meeting of the engine's threads.
+    public var barrierNanoseconds: UInt32
+
+    public init(
+        modelMemoryByteCount: UInt64 = 0,
+        weightTypes: [UInt32] = [],
+        decodeMegabytes: [UInt32] = [],
+        prefillMegaoperations: [UInt32] = [],
+        barrierNanoseconds: UInt32 = 0
+    ) {
+        self.modelMemoryByteCount = modelMemoryByteCount
+        self.weightTypes = weightTypes
+        self.decodeMegabytes = decodeMegabytes
+        self.prefillMegaoperations = prefillMegaoperations
+        self.barrierNanoseconds = barrierNanoseconds
+    }
+}
+
 /// What a node says of itself: only the node makes a new one, with a new incarnation.
 public struct Profile: Hashable, Sendable {
     public var name: String
@@ -26,6 +56,7 @@ public struct Profile: Hashable, Sendable {
     public var coreCount: UInt32
     public var memoryByteCount: UInt64
     public var version: String
+    public var capability: Capability?
 
     public init(
         name: String = "",
@@ -34,7 +65,8 @@ public struct Profile: Hashable, Sendable {
         role: String = "",
         coreCount: UInt32 = 0,
         memoryByteCount: UInt64 = 0,
-        version: String = ""
+        version: String = "",
+        capability: Capability? = nil
     ) {
         self.name = name
         self.controlEndpoint = controlEndpoint
@@ -43,6 +75,7 @@ public struct Profile: Hashable, Sendable {
         self.coreCount = coreCount
         self.memoryByteCount = memoryByteCount
         self.version = version
+        self.capability = capability
     }
 }
 

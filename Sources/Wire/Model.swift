@@ -15,15 +15,77 @@ public struct StagePlacement: Hashable, Sendable {
     }
 }
 
+/// Weights of one type, as ggml numbers the types.
+public struct WeightPart: Hashable, Sendable {
+    public var type: UInt32
+    public var byteCount: UInt64
+    public var elementCount: UInt64
+
+    public init(type: UInt32 = 0, byteCount: UInt64 = 0, elementCount: UInt64 = 0) {
+        self.type = type
+        self.byteCount = byteCount
+        self.elementCount = elementCount
+    }
+}
+
+/// So many layers in a row that have the same weights.
+public struct LayerRun: Hashable, Sendable {
+    public var layerCount: UInt32
+    public var parts: [WeightPart]
+
+    public init(layerCount: UInt32 = 0, parts: [WeightPart] = []) {
+        self.layerCount = layerCount
+        self.parts = parts
+    }
+}
+
+/// What must be known of a model to place it: read from its file by the node that asks.
+public struct ModelShape: Hashable, Sendable {
+    public var embeddingLength: UInt32
+    public var contextLength: UInt32
+    /// Keys and values of one token in one layer.
+    public var cacheByteCount: UInt32
+    /// From the first to the last layer.
+    public var layers: [LayerRun]
+    /// With the first stage, which reads one row of it for a token.
+    public var embedding: [WeightPart]
+    /// With the last stage, which reads all of it for a token.
+    public var output: [WeightPart]
+    /// The output is the embedding table: a stage that has both has it once.
+    public var isTied: Bool
+
+    public init(
+        embeddingLength: UInt32 = 0,
+        contextLength: UInt32 = 0,
+        cacheByteCount: UInt32 = 0,
+        layers: [LayerRun] = [],
+        embedding: [WeightPart] = [],
+        output: [WeightPart] = [],
+        isTied: Bool = false
+    ) {
+        self.embeddingLength = embeddingLength
+        self.contextLength = contextLength
+        self.cacheByteCount = cacheByteCount
+        self.layers = layers
+        self.embedding = embedding
+        self.output = output
+        self.isTied = isTied
+    }
+}
+
 public struct ModelDeployed: Hashable, Sendable {
     public var model: String
     public var artifact: Digest
     /// Grows with each placement of this model: messages of an older one are refused.
     public var epoch: UInt64
     public var layerCount: UInt32
-    /// How many stages were asked for; fewer nodes alive give fewer.
+    /// How many stages were asked for; fewer nodes alive give fewer. 0 leaves it to the plan.
     public var wantedStageCount: UInt32
     public var stages: [StagePlacement]
+    /// How many texts are expected at a time; 0 is one.
+    public var streamCount: UInt32
+    /// Earlier versions did not say it.
+    public var shape: ModelShape?
 
     public init(
         model: String = "",
@@ -31,7 +93,9 @@ public struct ModelDeployed: Hashable, Sendable {
         epoch: UInt64 = 0,
         layerCount: UInt32 = 0,
         wantedStageCount: UInt32 = 0,
-        stages: [StagePlacement] = []
+        stages: [StagePlacement] = [],
+        streamCount: UInt32 = 0,
+        shape: ModelShape? = nil
     ) {
         self.model = model
         self.artifact = artifact
@@ -39,6 +103,8 @@ public struct ModelDeployed: Hashable, Sendable {
         self.layerCount = layerCount
         self.wantedStageCount = wantedStageCount
         self.stages = stages
+        self.streamCount = streamCount
+        self.shape = shape
     }
 }
 

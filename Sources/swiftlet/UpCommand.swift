@@ -17,6 +17,8 @@ struct NodeRunOptions: ParsableArguments {
     var threads: Int?
     @Option(help: "MiB for the keys and values of each model that this node serves.")
     var kvCache = 1_024
+    @Option(help: "MiB that models may take on this node; else what the machine has available.")
+    var memory: Int?
     @Option(help: "trace, debug, info, notice, warning or error.")
     var logLevel = "info"
 
@@ -27,8 +29,10 @@ struct NodeRunOptions: ParsableArguments {
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level \(logLevel) is none; write info or debug.")
         }
-        guard (slots ?? 1) > 0, (threads ?? 1) > 0, 1...(1 << 30) ~= kvCache else {
-            throw ValidationError("--slots, --threads and --kv-cache must be 1 or more.")
+        guard (slots ?? 1) > 0, (threads ?? 1) > 0, 1...(1 << 30) ~= kvCache,
+            1...(1 << 30) ~= memory ?? 1
+        else {
+            throw ValidationError("--slots, --threads, --kv-cache and --memory must be 1 or more.")
         }
     }
 
@@ -38,6 +42,7 @@ struct NodeRunOptions: ParsableArguments {
             directory: NodeDirectory(data), listen: listen, http: http,
             apiKey: ProcessInfo.processInfo.environment["SWIFTLET_API_KEY"], slotCount: slots,
             threadCount: threads, cacheByteCountMax: kvCache << 20,
+            memoryByteCountMax: memory.map { $0 << 20 },
             logLevel: Logger.Level(rawValue: logLevel) ?? .info)
         try await LiveNode(settings).run()
     }

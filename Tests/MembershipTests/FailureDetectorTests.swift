@@ -448,6 +448,46 @@ struct FailureDetectorTests {
         #expect(answer.rumors.first?.incarnation == 2)
     }
 
+    @Test mutating func `a round trip is the time of an answer that came straight`() {
+        meet([2])
+        func pings() -> [UInt64] {
+            messages.compactMap {
+                if case .ping(let ping) = $0.message { ping.sequence } else { nil }
+            }
+        }
+        var delays: [Duration] = [.milliseconds(9), .milliseconds(8), .milliseconds(40)]
+        while let delay = delays.first {
+            now = max(now, detector.nextDeadline)
+            step(.deadlinePassed)
+            guard let sequence = pings().first else { continue }
+            now += delay
+            receive(.acknowledgement(Acknowledgement(sequence: sequence)), from: Self.peer)
+            delays.removeFirst()
+        }
+        // The shortest, and a sixteenth of what the last one was longer.
+        #expect(detector.member(Self.peer)?.roundTrip == .milliseconds(10))
+    }
+
+    @Test mutating func `our profile without its measures is no reason to object`() {
+        meet([2])
+        var profile = VirtualMesh.profile(1)
+        profile.capability = Capability(
+            weightTypes: [2], decodeMegabytes: [5], prefillMegaoperations: [7])
+        step(.profileChanged(profile))
+        let incarnation = detector.member(Self.own)?.incarnation ?? 0
+        // A node of an earlier version tells what it understood.
+        receive(.gossip(Gossip(rumors: [rumor(1, incarnation: incarnation)])), from: Self.peer)
+        #expect(detector.member(Self.own)?.incarnation == incarnation)
+        var other = rumor(1, incarnation: incarnation)
+        other.profile.name = "somebody else"
+        receive(.gossip(Gossip(rumors: [other])), from: Self.peer)
+        #expect(detector.member(Self.own)?.incarnation == incarnation + 1)
+        var ragged = rumor(2, incarnation: 5)
+        ragged.profile.capability = Capability(weightTypes: [1, 2], decodeMegabytes: [3])
+        receive(.gossip(Gossip(rumors: [ragged])), from: Self.peer)
+        #expect(effects.contains(.note(.implausibleRumor(from: Self.peer))))
+    }
+
     @Test mutating func `rumors that no correct node sends are ignored`() {
         meet([2])
         var huge = rumor(2, incarnation: 5)

@@ -2,6 +2,18 @@
 import Basics
 import Wire
 
+extension Capability: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        Capability(
+            modelMemoryByteCount: .arbitrary(using: &chance),
+            weightTypes: .arbitrary(using: &chance),
+            decodeMegabytes: .arbitrary(using: &chance),
+            prefillMegaoperations: .arbitrary(using: &chance),
+            barrierNanoseconds: .arbitrary(using: &chance)
+        )
+    }
+}
+
 extension Profile: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         Profile(
@@ -11,7 +23,8 @@ extension Profile: Arbitrary {
             role: .arbitrary(using: &chance),
             coreCount: .arbitrary(using: &chance),
             memoryByteCount: .arbitrary(using: &chance),
-            version: .arbitrary(using: &chance)
+            version: .arbitrary(using: &chance),
+            capability: .arbitrary(using: &chance)
         )
     }
 }

@@ -12,6 +12,36 @@ extension StagePlacement: Arbitrary {
     }
 }
 
+extension WeightPart: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        WeightPart(
+            type: .arbitrary(using: &chance),
+            byteCount: .arbitrary(using: &chance),
+            elementCount: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension LayerRun: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        LayerRun(layerCount: .arbitrary(using: &chance), parts: .arbitrary(using: &chance))
+    }
+}
+
+extension ModelShape: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        ModelShape(
+            embeddingLength: .arbitrary(using: &chance),
+            contextLength: .arbitrary(using: &chance),
+            cacheByteCount: .arbitrary(using: &chance),
+            layers: .arbitrary(using: &chance),
+            embedding: .arbitrary(using: &chance),
+            output: .arbitrary(using: &chance),
+            isTied: .arbitrary(using: &chance)
+        )
+    }
+}
+
 extension ModelDeployed: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         ModelDeployed(
@@ -20,7 +50,9 @@ extension ModelDeployed: Arbitrary {
             epoch: .arbitrary(using: &chance),
             layerCount: .arbitrary(using: &chance),
             wantedStageCount: .arbitrary(using: &chance),
-            stages: .arbitrary(using: &chance)
+            stages: .arbitrary(using: &chance),
+            streamCount: .arbitrary(using: &chance),
+            shape: .arbitrary(using: &chance)
         )
     }
 }

@@ -15,6 +15,7 @@ PROTOBUF_C__BEGIN_DECLS
 #endif
 
 
+typedef struct Swiftlet__Membership__V1__Capability Swiftlet__Membership__V1__Capability;
 typedef struct Swiftlet__Membership__V1__Profile Swiftlet__Membership__V1__Profile;
 typedef struct Swiftlet__Membership__V1__Rumor Swiftlet__Membership__V1__Rumor;
 typedef struct Swiftlet__Membership__V1__Ping Swiftlet__Membership__V1__Ping;
@@ -40,6 +41,43 @@ typedef enum _Swiftlet__Membership__V1__MemberState {
 /* --- messages --- */
 
 /*
+ * What a node measured of itself at its start, and seldom since. Numbers have two digits, and new
+ * ones are told only where one has changed by a quarter, so that noise is no news. Soft: who plans
+ * without it expects little.
+ */
+struct  Swiftlet__Membership__V1__Capability
+{
+  ProtobufCMessage base;
+  /*
+   * What models may take of its memory: a limit that its operator set, or what is available.
+   */
+  uint64_t model_memory_byte_count;
+  /*
+   * Types of weights by their ggml numbers. The two lists behind are as long.
+   */
+  size_t n_weight_types;
+  uint32_t *weight_types;
+  /*
+   * 10^6 bytes of such weights per second, where each serves one row: decoding.
+   */
+  size_t n_decode_megabytes;
+  uint32_t *decode_megabytes;
+  /*
+   * 10^6 operations per second, where each weight serves 64 rows: prefill.
+   */
+  size_t n_prefill_megaoperations;
+  uint32_t *prefill_megaoperations;
+  /*
+   * One meeting of the engine's threads.
+   */
+  uint32_t barrier_nanoseconds;
+};
+#define SWIFTLET__MEMBERSHIP__V1__CAPABILITY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__membership__v1__capability__descriptor) \
+    , 0, 0,NULL, 0,NULL, 0,NULL, 0 }
+
+
+/*
  * What a node says of itself: only the node makes a new one, with a new incarnation.
  */
 struct  Swiftlet__Membership__V1__Profile
@@ -55,10 +93,14 @@ struct  Swiftlet__Membership__V1__Profile
   uint32_t core_count;
   uint64_t memory_byte_count;
   ProtobufCBinaryData version;
+  /*
+   * optional
+   */
+  Swiftlet__Membership__V1__Capability *capability;
 };
 #define SWIFTLET__MEMBERSHIP__V1__PROFILE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__membership__v1__profile__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, {0,NULL} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, NULL }
 
 
 struct  Swiftlet__Membership__V1__Rumor
@@ -192,6 +234,25 @@ struct  Swiftlet__Membership__V1__MembershipMessage
     , SWIFTLET__MEMBERSHIP__V1__MEMBERSHIP_MESSAGE__BODY__NOT_SET, {0} }
 
 
+/* Swiftlet__Membership__V1__Capability methods */
+void   swiftlet__membership__v1__capability__init
+                     (Swiftlet__Membership__V1__Capability         *message);
+size_t swiftlet__membership__v1__capability__get_packed_size
+                     (const Swiftlet__Membership__V1__Capability   *message);
+size_t swiftlet__membership__v1__capability__pack
+                     (const Swiftlet__Membership__V1__Capability   *message,
+                      uint8_t             *out);
+size_t swiftlet__membership__v1__capability__pack_to_buffer
+                     (const Swiftlet__Membership__V1__Capability   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Membership__V1__Capability *
+       swiftlet__membership__v1__capability__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__membership__v1__capability__free_unpacked
+                     (Swiftlet__Membership__V1__Capability *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Membership__V1__Profile methods */
 void   swiftlet__membership__v1__profile__init
                      (Swiftlet__Membership__V1__Profile         *message);
@@ -365,6 +426,9 @@ void   swiftlet__membership__v1__membership_message__free_unpacked
                       ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
+typedef void (*Swiftlet__Membership__V1__Capability_Closure)
+                 (const Swiftlet__Membership__V1__Capability *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Membership__V1__Profile_Closure)
                  (const Swiftlet__Membership__V1__Profile *message,
                   void *closure_data);
@@ -399,6 +463,7 @@ typedef void (*Swiftlet__Membership__V1__MembershipMessage_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCEnumDescriptor    swiftlet__membership__v1__member_state__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__membership__v1__capability__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__profile__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__rumor__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__ping__descriptor;

@@ -16,6 +16,9 @@ PROTOBUF_C__BEGIN_DECLS
 
 
 typedef struct Swiftlet__Model__V1__StagePlacement Swiftlet__Model__V1__StagePlacement;
+typedef struct Swiftlet__Model__V1__WeightPart Swiftlet__Model__V1__WeightPart;
+typedef struct Swiftlet__Model__V1__LayerRun Swiftlet__Model__V1__LayerRun;
+typedef struct Swiftlet__Model__V1__ModelShape Swiftlet__Model__V1__ModelShape;
 typedef struct Swiftlet__Model__V1__ModelDeployed Swiftlet__Model__V1__ModelDeployed;
 typedef struct Swiftlet__Model__V1__StageReady Swiftlet__Model__V1__StageReady;
 typedef struct Swiftlet__Model__V1__ModelUndeployed Swiftlet__Model__V1__ModelUndeployed;
@@ -44,6 +47,73 @@ struct  Swiftlet__Model__V1__StagePlacement
     , {0,NULL}, 0, 0 }
 
 
+/*
+ * Weights of one type, as ggml numbers the types.
+ */
+struct  Swiftlet__Model__V1__WeightPart
+{
+  ProtobufCMessage base;
+  uint32_t type;
+  uint64_t byte_count;
+  uint64_t element_count;
+};
+#define SWIFTLET__MODEL__V1__WEIGHT_PART__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__model__v1__weight_part__descriptor) \
+    , 0, 0, 0 }
+
+
+/*
+ * So many layers in a row that have the same weights.
+ */
+struct  Swiftlet__Model__V1__LayerRun
+{
+  ProtobufCMessage base;
+  uint32_t layer_count;
+  size_t n_parts;
+  Swiftlet__Model__V1__WeightPart **parts;
+};
+#define SWIFTLET__MODEL__V1__LAYER_RUN__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__model__v1__layer_run__descriptor) \
+    , 0, 0,NULL }
+
+
+/*
+ * What must be known of a model to place it: read from its file by the node that asks.
+ */
+struct  Swiftlet__Model__V1__ModelShape
+{
+  ProtobufCMessage base;
+  uint32_t embedding_length;
+  uint32_t context_length;
+  /*
+   * Keys and values of one token in one layer.
+   */
+  uint32_t cache_byte_count;
+  /*
+   * From the first to the last layer.
+   */
+  size_t n_layers;
+  Swiftlet__Model__V1__LayerRun **layers;
+  /*
+   * With the first stage, which reads one row of it for a token.
+   */
+  size_t n_embedding;
+  Swiftlet__Model__V1__WeightPart **embedding;
+  /*
+   * With the last stage, which reads all of it for a token.
+   */
+  size_t n_output;
+  Swiftlet__Model__V1__WeightPart **output;
+  /*
+   * The output is the embedding table: a stage that has both has it once.
+   */
+  protobuf_c_boolean is_tied;
+};
+#define SWIFTLET__MODEL__V1__MODEL_SHAPE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__model__v1__model_shape__descriptor) \
+    , 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0 }
+
+
 struct  Swiftlet__Model__V1__ModelDeployed
 {
   ProtobufCMessage base;
@@ -58,15 +128,26 @@ struct  Swiftlet__Model__V1__ModelDeployed
   uint64_t epoch;
   uint32_t layer_count;
   /*
-   * How many stages were asked for; fewer nodes alive give fewer.
+   * How many stages were asked for; fewer nodes alive give fewer. 0 leaves it to the plan.
    */
   uint32_t wanted_stage_count;
   size_t n_stages;
   Swiftlet__Model__V1__StagePlacement **stages;
+  /*
+   * How many texts are expected at a time; 0 is one.
+   */
+  uint32_t stream_count;
+  /*
+   * Earlier versions did not say it.
+   */
+  /*
+   * optional
+   */
+  Swiftlet__Model__V1__ModelShape *shape;
 };
 #define SWIFTLET__MODEL__V1__MODEL_DEPLOYED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__model__v1__model_deployed__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, 0, 0,NULL }
+    , {0,NULL}, {0,NULL}, 0, 0, 0, 0,NULL, 0, NULL }
 
 
 struct  Swiftlet__Model__V1__StageReady
@@ -116,6 +197,63 @@ Swiftlet__Model__V1__StagePlacement *
                       const uint8_t       *data);
 void   swiftlet__model__v1__stage_placement__free_unpacked
                      (Swiftlet__Model__V1__StagePlacement *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Model__V1__WeightPart methods */
+void   swiftlet__model__v1__weight_part__init
+                     (Swiftlet__Model__V1__WeightPart         *message);
+size_t swiftlet__model__v1__weight_part__get_packed_size
+                     (const Swiftlet__Model__V1__WeightPart   *message);
+size_t swiftlet__model__v1__weight_part__pack
+                     (const Swiftlet__Model__V1__WeightPart   *message,
+                      uint8_t             *out);
+size_t swiftlet__model__v1__weight_part__pack_to_buffer
+                     (const Swiftlet__Model__V1__WeightPart   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Model__V1__WeightPart *
+       swiftlet__model__v1__weight_part__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__model__v1__weight_part__free_unpacked
+                     (Swiftlet__Model__V1__WeightPart *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Model__V1__LayerRun methods */
+void   swiftlet__model__v1__layer_run__init
+                     (Swiftlet__Model__V1__LayerRun         *message);
+size_t swiftlet__model__v1__layer_run__get_packed_size
+                     (const Swiftlet__Model__V1__LayerRun   *message);
+size_t swiftlet__model__v1__layer_run__pack
+                     (const Swiftlet__Model__V1__LayerRun   *message,
+                      uint8_t             *out);
+size_t swiftlet__model__v1__layer_run__pack_to_buffer
+                     (const Swiftlet__Model__V1__LayerRun   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Model__V1__LayerRun *
+       swiftlet__model__v1__layer_run__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__model__v1__layer_run__free_unpacked
+                     (Swiftlet__Model__V1__LayerRun *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Model__V1__ModelShape methods */
+void   swiftlet__model__v1__model_shape__init
+                     (Swiftlet__Model__V1__ModelShape         *message);
+size_t swiftlet__model__v1__model_shape__get_packed_size
+                     (const Swiftlet__Model__V1__ModelShape   *message);
+size_t swiftlet__model__v1__model_shape__pack
+                     (const Swiftlet__Model__V1__ModelShape   *message,
+                      uint8_t             *out);
+size_t swiftlet__model__v1__model_shape__pack_to_buffer
+                     (const Swiftlet__Model__V1__ModelShape   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Model__V1__ModelShape *
+       swiftlet__model__v1__model_shape__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__model__v1__model_shape__free_unpacked
+                     (Swiftlet__Model__V1__ModelShape *message,
                       ProtobufCAllocator *allocator);
 /* Swiftlet__Model__V1__ModelDeployed methods */
 void   swiftlet__model__v1__model_deployed__init
@@ -179,6 +317,15 @@ void   swiftlet__model__v1__model_undeployed__free_unpacked
 typedef void (*Swiftlet__Model__V1__StagePlacement_Closure)
                  (const Swiftlet__Model__V1__StagePlacement *message,
                   void *closure_data);
+typedef void (*Swiftlet__Model__V1__WeightPart_Closure)
+                 (const Swiftlet__Model__V1__WeightPart *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Model__V1__LayerRun_Closure)
+                 (const Swiftlet__Model__V1__LayerRun *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Model__V1__ModelShape_Closure)
+                 (const Swiftlet__Model__V1__ModelShape *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Model__V1__ModelDeployed_Closure)
                  (const Swiftlet__Model__V1__ModelDeployed *message,
                   void *closure_data);
@@ -195,6 +342,9 @@ typedef void (*Swiftlet__Model__V1__ModelUndeployed_Closure)
 /* --- descriptors --- */
 
 extern const ProtobufCMessageDescriptor swiftlet__model__v1__stage_placement__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__model__v1__weight_part__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__model__v1__layer_run__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__model__v1__model_shape__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__model__v1__model_deployed__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__model__v1__stage_ready__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__model__v1__model_undeployed__descriptor;
