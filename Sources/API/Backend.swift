@@ -63,7 +63,18 @@ package protocol Backend: Sendable {
     /// (seconds since 1970), `stages` [`node`, `first_layer`, `last_layer`, `ready`]].
     func models() async throws -> JSON
     /// Places the layers, and waits until each stage is ready: the model's entry of `models`.
-    func deploy(_ model: String, stageCount: Int, wait: Duration) async throws -> JSON
+    /// Without a count of stages the mesh plans how many, for so many texts at a time.
+    func deploy(
+        _ model: String, stageCount: Int?, streamCount: Int, wait: Duration
+    ) async throws -> JSON
+    /// Where `deploy` would place the layers, and why: `model`, `layer_count`, `byte_count`,
+    /// `cache_byte_count`, `streams`, `fits`, `reason`, `stages` [`node`, `name`, `first_layer`,
+    /// `last_layer`, `byte_count`, `cache_byte_count`, `free_byte_count`, `ms_per_token`,
+    /// `measured`], `hops` [`from`, `to` (null: the head), `ms`, `measured`], `ms_per_token`,
+    /// `tokens_per_second`, `tokens_per_second_of_all`, `prefill_tokens_per_second` (these four are
+    /// null where nothing fits), `left_out` [`node`, `name`, `reason`], `present` (null, or
+    /// `stage_count`, `ms_per_token`, `tokens_per_second`, `worth_moving`).
+    func placement(_ model: String, stageCount: Int?, streamCount: Int) async throws -> JSON
     func undeploy(_ model: String) async throws -> JSON
     /// Text from a deployed model. What is wrong with the request is thrown here; what goes wrong
     /// later ends the stream. When the consumer drops the stream, the generation is cancelled.

@@ -13,14 +13,25 @@ struct ModelRoutes: Sendable {
             var request = request
             var fields = try await request.fields(limits)
             let model = try fields.requiredString("model")
-            let stages = try fields.integer("stages", in: 1...1024) ?? 1
+            let (stages, streams) = try Self.counts(&fields)
             let seconds = try fields.number("wait_seconds", in: 0...3600) ?? 300
             try fields.finish()
             return try await request.whileClientListens {
                 Response(
                     try await backend.deploy(
-                        model, stageCount: Int(stages),
+                        model, stageCount: stages, streamCount: streams,
                         wait: .milliseconds(Int64(seconds * 1000))))
+            }
+        }
+        router.post("/api/models/plan") { request, _ in
+            var request = request
+            var fields = try await request.fields(limits)
+            let model = try fields.requiredString("model")
+            let (stages, streams) = try Self.counts(&fields)
+            try fields.finish()
+            return try await request.whileClientListens {
+                Response(
+                    try await backend.placement(model, stageCount: stages, streamCount: streams))
             }
         }
         router.post("/api/models/undeploy") { request, _ in
@@ -49,6 +60,15 @@ struct ModelRoutes: Sendable {
                 return Response(.object((result.asObject ?? []) + Self.members(logprobs)))
             }
         }
+    }
+
+    /// How many stages, if that is said, and for how many texts at a time.
+    private static func counts(
+        _ fields: inout RequestFields
+    ) throws -> (stages: Int?, streams: Int) {
+        let stages = try fields.integer("stages", in: 1...1024)
+        let streams = try fields.integer("streams", in: 1...1024)
+        return (stages.map { Int($0) }, Int(streams ?? 1))
     }
 
     private static func document(_ event: GenerationEvent) -> JSON {

@@ -17,12 +17,23 @@ struct Coordination: Sendable {
         var index: UInt64
     }
 
+    /// A placement that stands.
+    private struct Watch: Sendable {
+        var model: String
+        var epoch: UInt64
+        var since: Instant
+        /// When it was last compared with a new plan.
+        var reviewedAt: Instant
+    }
+
     let term: UInt64
     /// Since when it leads: silence before that is no silence.
     let since: Instant
     /// Sorted by node.
     private(set) var words: [Word] = []
     private var pending: [Pending] = []
+    // In the order of the deployments.
+    private var watches: [Watch] = []
     var orders: [CertificatePending] = []
     /// The last entry of its own duties: it decides again when that is applied, and so never
     /// decides twice on one state.
@@ -58,6 +69,29 @@ struct Coordination: Sendable {
 
     mutating func remember(_ index: UInt64, of request: UInt64, from sender: NodeID) {
         pending.append(Pending(sender: sender, request: request, index: index))
+    }
+
+    /// Takes note of the placements that stand now.
+    mutating func watch(_ placements: [(model: String, epoch: UInt64)], at now: Instant) {
+        watches = placements.map { model, epoch in
+            watches.first { $0.model == model && $0.epoch == epoch }
+                ?? Watch(model: model, epoch: epoch, since: now, reviewedAt: now)
+        }
+    }
+
+    /// Whether this model's placement has stood for `rest`, and was not looked at for `interval`;
+    /// then it is looked at now.
+    mutating func isDue(
+        _ model: String,
+        rest: Duration,
+        interval: Duration,
+        at now: Instant
+    ) -> Bool {
+        guard let index = watches.firstIndex(where: { $0.model == model }),
+            rest <= now - watches[index].since, interval <= now - watches[index].reviewedAt
+        else { return false }
+        watches[index].reviewedAt = now
+        return true
     }
 
     mutating func forget(upTo appliedIndex: UInt64) {

@@ -35,7 +35,7 @@ extension Node {
             voids(coordination, at: now, into: &effects)
             + leases(coordination, at: now, into: &effects)
             + state.plans.next { state.tasks[$0] != nil }
-            + moves(coordination, at: now, into: &effects)
+            + moves(at: now, into: &effects)
         if !commands.isEmpty, let indices = append(commands, at: now, into: &effects) {
             self.coordination?.awaitedIndex = indices.upperBound
         }
@@ -140,12 +140,11 @@ extension Node {
 
     // MARK: Stages
 
-    private func moves(
-        _ coordination: Coordination,
+    private mutating func moves(
         at now: Instant,
         into effects: inout [Effect]
     ) -> [Command] {
-        let moves = stageMoves(coordination, at: now)
+        let moves = stageMoves(at: now)
         for case .modelDeployed(let placement) in moves.map(\.body) {
             effects.append(
                 .note(.stagesMoved(model: placement.model, epoch: placement.epoch))

@@ -136,6 +136,10 @@ extension Node {
         package var voterStabilityMin: Duration = .seconds(1)
         package var voterDeadMax: Duration = .seconds(30)
         package var leaveDuration: Duration = .seconds(2)
+        // A placement stands for so long before a better one is thought of: nodes that come one
+        // after the other move a model once.
+        package var placementRest: Duration = .seconds(300)
+        package var placementReviewInterval: Duration = .seconds(60)
 
         package init() {}
     }

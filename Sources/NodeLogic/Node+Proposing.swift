@@ -207,8 +207,9 @@ extension Node {
         case .done: reply.index = state.appliedIndex
         case .refused(let sentence): reply.refusal = sentence
         case .fresh:
-            guard let command = completed(proposal.command, at: now) else {
-                reply.refusal = "no node can serve the model now"
+            guard let command = completed(proposal.command) else {
+                reply.refusal =
+                    "no nodes have room for the model now; `swiftlet model plan` tells why"
                 return
             }
             guard let index = append([command], at: now, into: &effects)?.lowerBound else {

@@ -13,6 +13,7 @@
 //   - a joiner's request goes the same way, and a certificate comes back  (Node+Enrolling.swift)
 //   - a node acts on its own leases and its own stages as they are applied
 //                                              (Node+Working.swift, Node+Staging.swift)
+//   - where the layers of a model go is planned from what the nodes measured (Node+Placing.swift)
 //   - the coordinator, once it holds a quorum and has applied an entry of its own term, requeues
 //     lost leases, leases queued tasks, drives plans, moves stages, chooses voters and has the
 //     issuing key sealed to them            (Node+Coordinating.swift, Node+Voters.swift)

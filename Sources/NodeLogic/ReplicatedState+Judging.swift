@@ -111,6 +111,9 @@ extension ReplicatedState {
         guard 1...Self.layerCountMax ~= placement.layerCount else {
             return .refused("a model has 1 to \(Self.layerCountMax) layers")
         }
+        if let shape = placement.shape, !shape.isBounded {
+            return .refused("the shape of the model is none")
+        }
         let current = deployment(of: placement.model)
         if placement.epoch == 0 {
             guard let current = current?.placement else { return .fresh }
@@ -118,9 +121,13 @@ extension ReplicatedState {
                 current.artifact == placement.artifact
                 && current.layerCount == placement.layerCount
                 && current.wantedStageCount == placement.wantedStageCount
+                && current.streamCount == placement.streamCount
+                && current.shape == placement.shape
             // Asked again with fewer stages than wanted, it is spread anew.
-            return isSame && current.stages.count == Int(current.wantedStageCount)
-                ? .done : .fresh
+            let isWhole =
+                current.wantedStageCount == 0
+                || current.stages.count == Int(current.wantedStageCount)
+            return isSame && isWhole ? .done : .fresh
         }
         if current?.placement == placement { return .done }
         guard placement.epoch == nextEpoch(of: placement.model) else {
@@ -144,6 +151,16 @@ extension ReplicatedState {
             deployment.placement.epoch == ready.epoch, deployment.placement(of: ready.node) != nil
         else { return .refused("the placement is not the current one") }
         return deployment.reports.contains(ready) ? .done : .fresh
+    }
+}
+
+extension ModelShape {
+    // Every node keeps it for ever: a run for each layer and a type or two in it are the rule.
+    fileprivate var isBounded: Bool {
+        layers.count <= Int(ReplicatedState.layerCountMax)
+            && (layers.map(\.parts) + [embedding, output]).allSatisfy {
+                $0.count <= StageDemand.partCountMax
+            }
     }
 }
 

@@ -89,45 +89,15 @@ extension LiveBackend {
         }
     }
 
-    func deploy(_ model: String, stageCount: Int, wait: Duration) async throws -> JSON {
+    func deploy(
+        _ model: String, stageCount: Int?, streamCount: Int, wait: Duration
+    ) async throws -> JSON {
         let statement = try await recorded(model)
-        try await admit(statement)
-        guard !EncoderModel.isEncoder(path: node.exchange.store.path(of: statement.subject)) else {
-            throw APIError(
-                status: 400,
-                message: "\(model) is an embedding model, which each node runs by itself: ask "
-                    + "/v1/embeddings or `swiftlet embed`", code: "embedding_model",
-                parameter: "model")
-        }
-        let layerCount = try node.models.book(of: statement.subject).file.description.layerCount
-        guard (1...layerCount).contains(stageCount) else {
-            throw APIError(
-                status: 400, message: "\(model) has \(layerCount) layers: take 1 to \(layerCount) "
-                    + "stages", code: "bad_stage_count", parameter: "stages")
-        }
-        let (aliveCount, epoch) = await loop.read { node in
-            (
-                node.members.filter { $0.state == .alive }.count,
-                node.state.nextEpoch(of: model)
-            )
-        }
-        guard stageCount <= aliveCount else {
-            throw APIError(
-                status: 409,
-                message: "only \(aliveCount) nodes are alive: start more, or take fewer stages",
-                code: "too_few_nodes", parameter: "stages")
-        }
-        // Epoch 0 and no stages: a wish, which the coordinator completes.
-        try await propose(
-            .modelDeployed(
-                ModelDeployed(
-                    model: model, artifact: statement.subject, epoch: 0,
-                    layerCount: UInt32(layerCount), wantedStageCount: UInt32(stageCount),
-                    stages: [])))
+        let wish = try await wish(model, stageCount: stageCount, streamCount: streamCount)
+        // Applied here when it returns, or found to be so already.
+        try await propose(.modelDeployed(wish))
         _ = await loop.wait(within: wait) { node -> Bool? in
-            guard let deployment = node.state.deployment(of: model),
-                deployment.placement.epoch >= epoch
-            else { return nil }
+            guard let deployment = node.state.deployment(of: model) else { return nil }
             return deployment.isReady || deployment.refusal != nil ? true : nil
         }
         let document = await document(statement)

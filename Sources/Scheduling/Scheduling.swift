@@ -14,4 +14,7 @@
 // by the coordinator: what kills its worker must not walk through the mesh.
 //
 // `LeaseChoice` says which queued task goes to which worker, `StagePlan` which layers of a model
-// go to which node. Both are functions of their arguments: no clock, no chance.
+// go to which node, and how fast that will be. Both are functions of their arguments: no clock, no
+// chance. A plan's parts: what is to be placed and what it takes (StageDemand, StageMemory,
+// StageTimes), how fast a node is (NodeSpeed), where the borders lie (StageSearch), and whether one
+// node or many (StagePlan+Choosing).

@@ -1,61 +1,147 @@
 package import Basics
 package import Wire
 
-/// Where the layers of a model live: contiguous ranges, one for each chosen node.
+/// Where the layers of a model shall live, and what that is worth: stages in a row, each a range
+/// of layers on one node, with the time that a token takes in each and between them.
 ///
-/// Each stage gets a share of the layers in proportion to its node's cores, by largest remainder
-/// (Hamilton's method), and at least one layer.
-package struct StagePlan {
+/// A value that explains itself. Everything in it is an estimate from what the nodes measured:
+///
+///   stage   bytes of weights over the node's speed for their type, keys and values of a text of
+///           `StageDemand.estimatedTokenCount` tokens, and the meetings of the engine's threads
+///   hop     half the round trip, and the activations of one token over a link of 1 Gbit/s, which
+///           nobody measures
+///   token   all stages and all hops, from the head to the first stage and from the last one back
+///
+/// The whole model goes to the node that is fastest, where one has the memory for it. It is split
+/// where none has; where several texts at a time gain by it; and where the user says so. See
+/// `StagePlan+Choosing.swift`; the borders are found by `StageSearch`.
+package struct StagePlan: Hashable, Sendable {
     package struct Candidate: Hashable, Sendable {
         package var node: NodeID
-        package var coreCount: Int
-        /// It serves a stage of this model already: it stays, if it can.
+        package var speed: NodeSpeed
+        /// Free for this model, its caches included.
+        package var freeByteCount: Int
+        /// From the node that plans, which is taken for the head; nil where none was measured.
+        package var roundTrip: Duration?
+        /// It serves a stage of this model already.
         package var isPlaced: Bool
 
-        package init(node: NodeID, coreCount: Int, isPlaced: Bool = false) {
+        package init(
+            node: NodeID, speed: NodeSpeed, freeByteCount: Int, roundTrip: Duration? = nil,
+            isPlaced: Bool = false
+        ) {
             self.node = node
-            self.coreCount = coreCount
+            self.speed = speed
+            self.freeByteCount = freeByteCount
+            self.roundTrip = roundTrip
             self.isPlaced = isPlaced
         }
     }
 
-    /// Fewer stages than wanted where there are fewer candidates or layers; none for none.
-    package static func stages(
-        layerCount: Int,
-        wantedStageCount: Int,
-        candidates: [Candidate]
-    ) -> [StagePlacement] {
-        let count = min(max(wantedStageCount, 1), candidates.count, layerCount)
-        guard count > 0 else { return [] }
-        func rank(_ candidate: Candidate) -> (Int, Int, NodeID) {
-            (candidate.isPlaced ? 0 : 1, -candidate.coreCount, candidate.node)
-        }
-        let chosen = candidates.sorted { rank($0) < rank($1) }.prefix(count)
-        let shares = shares(of: layerCount, weights: chosen.map { max($0.coreCount, 1) })
-        var first = 0
-        return zip(chosen, shares).map { candidate, share in
-            defer { first += share }
-            return StagePlacement(
-                node: candidate.node,
-                firstLayer: UInt32(first),
-                lastLayer: UInt32(first + share - 1)
-            )
+    package struct Stage: Hashable, Sendable {
+        package var candidate: Candidate
+        package var layers: Range<Int>
+        package var weightByteCount: Int
+        package var cacheByteCount: Int
+        /// For one token.
+        package var seconds: Double
+        /// For each more that is computed along with it.
+        package var secondsPerMore: Double
+        /// For 64 rows of a prompt.
+        package var prefillSeconds: Double
+
+        package var node: NodeID { candidate.node }
+
+        package func seconds(rowCount: Int) -> Double {
+            seconds + secondsPerMore * Double(rowCount - 1)
         }
     }
 
-    // Floors first, then one more for the largest remainders, earlier ones first. Whoever would get
-    // nothing takes one from the largest share: there are at least as many units as weights.
-    private static func shares(of total: Int, weights: [Int]) -> [Int] {
-        let sum = weights.reduce(0, +)
-        var shares = weights.map { total * $0 / sum }
-        let remainders = weights.map { total * $0 % sum }
-        let order = weights.indices.sorted { (-remainders[$0], $0) < (-remainders[$1], $1) }
-        for index in order.prefix(total - shares.reduce(0, +)) { shares[index] += 1 }
-        for index in shares.indices where shares[index] == 0 {
-            guard let largest = shares.indices.max(by: { shares[$0] < shares[$1] }) else { break }
-            shares[largest] -= 1
-            shares[index] = 1
+    /// Why a node has no part in a plan.
+    package enum Reason: Hashable, Sendable {
+        /// It cannot hold what it would have to: the least that could be asked of it.
+        case tooLittleMemory(needed: Int, free: Int)
+        /// The model alone on it would take so long for a token.
+        case slower(seconds: Double)
+        /// The plan is not better with it.
+        case notNeeded(seconds: Double)
+    }
+
+    package struct LeftOut: Hashable, Sendable {
+        package var node: NodeID
+        package var reason: Reason
+    }
+
+    package var stages: [Stage] = []
+    /// In seconds: to the first stage, between the stages, from the last one.
+    package var hops: [Double] = []
+    /// In the order of the ids.
+    package var leftOut: [LeftOut] = []
+
+    package var placements: [StagePlacement] {
+        stages.map { stage in
+            StagePlacement(
+                node: stage.node, firstLayer: UInt32(stage.layers.lowerBound),
+                lastLayer: UInt32(stage.layers.upperBound - 1))
         }
-        return shares
+    }
+
+    /// For one token of one text.
+    package var secondsPerToken: Double { seconds(streamCount: 1) }
+
+    /// For one token of each of so many texts.
+    ///
+    /// They are spread over the stages, which work at the same time; those that meet at a stage are
+    /// computed together. A token takes its way through all stages and hops, and no less than the
+    /// slowest stage needs for all groups.
+    package func seconds(streamCount: Int) -> Double {
+        guard !stages.isEmpty else { return .infinity }
+        let groupCount = min(stages.count, streamCount)
+        let rowCount = Self.rowCount(streamCount, stageCount: stages.count)
+        let times = stages.map { $0.seconds(rowCount: rowCount) }
+        let around = times.reduce(0, +) + hops.reduce(0, +)
+        return max(around, Double(groupCount) * (times.max() ?? 0))
+    }
+
+    package func tokensPerSecond(streamCount: Int) -> Double {
+        Double(streamCount) / seconds(streamCount: streamCount)
+    }
+
+    /// Of a long prompt, 64 rows at a time, one tile behind the other.
+    package var prefillTokensPerSecond: Double {
+        Double(NodeSpeed.prefillRowCount) / (stages.map(\.prefillSeconds).max() ?? .infinity)
+    }
+
+    /// How many texts meet at a stage.
+    static func rowCount(_ streamCount: Int, stageCount: Int) -> Int {
+        let groupCount = min(stageCount, streamCount)
+        return (streamCount + groupCount - 1) / groupCount
+    }
+}
+
+// MARK: Hops
+
+extension StagePlan {
+    /// Where nothing was measured: a switch between two nodes of one room.
+    static let assumedRoundTrip = Duration.milliseconds(1)
+    static let linkBytesPerSecond = 125e6
+
+    /// Both are seen from the head only. The longer of the two ways is right where one of them is
+    /// the head's own room, and too long where both are far away and near to each other.
+    static func hop(_ one: Candidate, _ other: Candidate, byteCount: Int) -> Double {
+        guard one.node != other.node else { return 0 }
+        return hop(
+            roundTrip: max(
+                one.roundTrip ?? assumedRoundTrip, other.roundTrip ?? assumedRoundTrip),
+            byteCount: byteCount)
+    }
+
+    /// From the head, or to it: a token's id is nothing.
+    static func headHop(_ candidate: Candidate) -> Double {
+        hop(roundTrip: candidate.roundTrip ?? assumedRoundTrip, byteCount: 0)
+    }
+
+    private static func hop(roundTrip: Duration, byteCount: Int) -> Double {
+        roundTrip.seconds / 2 + Double(byteCount) / linkBytesPerSecond
     }
 }

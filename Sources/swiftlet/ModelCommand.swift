@@ -6,7 +6,7 @@ struct ModelCommand: AsyncParsableCommand {
         commandName: "model", abstract: "Add language models and spread them over the mesh.",
         discussion: "Example: swiftlet model deploy --data n1 smol --stages 3",
         subcommands: [
-            Inspect.self, Add.self, Pack.self, List.self, Deploy.self, Undeploy.self,
+            Inspect.self, Add.self, Pack.self, List.self, Plan.self, Deploy.self, Undeploy.self,
         ])
 
     struct Add: AsyncParsableCommand {
@@ -63,22 +63,19 @@ struct ModelCommand: AsyncParsableCommand {
 
     struct Deploy: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Spread a model's layers over nodes, and wait until they are ready.",
+            abstract: "Place a model's layers on nodes, and wait until they are ready.",
             discussion: "Example: swiftlet model deploy --data n1 smol --stages 3")
 
         @OptionGroup var options: NodeOptions
         @Argument(help: "The model's name.")
         var name: String
-        @Option(help: "How many nodes share its layers.")
-        var stages = 1
+        @OptionGroup var wish: PlacementOptions
         @Option(help: "How many seconds to wait for the stages.")
         var wait = 300
 
         func run() async throws {
-            let body: JSON = [
-                "model": .string(name), "stages": .integer(Int64(stages)),
-                "wait_seconds": .integer(Int64(wait)),
-            ]
+            let body = JSON.object(
+                wish.members(for: name) + [.init("wait_seconds", .integer(Int64(wait)))])
             let model = try await options.withNode { try await $0.post("/api/models/deploy", body) }
             let isDeployed = model["state"]?.asString == "deployed"
             if options.json {

@@ -73,8 +73,13 @@ final class MemoryBackend: Backend {
             ]
         ]
     }
-    func deploy(_ model: String, stageCount: Int, wait: Duration) async throws -> JSON {
-        ["name": .string(model), "stage_count": .integer(Int64(stageCount))]
+    func placement(_ model: String, stageCount: Int?, streamCount: Int) async throws -> JSON {
+        ["model": .string(model), "streams": .integer(Int64(streamCount))]
+    }
+    func deploy(
+        _ model: String, stageCount: Int?, streamCount: Int, wait: Duration
+    ) async throws -> JSON {
+        ["name": .string(model), "stage_count": .integer(Int64(stageCount ?? 0))]
     }
     func undeploy(_ model: String) async throws -> JSON { ["name": .string(model)] }
 
