@@ -71,8 +71,8 @@ private struct JSONParser {
     private mutating func object(depth: Int) throws(JSON.Mistake) -> JSON {
         offset += 1
         var members: [JSON.Member] = []
-        // Names are only looked up here, never iterated.
-        var names: Set<String> = []
+        // As bytes, for which see `JSON.Member.isNamed`. Only looked up here, never iterated.
+        var names: Set<[UInt8]> = []
         skipSpace()
         if try peek() == UInt8(ascii: "}") {
             offset += 1
@@ -82,7 +82,7 @@ private struct JSONParser {
             skipSpace()
             guard try peek() == UInt8(ascii: "\"") else { throw .unexpectedByte(at: offset) }
             let name = try string()
-            guard names.insert(name).inserted else { throw .duplicateName(name) }
+            guard names.insert(Array(name.utf8)).inserted else { throw .duplicateName(name) }
             skipSpace()
             guard try peek() == UInt8(ascii: ":") else { throw .unexpectedByte(at: offset) }
             offset += 1

@@ -19,12 +19,22 @@ public enum JSON: Hashable, Sendable {
             self.name = name
             self.value = value
         }
+
+        /// Whether this is the member of that name, byte for byte (RFC 8259, section 8.3). Swift's
+        /// own comparison takes "é" as one scalar and as two for the same; other readers do not.
+        public func isNamed(_ name: String) -> Bool {
+            self.name == name && self.name.utf8.elementsEqual(name.utf8)
+        }
+
+        public static func == (a: Member, b: Member) -> Bool {
+            a.isNamed(b.name) && a.value == b.value
+        }
     }
 
     /// The first member of that name; nil where there is none or the value is no object.
     public subscript(name: String) -> JSON? {
         guard case .object(let members) = self else { return nil }
-        return members.first { $0.name == name }?.value
+        return members.first { $0.isNamed(name) }?.value
     }
 
     public var asString: String? { if case .string(let text) = self { text } else { nil } }

@@ -199,14 +199,14 @@ extension SchemaReader {
             throw .malformed(keyword: "properties", pointer: (place / "properties").pointer)
         }
         let required = try Self.required(document, at: place)
-        // Looked up only, never iterated.
-        let requiredNames = Set(required)
-        var names: Set<String> = []
+        // Names are bytes. Looked up only, never iterated.
+        let requiredNames = Set(required.map { Array($0.utf8) })
+        var names: Set<[UInt8]> = []
         for member in members {
-            guard names.insert(member.name).inserted else {
+            guard names.insert(Array(member.name.utf8)).inserted else {
                 throw .malformed(keyword: "properties", pointer: (place / "properties").pointer)
             }
-            let isRequired = requiredNames.contains(member.name)
+            let isRequired = requiredNames.contains(Array(member.name.utf8))
             // A property that may not stand is none; other names are closed out by `false`.
             if member.value == false, !isRequired, document["additionalProperties"] == false {
                 continue
@@ -228,7 +228,7 @@ extension SchemaReader {
             let here = place / "additionalProperties"
             object.additional = .schema(try inner(additional, at: here, depth: depth))
         }
-        for name in required where names.insert(name).inserted {
+        for name in required where names.insert(Array(name.utf8)).inserted {
             let schema: Schema
             switch object.additional {
             case .closed: throw .impossible(pointer: (place / "required").pointer)

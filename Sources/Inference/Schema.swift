@@ -52,13 +52,22 @@ indirect enum Schema: Hashable, Sendable {
         var properties: [Property] = []
         var additional = Additional.open
 
-        subscript(name: String) -> Property? { properties.first { $0.name == name } }
+        subscript(name: String) -> Property? { properties.first { $0.isNamed(name) } }
     }
 
     struct Property: Hashable, Sendable {
         let name: String
         var schema: Schema
         var isRequired: Bool
+
+        /// Byte for byte, as the members of a document are.
+        func isNamed(_ name: String) -> Bool {
+            self.name == name && self.name.utf8.elementsEqual(name.utf8)
+        }
+
+        static func == (a: Property, b: Property) -> Bool {
+            a.isNamed(b.name) && a.schema == b.schema && a.isRequired == b.isRequired
+        }
     }
 
     /// Properties that are not named.

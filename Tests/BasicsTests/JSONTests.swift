@@ -17,6 +17,18 @@ struct JSONTests {
         #expect(try JSON(parsing: " { \"z\" : 1, \"a\":\"x\",\"m\":[true , null]} ").text == text)
     }
 
+    @Test func `composed and decomposed names are two names`() throws {
+        let value = try JSON(parsing: "{\"\u{E9}\":1,\"e\u{301}\":2}")
+        #expect(value["\u{E9}"] == 1 && value["e\u{301}"] == 2)
+        #expect(try JSON(parsing: value.text) == value)
+        #expect(JSON.object([.init("\u{E9}", 1)]) != .object([.init("e\u{301}", 1)]))
+        #expect(try JSON(parsing: "{\"e\u{301}\":1}")["\u{E9}"] == nil)
+        // One name in two ways of writing it still stands twice.
+        #expect(throws: JSON.Mistake.duplicateName("\u{E9}")) {
+            try JSON(parsing: "{\"\u{E9}\":1,\"\\u00e9\":2}")
+        }
+    }
+
     @Test func `surrogate pairs become one character and lone ones are refused`() throws {
         #expect(try JSON(parsing: #""\ud83d\ude00""#).asString == "😀")
         #expect(throws: JSON.Mistake.self) { try JSON(parsing: #""\ud83d""#) }

@@ -199,6 +199,22 @@ struct SchemaTests {
         #expect(try Self.error(schema) == nil)
     }
 
+    @Test func `composed and decomposed names are two properties`() throws {
+        let schema =
+            "{\"type\":\"object\",\"properties\":{\"\u{E9}\":{\"type\":\"null\"},"
+            + "\"e\u{301}\":{\"type\":\"boolean\"}},\"required\":[\"e\u{301}\"],"
+            + "\"additionalProperties\":false}"
+        let state = try GrammarProbe(schema: JSON(parsing: schema))
+        for text in ["{\"e\u{301}\":true}", "{\"\u{E9}\":null,\"e\u{301}\":false}"] {
+            state.restart()
+            #expect(state.advance(bytes: text.utf8) && state.isComplete)
+        }
+        for text in ["{\"\u{E9}\":true}", "{\"\u{E9}\":null}", "{\"e\u{301}\":null}"] {
+            state.restart()
+            #expect(!state.advance(bytes: text.utf8))
+        }
+    }
+
     @Test func `references that double at every level are read once`() throws {
         var definitions: [String] = []
         for level in 0..<20 {
