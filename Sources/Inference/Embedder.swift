@@ -47,12 +47,19 @@ package final class Embedder {
         }
     }
 
-    /// The KV cache holds one text at a time, and is not taken before there is one.
+    /// Positions of several texts that go through at a time: the last tile of the stage is then
+    /// most often full, and all the rows wait in a few megabytes for their pooling.
+    private static let rowCountMax = 8 * Stage.rowCountMax
+    /// Texts of one block that the KV cache holds at least.
+    private static let shortTextCount = 64
+
+    /// The KV cache holds the longest text, or some short ones; it is not taken before there is
+    /// one.
     private static func cacheLimits(_ d: ModelDescription) -> KVPool.Limits {
         let shape = KVCache.Shape(
             layers: 0..<d.layerCount, headCount: d.headCountKV, headLength: d.headLength)
         let blockCount = min(
-            KVCache.blockCount(d.contextLength),
+            max(KVCache.blockCount(d.contextLength), shortTextCount),
             KVPool.Limits().byteCount / shape.blockByteCount)
         return KVPool.Limits(byteCount: blockCount * shape.blockByteCount)
     }
@@ -116,34 +123,48 @@ package final class Embedder {
         switch engine {
         case .encoder(let encoder): return try encoder.embed(texts)
         case .decoder(let stage, _, let pooling):
+            for (index, tokens) in texts.enumerated() { try check(tokens, index: index) }
             var vectors: [[Float]] = []
-            for (index, tokens) in texts.enumerated() {
-                try check(tokens, index: index)
-                vectors.append(try Self.vector(of: tokens, stage, pooling))
+            while vectors.count < texts.count {
+                vectors += try Self.vectors(of: texts[vectors.count...], stage, pooling)
             }
             return vectors
         }
     }
 
-    private static func vector(
-        of tokens: [TokenID], _ stage: Stage, _ pooling: Pooling
-    ) throws(EncoderError) -> [Float] {
-        let session: KVSession
-        do throws(KVPoolError) {
-            session = try stage.makeSession(capacity: tokens.count)
-        } catch {
-            throw .cache(error)
+    /// The vectors of the first texts, of one at least: they go through together, which reads
+    /// each weight once for all of them.
+    private static func vectors(
+        of texts: ArraySlice<[TokenID]>, _ stage: Stage, _ pooling: Pooling
+    ) throws(EncoderError) -> [[Float]] {
+        var segments: [Stage.Segment] = []
+        var rowCount = 0
+        for tokens in texts {
+            rowCount += tokens.count
+            guard segments.isEmpty || rowCount <= rowCountMax else { break }
+            do throws(KVPoolError) {
+                segments.append(
+                    Stage.Segment(
+                        session: try stage.makeSession(capacity: tokens.count), start: 0,
+                        input: .tokens(tokens), logits: .normed))
+            } catch {
+                // The cache holds no more texts at a time.
+                if case .full = error, !segments.isEmpty { break }
+                throw .cache(error)
+            }
         }
-        let output: Stage.Output
+        let outputs: [Stage.Output]
         do throws(StageError) {
-            output = try stage.forward(
-                .tokens(tokens), start: 0, session: session, logits: .normed)
+            outputs = try stage.forward(segments)
         } catch {
             throw .stage(error)
         }
-        guard case .hidden(let rows) = output else {
-            preconditionFailure("a stage that was asked for rows gave logits")
+        let rowLength = stage.model.description.embeddingLength
+        return outputs.map { output in
+            guard case .hidden(let rows) = output else {
+                preconditionFailure("a stage that was asked for rows gave logits")
+            }
+            return pooling.vector(of: rows, rowLength: rowLength)
         }
-        return pooling.vector(of: rows, rowLength: stage.model.description.embeddingLength)
     }
 }

@@ -57,6 +57,22 @@ struct EmbedderTests {
         }
     }
 
+    @Test(arguments: [1, 2])
+    func `a text among many has the vector that it has alone`(threads: Int) throws {
+        let embedder = try Self.embedder(Self.decoder(), .mean, threads: threads)
+        // More texts, rows and blocks than go through at a time, and the longest one among them.
+        let texts = (0..<90).map { index in
+            Array(Self.tokens.prefix(index == 40 ? 100 : 1 + index * 7 % 33)).map { token in
+                (token + TokenID(index)) % 5
+            }
+        }
+        let vectors = try embedder.embed(texts)
+        #expect(Set(vectors).count > 80)
+        for (text, vector) in zip(texts, vectors) {
+            #expect(try embedder.embed([text]) == [vector])
+        }
+    }
+
     @Test func `the row behind the output norm is what logits are made of`() throws {
         let bytes = Self.decoder(), model = try ModelFixture.open(bytes)
         let rows = try Self.rows(bytes, [1, 3])
