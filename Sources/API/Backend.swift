@@ -59,7 +59,8 @@ package protocol Backend: Sendable {
 
     // MARK: models
 
-    /// `models` [`name`, `digest`, `license`, `byte_count`, `layer_count`, `state`, `added_at`
+    /// `models` [`name`, `digest`, `license`, `byte_count`, `layer_count`, `state`, `kind`
+    /// (`decoder`, `encoder`, or null where this node has no copy of the file), `added_at`
     /// (seconds since 1970), `stages` [`node`, `first_layer`, `last_layer`, `ready`]].
     func models() async throws -> JSON
     /// Places the layers, and waits until each stage is ready: the model's entry of `models`.

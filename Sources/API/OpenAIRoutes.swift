@@ -9,15 +9,15 @@ struct OpenAIRoutes: Sendable {
     func add(to router: Router<BasicRequestContext>) {
         let (backend, limits) = (backend, limits)
         router.get("/v1/models") { _, _ in
-            let models = Self.deployed(try await backend.models())
+            let models = Self.answering(try await backend.models())
             return Response(["object": "list", "data": .array(models)])
         }
         router.get("/v1/models/:model") { _, context in
             let name = try context.parameter("model")
-            let models = Self.deployed(try await backend.models())
+            let models = Self.answering(try await backend.models())
             guard let model = models.first(where: { $0["id"]?.asString == name }) else {
                 throw APIError(
-                    status: 404, message: "The model \(name) is not deployed.",
+                    status: 404, message: "The model \(name) is neither deployed nor an encoder.",
                     code: "model_not_found", parameter: "model")
             }
             return Response(model)
@@ -77,8 +77,11 @@ struct OpenAIRoutes: Sendable {
     }
 
     /// The models that answer now, as `Model` objects of the schema.
-    private static func deployed(_ document: JSON) -> [JSON] {
-        (document["models"]?.asArray ?? []).filter { $0["state"]?.asString == "deployed" }.map {
+    private static func answering(_ document: JSON) -> [JSON] {
+        // An encoder needs no deployment: each node runs it by itself.
+        (document["models"]?.asArray ?? []).filter {
+            $0["state"]?.asString == "deployed" || $0["kind"]?.asString == "encoder"
+        }.map {
             [
                 "id": $0["name"] ?? "", "object": "model", "created": $0["added_at"] ?? 0,
                 "owned_by": "swiftlet",

@@ -25,7 +25,10 @@ extension LiveBackend {
         let state =
             placed.map { $0.refusal != nil ? "refused" : $0.isReady ? "deployed" : "deploying" }
             ?? "added"
-        let layerCount = (try? node.models.book(of: statement.subject))?.file.description.layerCount
+        let kind = node.models.kind(of: statement.subject)
+        let layerCount =
+            kind == .decoder
+            ? try? node.models.book(of: statement.subject).file.description.layerCount : nil
         var members: [JSON.Member] = [
             .init("name", .string(statement.name)), .init("digest", statement.subject.json),
             .init("license", .string(statement.license)),
@@ -34,7 +37,9 @@ extension LiveBackend {
                 "layer_count",
                 layerCount.map { JSON($0) } ?? placed.map { JSON($0.placement.layerCount) }
                     ?? .null),
-            .init("state", .string(state)), .init("statement", statement.statement.json),
+            .init("state", .string(state)),
+            .init("kind", kind.map { .string($0.rawValue) } ?? .null),
+            .init("statement", statement.statement.json),
             .init("node", statement.node.json),
             .init("added_at", JSON(Self.addedAt(statement))),
             .init(

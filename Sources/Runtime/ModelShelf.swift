@@ -73,6 +73,15 @@ package final class ModelShelf: Sendable {
         return book
     }
 
+    /// What the file of a model is; nil where it is not here, or is none.
+    enum Kind: String { case decoder, encoder }
+
+    func kind(of artifact: Digest) -> Kind? {
+        if books.withLock({ $0[artifact] != nil }) { return .decoder }
+        if EncoderModel.isEncoder(path: store.path(of: artifact)) { return .encoder }
+        return (try? book(of: artifact)) == nil ? nil : .decoder
+    }
+
     /// Refuses a file that this node could not serve, before anything is signed about it.
     func checkModel(_ artifact: Digest) throws {
         do {

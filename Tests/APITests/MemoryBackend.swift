@@ -69,7 +69,9 @@ final class MemoryBackend: Backend {
         [
             "models": [
                 ["name": "echo", "state": "deployed", "added_at": 12],
-                ["name": "idle", "state": "added", "added_at": 13],
+                ["name": "idle", "state": "added", "kind": "decoder", "added_at": 13],
+                ["name": "elsewhere", "state": "added", "kind": nil, "added_at": 14],
+                ["name": "vectors", "state": "added", "kind": "encoder", "added_at": 15],
             ]
         ]
     }

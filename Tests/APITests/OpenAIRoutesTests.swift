@@ -19,11 +19,12 @@ struct OpenAIRoutesTests {
         }
     }
 
-    @Test func `only models that answer are listed`() async throws {
+    @Test func `only models that answer are listed, encoders too`() async throws {
         try await TestServer.run(backend) { server in
             let list = try await server.get("/v1/models").json
-            #expect(list["data"]?.asArray?.compactMap { $0["id"]?.asString } == ["echo"])
+            #expect(list["data"]?.asArray?.compactMap { $0["id"]?.asString } == ["echo", "vectors"])
             #expect(try await server.get("/v1/models/echo").json["object"] == "model")
+            #expect(try await server.get("/v1/models/vectors").json["id"] == "vectors")
             #expect(try await server.get("/v1/models/idle").status == 404)
         }
     }

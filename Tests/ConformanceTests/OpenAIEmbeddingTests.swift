@@ -19,6 +19,7 @@ struct OpenAIEmbeddingTests {
         "no text, an empty one and a mixture are BadRequestErrors",
         "an unknown model is a NotFoundError",
         "an unknown parameter is a BadRequestError naming it",
+        "an encoder stands in the list of models",
         "a decoder gives vectors of its embedding length",
         "an encoder answers no chat and cannot be deployed",
         "a file that was changed on the disk is refused until it is whole",

@@ -155,6 +155,13 @@ def _(node):
     expect("dimension" in error.message, error.message)
 
 
+@check("an encoder stands in the list of models")
+def _(node):
+    names = [model.id for model in node.client.models.list()]
+    expect(node.options.model in names, f"{names}")
+    expect(node.client.models.retrieve(node.options.model).id == node.options.model, "other id")
+
+
 @check("a decoder gives vectors of its embedding length")
 def _(node):
     vectors = node.vectors(TEXTS, model=node.options.decoder)
