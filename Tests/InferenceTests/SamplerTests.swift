@@ -145,8 +145,9 @@ struct SamplerTests {
 
     @Test func `a large vocabulary is cut as a small one is`() {
         // Many equal logits, both zeros and both signs: the order is by logit, then by id.
-        let logits: [Float] = (0..<3_000).map { index in
-            index % 7 == 3 ? -0.0 : Float(index * 31 % 40 - 20) / 4
+        let logits = (0..<3_000).map { index -> Float in
+            let step = index * 31 % 40 - 20
+            return index % 7 == 3 ? -0.0 : Float(step) / 4
         }
         let order = logits.indices.sorted {
             logits[$0] == logits[$1] ? $0 < $1 : logits[$1] < logits[$0]
