@@ -11,6 +11,7 @@
 
 import ArgumentParser
 import Foundation
+import Runtime
 
 @main
 struct Swiftlet: AsyncParsableCommand {
@@ -27,6 +28,7 @@ struct Swiftlet: AsyncParsableCommand {
 
             A command finds its node through --data DIR, --node URL, or $SWIFTLET_NODE.
             """,
+        version: "swiftlet \(Version.text)",
         groupedSubcommands: [
             CommandGroup(
                 name: "A node:", subcommands: [InitCommand.self, UpCommand.self, JoinCommand.self]),
