@@ -7,12 +7,13 @@
 // `ModelFile` checks that every tensor has a name, type and shape that the engine computes, and
 // refuses anything else by its name. No weight is read before.
 //
-// The computation. A `Stage` holds a range of layers; a stage with all of them is the whole
-// model. `forward` takes segments (consecutive positions of one session each), computes up to 64
-// positions at a time so that each weight read serves all of them, and returns hidden rows for
-// the next stage or logits. A `KVSession` belongs to one stage and has its memory reserved in the
-// stage's `KVPool` from the start; what others computed for the same first tokens it takes over
-// (KVCache.swift). The residual stream between layers and stages is float.
+// The computation. A `Stage` holds a range of layers, whose matrices it copies from the file into
+// `WeightMemory`; a stage with all of them is the whole model. `forward` takes segments
+// (consecutive positions of one session each), computes up to 64 positions at a time so that each
+// weight read serves all of them, and returns hidden rows for the next stage or logits. A
+// `KVSession` belongs to one stage and has its memory reserved in the stage's `KVPool` from the
+// start; what others computed for the same first tokens it takes over (KVCache.swift). The
+// residual stream between layers and stages is float.
 //
 // Why a result can be recomputed. The order of all floating-point operations of one output
 // element is fixed (CKernels/include/kernels.h) and depends on one weight row and one activation
@@ -25,7 +26,7 @@
 //
 // Speed. Activations are quantised once per row to int8 blocks (in ggml's format, scales rounded
 // to halves, so that greedy output can be compared with llama.cpp's), and weights are multiplied
-// as they lie in the file: int8 dot products, one fused multiply-add per block and lane. `Threads`
+// in the file's format: int8 dot products, one fused multiply-add per block and lane. `Threads`
 // run a whole forward pass together and meet at barriers; nothing in it allocates, locks or
 // awaits. The mathematics of the layers follows Llama (arXiv 2302.13971): RMS normalisation
 // (1910.07467), rotary positions (2104.09864), grouped queries (2305.13245), SwiGLU (2002.05202).
@@ -40,5 +41,5 @@
 // behind its output norm. `Pooling` makes one vector of a text's rows. The same rule holds: a
 // text's vector does not depend, in any bit, on batch, threads or instruction set.
 //
-// What was left out on purpose: dequantised copies of weights (memory), repacked weights (the
-// file is the only copy).
+// What was left out on purpose: dequantised copies of weights (memory), and another order of their
+// bytes (one format for all instruction sets).

@@ -1,4 +1,5 @@
-/// The weights of one layer: matrices where they lie in the file, norms and biases copied.
+/// The weights of one layer: matrices in a stage's own memory or where they lie in the file, norms
+/// and biases copied.
 struct LayerWeights {
     let attentionNorm: FloatRows  // (embedding)
     let query: Projection  // (heads · headLength, embedding)
@@ -27,9 +28,10 @@ struct LayerWeights {
         gate.activationForms.union(up.activationForms)
     }
 
-    init(_ model: ModelFile, layer: Int) {
+    /// Takes the matrices in the order in which they are multiplied.
+    init(_ model: ModelFile, layer: Int, memory: WeightMemory?) {
         func matrix(_ tensor: LayerTensor) -> WeightMatrix {
-            model.matrix(tensor.name(layer: layer))
+            model.matrix(tensor.name(layer: layer), in: memory)
         }
         func vector(_ tensor: LayerTensor) -> FloatRows {
             model.vector(tensor.name(layer: layer))

@@ -42,6 +42,18 @@ import Glibc
         unsafe munmap(UnsafeMutableRawPointer(mutating: base), byteCount)
     }
 
+    /// Gives back the memory of the pages that lie wholly in `range`; whoever touches them again
+    /// reads them again.
+    func releasePages(in range: Range<Int>) {
+        let pageByteCount = sysconf(Int32(_SC_PAGESIZE))
+        let start = range.lowerBound.roundedUp(to: pageByteCount)
+        let end = min(range.upperBound, byteCount) / pageByteCount * pageByteCount
+        guard start < end else { return }
+        // Safe: the range lies in the mapping, which nobody writes, so nothing is lost.
+        _ = unsafe madvise(
+            UnsafeMutableRawPointer(mutating: base + start), end - start, MADV_DONTNEED)
+    }
+
     /// The first byte; valid as long as the value lives.
     var unsafeBase: UnsafeRawPointer { unsafe base }
 

@@ -1,8 +1,8 @@
 /// A model in a GGUF file, or in the parts of a split one: mapped, its header read, every tensor's
 /// name, type and shape checked.
 ///
-/// Opening reads the header alone; a weight is read from disk when a stage first computes with
-/// it. Whatever the engine cannot compute is refused here by its name, before that.
+/// Opening reads the header alone; a weight is read from disk when a stage is made of it, or first
+/// computes with it. Whatever the engine cannot compute is refused here by its name, before that.
 package final class ModelFile: Sendable {
     package let path: String
     package let description: ModelDescription
@@ -55,6 +55,17 @@ package final class ModelFile: Sendable {
             bytes: shards.shards[tensor.shardIndex].file.unsafeBase + tensor.offset,
             type: tensor.type, rowLength: tensor.rowLength, rowCount: tensor.rowCount,
             owner: self)
+    }
+
+    /// A matrix of the file in `memory`, or where it lies when there is none; what is resident
+    /// afterwards is one copy of it.
+    func matrix(_ name: String, in memory: WeightMemory?) -> WeightMatrix {
+        let mapped = matrix(name)
+        guard let memory, let tensor = header.tensor(name) else { return mapped }
+        let copy = memory.copy(mapped)
+        shards.shards[tensor.shardIndex].file.releasePages(
+            in: tensor.offset..<tensor.offset + tensor.byteCount)
+        return copy
     }
 
     /// A small tensor of floats, copied.

@@ -62,7 +62,7 @@ package final class Stage {
     /// memory once per 64 tokens, and a layer's scratch still fits the second cache.
     package static let rowCountMax = 64
 
-    /// Makes a stage with `threads` threads, the caller's included; reads no matrix yet.
+    /// Makes a stage with `threads` threads, the caller's included; reads its matrices once.
     package init(
         model: ModelFile, layers: Range<Int>, threads: Int, kernels: Kernels = Kernels(),
         kv: KVPool.Limits = KVPool.Limits()
@@ -77,11 +77,14 @@ package final class Stage {
         self.layers = layers
         self.kernels = kernels
         self.threads = Threads(count: threads)
-        weights = layers.map { LayerWeights(model, layer: $0) }
+        let memory = WeightMemory(
+            byteCount: model.weightByteCount(layers: layers),
+            matrixCount: layers.count * LayerTensor.allCases.count + 1)
+        weights = layers.map { LayerWeights(model, layer: $0, memory: memory) }
         let isLast = layers.upperBound == description.layerCount
         embedding = layers.lowerBound == 0 ? model.matrix("token_embd.weight") : nil
         outputNorm = isLast ? model.vector("output_norm.weight") : nil
-        output = isLast ? model.matrix(model.outputName) : nil
+        output = isLast ? model.matrix(model.outputName, in: memory) : nil
         scratch = ForwardScratch(
             description, rowCount: Self.rowCountMax, threadCount: threads, makesLogits: isLast)
         do throws(KVPoolError) {

@@ -14,6 +14,8 @@ import CKernels
     package var rowLength: Int { unsafe layout.row_length }
     // Safe: as above.
     package var rowCount: Int { unsafe layout.row_count }
+    // Safe: as above.
+    var byteCount: Int { unsafe layout.row_count * layout.row_byte_count }
 
     /// `bytes` points at the whole matrix and stays valid as long as `owner` lives.
     @unsafe init(
@@ -40,6 +42,16 @@ import CKernels
         unsafe self.init(
             bytes: block.base, type: type, rowLength: rowLength,
             rowCount: bytes.count / rowByteCount, owner: block)
+    }
+
+    /// The same matrix at another place, which has room for its bytes and stays valid as long as
+    /// `owner` lives.
+    @unsafe func copied(to place: UnsafeMutableRawPointer, owner: AnyObject) -> WeightMatrix {
+        // Safe: the layout describes `byteCount` bytes, for which there is room.
+        unsafe place.copyMemory(from: layout.bytes, byteCount: byteCount)
+        // Safe: the bytes are there now.
+        return unsafe WeightMatrix(
+            bytes: place, type: type, rowLength: rowLength, rowCount: rowCount, owner: owner)
     }
 
     /// Dequantises one row, as the embedding table is read.
