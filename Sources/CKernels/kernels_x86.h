@@ -51,6 +51,9 @@ INLINE __m256 load_halves(const void *p) {
 #include "kernels_x86_tile.h"
 #include "kernels_x86_floats.h"
 #include "kernels_x86_blocks.h"
+#if VNNI
+#include "kernels_avx512_column.h"
+#endif
 #include "kernels_x86_superblocks.h"
 #include "kernels_x86_multiply.h"
 

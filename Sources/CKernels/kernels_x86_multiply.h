@@ -16,6 +16,15 @@ INLINE void tile(
 INLINE void strip(
     const kernels_type type, const int row_count, const int column_count, span s, size_t count
 ) {
+#if VNNI
+    const bool has_blocks = !is_float(type) && !is_superblock(type);
+    if (column_count == 1 && has_blocks && s.length >= 8 * BLOCK_LENGTH) {
+        const size_t done = column_strip(type, s, count);
+        s.rows += done * s.row_byte_count;
+        s.out += done;
+        count -= done;
+    }
+#endif
     for (; count >= (size_t)row_count; count -= (size_t)row_count) {
         tile(type, row_count, column_count, &s);
         s.rows += (size_t)row_count * s.row_byte_count;
