@@ -82,13 +82,20 @@ import CKernels
         unsafe superblockSums.deallocate()
     }
 
-    /// The form that C reads; valid while the object lives.
-    var layout: kernels_activations {
-        // Safe: the pointers are stored and passed on, not followed.
-        unsafe kernels_activations(
-            quants: quants, scales: scales, sums: sums, floats: floats.base,
-            block_stride: blockStride, superblock_quants: superblockQuants,
-            superblock_scales: superblockScales, superblock_sums: superblockSums)
+    /// The rows from `first` on as C reads them; valid while the object lives.
+    func layout(from first: Int) -> kernels_activations {
+        precondition(0 <= first && first <= rowCount, "row \(first) of \(rowCount)")
+        let elements = first * rowLength, blocks = first * (rowLength / 256)
+        let hasWhole = rowLength % 256 == 0
+        // Safe: each part has `rowCount` rows, so the pointers stay inside or at its end; those
+        // of a form that does not exist are not moved. They are passed on, not followed.
+        return unsafe kernels_activations(
+            quants: quants + elements, scales: scales + first * blockStride,
+            sums: sums + first * blockStride, floats: floats.base + elements,
+            block_stride: blockStride,
+            superblock_quants: superblockQuants + (hasWhole ? elements : 0),
+            superblock_scales: superblockScales + (hasWhole ? blocks : 0),
+            superblock_sums: superblockSums + (hasWhole ? blocks * 24 : 0))
     }
 
     private static func zeros<Number: Numeric>(_ count: Int) -> UnsafeMutablePointer<Number> {

@@ -2,8 +2,8 @@
 ///
 /// The work of a tile is cut into units: one head of keys and values, some consecutive rows of
 /// one session, some spans of its positions. The order of arithmetic (kernels.h) does not know
-/// these cuts. Spans are cut only where there would be fewer units than threads can share well:
-/// then each span's states are kept and joined afterwards, in order.
+/// these cuts. Spans are cut only where there are several, and would be fewer units than threads
+/// can share well: then each span's states are kept and joined afterwards, in order.
 struct AttentionPlan {
     /// Consecutive positions of one session.
     struct Run {
@@ -76,7 +76,8 @@ struct AttentionPlan {
             slot += runs[index].spanCount * runs[index].rows.count * groupLength * headCountKV
         }
         let isShort = runs.count * headCountKV < 4 * threadCount
-        cutsSpans = 1 < threadCount && isShort && slot <= slotCount
+        let hasSpans = runs.contains { 1 < $0.spanCount }
+        cutsSpans = 1 < threadCount && isShort && hasSpans && slot <= slotCount
         for (index, run) in runs.enumerated() {
             for head in 0..<headCountKV {
                 let spans = 0..<run.spanCount

@@ -29,44 +29,48 @@ import CKernels
         kernels_supports(Int32(type.rawValue))
     }
 
-    /// Quantises one row of `x` into those of `forms` that it can have; a matrix of a type that
-    /// reads another form has no rows of this length.
+    /// Quantises one row of `x` into those of `forms` that it can have, as their row `place` or
+    /// that of the same number; a matrix of a type that reads another form has no rows of this
+    /// length.
     package func quantise(
-        row: Int, of x: ActivationRows, into forms: ActivationRows.Forms = [.blocks, .superblocks]
+        row: Int, of x: ActivationRows,
+        into forms: ActivationRows.Forms = [.blocks, .superblocks], at place: Int? = nil
     ) {
+        let place = place ?? row, length = x.rowLength
         precondition(0 <= row && row < x.rowCount, "row \(row) of \(x.rowCount)")
-        let forms = forms.intersection(x.forms), length = x.rowLength
+        precondition(0 <= place && place < x.rowCount, "row \(place) of \(x.rowCount)")
+        let forms = forms.intersection(x.forms)
         if forms.contains(.blocks) {
             // Safe: `x` has a place for each of its rows in all parts of the form.
             unsafe table.pointee.quantise(
-                x.floats.pointer(row: row), length, x.quants + row * length,
-                x.scales + row * x.blockStride, x.sums + row * x.blockStride)
+                x.floats.pointer(row: row), length, x.quants + place * length,
+                x.scales + place * x.blockStride, x.sums + place * x.blockStride)
         }
         if forms.contains(.superblocks) {
             // Safe: as above.
             unsafe table.pointee.quantise_superblocks(
-                x.floats.pointer(row: row), length, x.superblockQuants + row * length,
-                x.superblockScales + row * (length / 256),
-                x.superblockSums + row * (length / 256 * 24))
+                x.floats.pointer(row: row), length, x.superblockQuants + place * length,
+                x.superblockScales + place * (length / 256),
+                x.superblockSums + place * (length / 256 * 24))
         }
     }
 
-    /// out[column][row] = dot(weights[row], x[column]) for the rows in `rows` and the first
+    /// out[column][row] = dot(weights[row], x[first + column]) for the rows in `rows` and
     /// `columnCount` rows of `x`; added to what `out` holds when `accumulate`.
     package func multiply(
-        _ weights: WeightMatrix, rows: Range<Int>, by x: ActivationRows, columnCount: Int,
-        into out: FloatRows, accumulate: Bool = false
+        _ weights: WeightMatrix, rows: Range<Int>, by x: ActivationRows, from first: Int = 0,
+        columnCount: Int, into out: FloatRows, accumulate: Bool = false
     ) {
         precondition(
             weights.rowLength == x.rowLength && rows.upperBound <= weights.rowCount
                 && weights.rowCount <= out.rowLength
-                && columnCount <= x.rowCount && columnCount <= out.rowCount,
+                && 0 <= first && first + columnCount <= x.rowCount && columnCount <= out.rowCount,
             "\(weights.rowCount) rows of \(weights.rowLength) times \(x.rowCount) of \(x.rowLength)"
         )
         // Safe: the shapes fit, as checked; the matrix keeps its memory alive.
         unsafe withUnsafePointer(to: weights.layout) { layout in
             // Safe: `x` lives through the call.
-            var activations = unsafe x.layout
+            var activations = unsafe x.layout(from: first)
             // Safe: as above.
             unsafe table.pointee.multiply(
                 layout, rows.lowerBound, rows.count, &activations, columnCount,
