@@ -1,5 +1,6 @@
 import Basics
 import Election
+import Membership
 import Scheduling
 import Wire
 
@@ -203,7 +204,7 @@ extension Node {
             reply.refusal = "only the coordinator decides this"
             return
         }
-        switch state.judge(proposal.command) {
+        switch verdict(on: proposal.command) {
         case .done: reply.index = state.appliedIndex
         case .refused(let sentence): reply.refusal = sentence
         case .fresh:
@@ -221,6 +222,21 @@ extension Node {
                 coordination?.remember(index, of: proposal.request, from: sender)
             }
         }
+    }
+
+    /// As the state has it; but a model is not deployed as wished while one of its nodes is not
+    /// known to be alive.
+    ///
+    /// Whoever waits for a token of it says so by wishing again.
+    private func verdict(on command: Command) -> Verdict {
+        let verdict = state.judge(command)
+        guard case .done = verdict, case .modelDeployed(let wish) = command.body, wish.epoch == 0,
+            let placement = state.deployment(of: wish.model)?.placement
+        else { return verdict }
+        let isServed = placement.stages.allSatisfy {
+            $0.node == id || detector.member($0.node)?.state == .alive
+        }
+        return isServed ? .done : .fresh
     }
 
     /// The indices, or nil where this node does not lead or the log is full.
