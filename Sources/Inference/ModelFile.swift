@@ -30,6 +30,12 @@ package final class ModelFile: Sendable {
         try shards.shards[shard].file.withBytes(body)
     }
 
+    /// Takes the weights that were read so far out of this process; those that are read again
+    /// come back. After a change of layers, a node keeps no others than it serves.
+    package func releasePages() {
+        for shard in shards.shards { shard.file.releasePages(in: 0..<shard.file.byteCount) }
+    }
+
     /// Bytes of weights that a stage with these layers reads: what a placement counts with.
     package func weightByteCount(layers: Range<Int>) -> Int {
         var names = layers.flatMap { layer in

@@ -24,6 +24,8 @@ package final class ModelShelf: Sendable {
             tokenizer = try Tokenizer(metadata: file.metadata)
             template = try? ChatTemplate(
                 source: file.metadata.string("tokenizer.chat_template"))
+            // The header was copied, and takes megabytes where it lists a vocabulary.
+            file.releasePages()
         }
 
         /// The vocabulary as constrained decoding walks it; made at its first use.

@@ -92,13 +92,18 @@ struct Replay: Sendable {
         for artifact in artifacts {
             try await node.exchange.fetch(artifact, byteCountMax: ModelShelf.byteCountMax)
         }
-        try store.verify(result.model)
+        // Who signed the model, and under which licence, was asked when the result was signed.
+        if let damage = try await node.admission.damage(of: result.model) {
+            return [VerificationCheck(name: "replay_model", ok: false, detail: damage)]
+        }
         let book = try node.models.book(of: result.model)
         let prompt = try store.read(result.prompt.tokens)
         let grammar = try result.sampling.grammar.map { try store.read($0) }
         let threadCount = node.settings.threadCount ?? 1
         let mismatch = try await node.lanes.run {
-            try Self.mismatch(
+            // Other layers than those that this node serves need not stay in memory.
+            defer { book.file.releasePages() }
+            return try Self.mismatch(
                 of: result, book: book, prompt: Self.tokens(of: prompt), grammar: grammar,
                 threadCount: threadCount)
         }
