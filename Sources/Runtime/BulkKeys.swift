@@ -83,7 +83,9 @@ package final class BulkKeys: BulkCipher, Sendable {
         }
         guard let (key, counter) = taken else { throw NoKey() }
         let head = Self.head(id: key.id, counter: counter)
-        let plain = frames.count == 1 ? frames[0] : Array(frames.joined())
+        var plain: [UInt8] = []
+        plain.reserveCapacity(frames.reduce(0) { $0 + $1.count })
+        for frame in frames { plain.append(contentsOf: frame) }
         return head + (try key.channel.seal(plain, counter: counter, associatedData: head))
     }
 

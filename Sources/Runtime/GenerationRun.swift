@@ -53,6 +53,7 @@ struct GenerationRun: Sendable {
 
     /// Prompt and text so far: what the stages must have computed before the next token.
     var known: [TokenID] { prompt + tokens }
+    var knownCount: Int { prompt.count + tokens.count }
 
     /// What the constraint leaves no choice about, at most so many tokens.
     mutating func forcedTokens(countMax: Int) -> [TokenID] {

@@ -91,10 +91,12 @@ final class Generator: Sendable {
     let stages: StageHost
     let notary: Notary
     let admission: AdmissionDesk
+    /// Guesses behind a token.
+    let guessCount: Int
 
     init(
         loop: NodeLoop, exchange: ArtifactExchange, shelf: ModelShelf, stages: StageHost,
-        notary: Notary, admission: AdmissionDesk
+        notary: Notary, admission: AdmissionDesk, guessCount: Int
     ) {
         self.loop = loop
         self.exchange = exchange
@@ -102,6 +104,7 @@ final class Generator: Sendable {
         self.stages = stages
         self.notary = notary
         self.admission = admission
+        self.guessCount = guessCount
     }
 
     /// A piece of text, whole characters only, and the tokens behind it.

@@ -30,12 +30,17 @@ package final class LiveNode: Sendable {
         package var cacheByteCountMax: Int
         /// Bytes that models may take in all; nil takes what the machine has to give.
         package var memoryByteCountMax: Int?
+        /// Tokens that a head guesses behind each token, where a text repeats itself.
+        package var guessCount: Int
         package var logLevel: Logger.Level
+
+        /// A guess is computed in the same step as its token: so all are few rows.
+        package static let guessCountMax = StageQueue.textRowCountMax - 1
 
         package init(
             directory: NodeDirectory, listen: String, http: String? = nil, apiKey: String? = nil,
             slotCount: Int? = nil, threadCount: Int? = nil,
-            cacheByteCountMax: Int = 1 << 30, memoryByteCountMax: Int? = nil,
+            cacheByteCountMax: Int = 1 << 30, memoryByteCountMax: Int? = nil, guessCount: Int = 3,
             logLevel: Logger.Level = .info
         ) {
             self.directory = directory
@@ -46,6 +51,7 @@ package final class LiveNode: Sendable {
             self.threadCount = threadCount
             self.cacheByteCountMax = cacheByteCountMax
             self.memoryByteCountMax = memoryByteCountMax
+            self.guessCount = guessCount
             self.logLevel = logLevel
         }
     }
@@ -73,6 +79,7 @@ package final class LiveNode: Sendable {
 
     /// Opens the directory, binds the sockets and starts the threads; the API comes with `run`.
     package init(_ settings: Settings) throws {
+        Footprint.configure()
         self.settings = settings
         let directory = settings.directory
         guard directory.hasIdentity else {
@@ -109,7 +116,7 @@ package final class LiveNode: Sendable {
         admission = AdmissionDesk(loop: loop, store: exchange.store, notary: notary)
         generator = Generator(
             loop: loop, exchange: exchange, shelf: models, stages: stages, notary: notary,
-            admission: admission)
+            admission: admission, guessCount: settings.guessCount)
         worker = TaskWorker(
             loop: loop, exchange: exchange, notary: notary, admission: admission,
             generator: generator, lanes: lanes)
@@ -132,7 +139,7 @@ package final class LiveNode: Sendable {
         try BulkPlane(
             settings: .init(
                 bindEndpoint: try Sockets.bulkEndpoint(for: settings.listen), node: own),
-            cipher: keys
+            cipher: keys, reading: { stages.hold($0) }
         ) { sender, message, payload in
             switch message.body {
             case .chunkWanted(let wanted): exchange.received(wanted, from: sender)

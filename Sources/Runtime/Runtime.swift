@@ -23,4 +23,4 @@
 // does the work of a signed result again.
 //
 // Reading order: LiveNode, NodeLoop, NodeCore, LiveHands, TaskWorker, Generator, StageHost,
-// StageEngine, StageSession, EmbeddingHost, ArtifactExchange, LiveBackend.
+// StageEngine, StageSession, HeadText, EmbeddingHost, ArtifactExchange, LiveBackend.

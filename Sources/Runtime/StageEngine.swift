@@ -90,6 +90,9 @@ final class StageEngine {
     }
 
     func unload(_ model: String) {
+        for served in served where served.deployment.model == model {
+            served.book.file.releasePages()
+        }
         served.removeAll { $0.deployment.model == model }
         for (id, session) in sessions where session.opening.model == model { close(id) }
     }
@@ -250,7 +253,8 @@ final class StageEngine {
         guard let position = served.firstIndex(where: { !$0.queue.isEmpty }) else { return false }
         // The next turn is another model's.
         var model = served.remove(at: position)
-        let pieces = model.queue.next(rowCountMax: Stage.rowCountMax)
+        let pieces = model.queue.next(
+            rowCountMax: Stage.rowCountMax, textCountMax: textCountMax(of: model))
         served.append(model)
         var batch: [(segment: Stage.Segment, input: StageInput)] = []
         for piece in pieces {
@@ -266,6 +270,19 @@ final class StageEngine {
         }
         compute(batch, model)
         return served.contains { !$0.queue.isEmpty }
+    }
+
+    /// How many running texts the first stage of a pipeline computes together.
+    ///
+    /// All at once would go from stage to stage in one lump, and every stage but one would wait. In
+    /// as many groups as there are stages, each stage works on another group.
+    private func textCountMax(of model: Served) -> Int {
+        let stageCount = model.deployment.stages.count
+        guard model.stage.isFirst, 1 < stageCount else { return .max }
+        let textCount = sessions.values.count {
+            $0.isText && $0.opening.model == model.deployment.model
+        }
+        return max(1, (textCount + stageCount - 1) / stageCount)
     }
 
     private static func segment(

@@ -22,6 +22,8 @@ final class StageHost: Sendable {
         var messages: [Message] = []
         /// A turn is queued on the lane or runs.
         var isServed = false
+        /// More may come at once: a turn begins when it is let go.
+        var isHeld = false
     }
 
     let heads = HeadSessions()
@@ -49,6 +51,7 @@ final class StageHost: Sendable {
     func load(_ deployment: ModelDeployed, _ placement: StagePlacement) async throws {
         let book = try shelf.book(of: deployment.artifact)
         try await lane.run { [self] in try engine.load(deployment, placement, book: book) }
+        Footprint.trim()
     }
 
     /// Does something on the lane of the stages; nil, and nothing, while sessions are open there.
@@ -71,10 +74,22 @@ final class StageHost: Sendable {
         case .stageInput(let input): queue(.rows(input, payload: payload, from: sender))
         case .sessionClosed(let closed): queue(.closed(closed.session))
         case .stageOpened(let opened): heads.deliver(.opened(opened), to: opened.session)
-        case .stageToken(let token): heads.deliver(.token(token), to: token.session)
+        case .stageToken(let token): heads.deliver(token)
         case .stageRefused(let refused): heads.deliver(.refused(refused), to: refused.session)
         default: break
         }
+    }
+
+    /// Holds back the lane while the bulk plane hands over what came together, so that it is
+    /// computed together.
+    func hold(_ isHeld: Bool) {
+        let isDue = inbox.withLock { inbox in
+            inbox.isHeld = isHeld
+            guard !isHeld, !inbox.isServed, !inbox.messages.isEmpty else { return false }
+            inbox.isServed = true
+            return true
+        }
+        if isDue { _ = lane.offer { [self] in turn() } }
     }
 
     func send(_ message: BulkMessage.Body, payload: [UInt8] = [], to node: NodeID) {
@@ -90,8 +105,9 @@ final class StageHost: Sendable {
         let next: Next = inbox.withLock { inbox in
             guard inbox.messages.count < Self.inboxCountMax else { return .refuse }
             inbox.messages.append(message)
-            defer { inbox.isServed = true }
-            return inbox.isServed ? .nothing : .serve
+            guard !inbox.isServed, !inbox.isHeld else { return .nothing }
+            inbox.isServed = true
+            return .serve
         }
         switch next {
         case .nothing: break

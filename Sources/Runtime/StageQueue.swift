@@ -57,15 +57,18 @@ package struct StageQueue {
 
     package mutating func remove(_ session: Digest) { entries.removeAll { $0.session == session } }
 
-    /// Takes the next step's pieces off, at most one of each session and `rowCountMax` rows.
-    package mutating func next(rowCountMax: Int) -> [Piece] {
+    /// Takes the next step's pieces off, at most one of each session, `rowCountMax` rows, and
+    /// `textCountMax` running texts.
+    package mutating func next(rowCountMax: Int, textCountMax: Int = .max) -> [Piece] {
         var pieces: [Piece] = []
         var (seen, taken): (Set<Digest>, Set<Digest>) = ([], [])
         var left = rowCountMax
         var kept: [Entry] = []
         for entry in entries {
             // What stands behind other rows of its own session waits for the next step.
-            guard seen.insert(entry.session).inserted, entry.isText, entry.rowCount <= left else {
+            guard seen.insert(entry.session).inserted, entry.isText, entry.rowCount <= left,
+                pieces.count < textCountMax
+            else {
                 kept.append(entry)
                 continue
             }
@@ -109,6 +112,8 @@ package struct StageQueue {
         var first: (tenant: NodeID, index: Int)?
         var seen = taken
         for (index, entry) in entries.enumerated() where seen.insert(entry.session).inserted {
+            // A text that did not fit waits for a step of texts.
+            if entry.isText { continue }
             if first.map({ entry.tenant < $0.tenant }) ?? true { first = (entry.tenant, index) }
             guard let lastTenant, lastTenant < entry.tenant else { continue }
             if best.map({ entry.tenant < $0.tenant }) ?? true { best = (entry.tenant, index) }

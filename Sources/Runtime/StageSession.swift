@@ -42,6 +42,9 @@ final class StageSession {
 
     var waitingRowCount: Int { waiting.reduce(0) { $0 + Int($1.input.count) } }
 
+    /// Whether its prompt is computed, so that it now goes on token by token.
+    var isText: Bool { opening.prompt.count <= history.count }
+
     func append(_ rows: Rows) { waiting.append(rows) }
 
     /// Takes the first rows that wait, as many as asked for.

@@ -3,8 +3,8 @@ package import Basics
 /// Seals what travels on the bulk plane, with AES-256-GCM under the keys that hellos carried.
 ///
 /// Nonces, the change of keys and the window against replay are the cipher's; so is binding both
-/// node ids into each seal. The plane calls `seal` and `open` on its own thread, in the order in
-/// which messages leave and arrive.
+/// node ids into each seal. The plane calls `seal` and `open` in the order in which messages leave
+/// and arrive, one call at a time.
 package protocol BulkCipher: Sendable {
     /// The frames, one after the other, sealed for one receiver. Throws where there is no key.
     func seal(_ frames: [[UInt8]], to receiver: NodeID) throws -> [UInt8]

@@ -1,10 +1,11 @@
 import Basics
 import CZeroMQ
+import Glibc
 import Messages
 import Synchronization
 import Wire
 
-/// What the thread of a bulk plane owns: its sockets, and who is behind them.
+/// The sockets of a bulk plane, and who is behind them. Touched under the lock of `BulkSockets`.
 ///
 /// Frames on the wire: `[sender's node id, 32 bytes][sealed]`. The sender's id is a claim, which
 /// the seal proves. A peer that cannot be dialled is answered on the connection from which its last
@@ -37,6 +38,7 @@ final class BulkLane {
 
     private let settings: BulkPlane.Settings
     private let cipher: any BulkCipher
+    private let reading: BulkPlane.Reading
     private let receiver: BulkPlane.Receiver
     private let context: SocketContext
     private let router: Socket
@@ -54,11 +56,13 @@ final class BulkLane {
 
     init(
         settings: BulkPlane.Settings, cipher: any BulkCipher,
-        receiver: @escaping BulkPlane.Receiver, context: SocketContext, router: consuming Socket,
+        reading: @escaping BulkPlane.Reading, receiver: @escaping BulkPlane.Receiver,
+        context: SocketContext, router: consuming Socket,
         orders: Mailbox<Order>, waker: Waker, credits: Credits, tally: BulkTally
     ) {
         self.settings = settings
         self.cipher = cipher
+        self.reading = reading
         self.receiver = receiver
         self.context = context
         self.router = router
@@ -68,38 +72,50 @@ final class BulkLane {
         self.tally = tally
     }
 
-    func run() {
-        while !tally.isStopping.load(ordering: .acquiring) { turn() }
-        obey()
-        // A moment for what was sent; the context waits for it when the last socket closes.
+    /// Sends and reads what there is. The descriptors to wait for; none where more has come.
+    func turn() -> [pollfd] {
+        waker.clear()
+        _ = obey()
+        reading(true)
+        readRouter()
+        for (id, outlet) in outlets where outlet.dealer.hasInput { readDealer(outlet, of: id) }
+        reading(false)
+        // What the receiver answered.
+        _ = obey()
+        // A descriptor tells of changes alone (ZMQ_FD in zmq_getsockopt(3)): nobody may wait for
+        // one before a last look has found nothing.
+        if router.hasInput || outlets.values.contains(where: { $0.dealer.hasInput }) { return [] }
+        let sockets = [router.descriptor] + outlets.values.map { $0.dealer.descriptor }
+        return ([waker.descriptor] + sockets).map {
+            pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
+        }
+    }
+
+    /// Does one order on a thread of somebody who gives it; false where it must wait its turn.
+    func perform(_ order: Order) -> Bool {
+        guard case .send(let id, let header, let payload, let parcel) = order,
+            let outlet = outlets[id]
+        else { return false }
+        // What was ordered before goes first, and may have changed what is to be waited for.
+        let hasObeyed = obey()
+        send(header, payload, to: id, parcel)
+        // Sending takes notice of what has come, of which the descriptor then says nothing more.
+        if hasObeyed || outlet.dealer.hasInput { waker.wake() }
+        return true
+    }
+
+    /// Gives what was sent a moment to leave; the context waits for it when the last socket
+    /// closes.
+    func finish() {
+        _ = obey()
         router.set(ZMQ_LINGER, 500)
         for outlet in outlets.values { outlet.dealer.set(ZMQ_LINGER, 500) }
     }
 
-    private func turn() {
-        let input = Int16(ZMQ_POLLIN)
-        var items = [
-            zmq_pollitem_t(socket: nil, fd: waker.descriptor, events: input, revents: 0),
-            zmq_pollitem_t(socket: router.handle, fd: 0, events: input, revents: 0),
-        ]
-        let polled = Array(outlets)
-        items += polled.map {
-            zmq_pollitem_t(socket: $0.value.dealer.handle, fd: 0, events: input, revents: 0)
-        }
-        // Without end: every order comes with a wake-up.
-        guard zmq_poll(&items, Int32(items.count), -1) > 0 else { return }
-        if items[0].revents != 0 {
-            waker.clear()
-            obey()
-        }
-        if items[1].revents != 0 { readRouter() }
-        for (index, (id, outlet)) in polled.enumerated() where items[2 + index].revents != 0 {
-            readDealer(outlet, of: id)
-        }
-    }
-
-    private func obey() {
+    /// Does what was ordered; false where there was nothing.
+    private func obey() -> Bool {
         orders.drain(into: &batch)
+        guard !batch.isEmpty else { return false }
         for order in batch {
             switch order {
             case .send(let id, let header, let payload, let parcel):
@@ -116,6 +132,7 @@ final class BulkLane {
             }
         }
         batch.removeAll(keepingCapacity: true)
+        return true
     }
 
     private func send(_ header: [UInt8], _ payload: [UInt8], to id: NodeID, _ parcel: Parcel) {

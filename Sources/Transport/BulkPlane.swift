@@ -6,8 +6,9 @@ package import Wire
 
 /// Large messages: pieces of artifacts, activations. Callable from every thread.
 ///
-/// Sockets, sealing and the receiver's closure live on one thread of the plane's own, with a libzmq
-/// context of their own, so that nothing here delays a probe. CURVE would copy and cipher each
+/// The sockets have a libzmq context of their own, so that nothing here delays a probe, and a
+/// thread that reads them and runs the receiver's closure; who sends does it by itself where nobody
+/// else has the sockets, else leaves it to that thread. CURVE would copy and cipher each
 /// message in software; the sockets are plain, and each message is sealed by the `BulkCipher`. A
 /// stranger can connect, and say nothing that opens.
 ///
@@ -31,6 +32,10 @@ package final class BulkPlane: Sendable {
     /// Called on the plane's thread, for one message after the other; while it runs, none is read.
     package typealias Receiver = @Sendable (NodeID, BulkMessage, _ payload: [UInt8]) -> Void
 
+    /// Told on the plane's thread before messages that have come together are handed over, and
+    /// after the last of them.
+    package typealias Reading = @Sendable (_ isOn: Bool) -> Void
+
     /// Messages that wait for the plane's thread; their bytes are bounded by the credits.
     private static let orderCountMax = 8_192
     /// Room for what sealing adds.
@@ -45,10 +50,12 @@ package final class BulkPlane: Sendable {
     private let credits: Credits
     private let tally = BulkTally()
     private let isClosed = Atomic(false)
+    private let sockets: BulkSockets
     private let thread: OwnThread
 
     package init(
-        settings: Settings, cipher: any BulkCipher, receiver: @escaping Receiver
+        settings: Settings, cipher: any BulkCipher, reading: @escaping Reading = { _ in },
+        receiver: @escaping Receiver
     ) throws(TransportError) {
         let context = try SocketContext()
         let router = try Socket(context, kind: ZMQ_ROUTER)
@@ -62,12 +69,12 @@ package final class BulkPlane: Sendable {
         waker = try Waker()
         credits = Credits(limit: settings.byteCountInFlightMax)
         let lane = BulkLane(
-            settings: settings, cipher: cipher, receiver: receiver, context: context,
+            settings: settings, cipher: cipher, reading: reading, receiver: receiver,
+            context: context,
             router: router, orders: orders, waker: waker, credits: credits, tally: tally)
-        // The sockets move once, from this thread to the new one: creating a thread is the full
-        // fence that libzmq asks for, and nobody here keeps a reference.
-        nonisolated(unsafe) let moved = lane
-        thread = try OwnThread { moved.run() }
+        let sockets = BulkSockets(lane, waker: waker, tally: tally)
+        self.sockets = sockets
+        thread = try OwnThread { sockets.run() }
     }
 
     deinit { close() }
@@ -88,7 +95,7 @@ package final class BulkPlane: Sendable {
         try order(.dropPeer(id), for: id)
     }
 
-    /// Queues a message.
+    /// Sends a message, or queues it.
     ///
     /// Throws `queueFull` where the peer has as many bytes on their way as it may, `tooLarge`, and
     /// `closed`. A message for which there is no key or no way when its turn comes is dropped and
@@ -104,7 +111,9 @@ package final class BulkPlane: Sendable {
         guard credits.reserve(byteCount, for: id) else { throw .queueFull(id) }
         // From here on the credit is the parcel's, which gives it back wherever it ends.
         let parcel = Parcel(credits, node: id, byteCount: byteCount)
-        try order(.send(id, header: header, payload: payload, parcel), for: id)
+        let sending = BulkLane.Order.send(id, header: header, payload: payload, parcel)
+        guard !isClosed.load(ordering: .acquiring) else { throw .closed }
+        if !sockets.perform(sending) { try order(sending, for: id) }
     }
 
     /// Ends the thread, after what was sent had a moment to leave. Not from the receiver.
@@ -113,6 +122,7 @@ package final class BulkPlane: Sendable {
         tally.isStopping.store(true, ordering: .releasing)
         waker.wake()
         thread.join()
+        sockets.close()
     }
 
     private func order(_ order: BulkLane.Order, for id: NodeID) throws(TransportError) {

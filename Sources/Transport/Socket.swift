@@ -113,6 +113,22 @@ struct Socket: ~Copyable {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Whether a message has come. Takes notice of what libzmq's own thread has to say.
+    var hasInput: Bool {
+        var events: Int32 = 0
+        var byteCount = MemoryLayout<Int32>.size
+        zmq_getsockopt(handle, ZMQ_EVENTS, &events, &byteCount)
+        return events & Int32(ZMQ_POLLIN) != 0
+    }
+
+    /// Becomes readable when `hasInput` may have changed.
+    var descriptor: Int32 {
+        var descriptor: Int32 = -1
+        var byteCount = MemoryLayout<Int32>.size
+        zmq_getsockopt(handle, ZMQ_FD, &descriptor, &byteCount)
+        return descriptor
+    }
+
     /// Queues a message whole or not at all.
     borrowing func send(_ frames: [[UInt8]]) -> Sent {
         for (index, frame) in frames.enumerated() {

@@ -1,7 +1,8 @@
 // Transport: nodes talk over ZeroMQ (libzmq 4.3), in two planes that never wait for each other.
 //
 //   ControlPlane   probes, votes, leases: small messages under CURVE, on the node's own thread
-//   BulkPlane      artifacts, activations: large sealed messages, on a thread of its own
+//   BulkPlane      artifacts, activations: large sealed messages; a thread of its own
+//                  reads them, and whoever has one to send sends it (BulkSockets)
 //   JoinClient     the few questions of a machine that is no node yet
 //
 // Sockets of the control plane (after "Harmony", ZeroMQ guide, chapter 8):

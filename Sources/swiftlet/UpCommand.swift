@@ -19,6 +19,8 @@ struct NodeRunOptions: ParsableArguments {
     var kvCache = 1_024
     @Option(help: "MiB that models may take on this node; else what the machine has available.")
     var memory: Int?
+    @Option(help: "Tokens guessed ahead of a text that repeats itself; 0 guesses none.")
+    var guesses = 3
     @Option(help: "trace, debug, info, notice, warning or error.")
     var logLevel = "info"
 
@@ -28,6 +30,10 @@ struct NodeRunOptions: ParsableArguments {
         }
         guard Logger.Level(rawValue: logLevel) != nil else {
             throw ValidationError("--log-level \(logLevel) is none; write info or debug.")
+        }
+        guard 0...LiveNode.Settings.guessCountMax ~= guesses else {
+            throw ValidationError(
+                "--guesses must be 0 to \(LiveNode.Settings.guessCountMax).")
         }
         guard (slots ?? 1) > 0, (threads ?? 1) > 0, 1...(1 << 30) ~= kvCache,
             1...(1 << 30) ~= memory ?? 1
@@ -42,7 +48,7 @@ struct NodeRunOptions: ParsableArguments {
             directory: NodeDirectory(data), listen: listen, http: http,
             apiKey: ProcessInfo.processInfo.environment["SWIFTLET_API_KEY"], slotCount: slots,
             threadCount: threads, cacheByteCountMax: kvCache << 20,
-            memoryByteCountMax: memory.map { $0 << 20 },
+            memoryByteCountMax: memory.map { $0 << 20 }, guessCount: guesses,
             logLevel: Logger.Level(rawValue: logLevel) ?? .info)
         try await LiveNode(settings).run()
     }

@@ -105,4 +105,22 @@ struct StageQueueTests {
         #expect(pieces.map(\.session) == [b])
         #expect(queue.isEmpty)
     }
+
+    @Test func `texts go in groups where a pipeline asks for it, each in its turn`() {
+        var queue = StageQueue()
+        for session in [a, b, c] { queue.append(text(session)) }
+        let first = queue.next(rowCountMax: 64, textCountMax: 2)
+        #expect(first.map(\.session) == [a, b])
+        // What comes back meanwhile stands behind those that still wait.
+        queue.append(text(a))
+        #expect(queue.next(rowCountMax: 64, textCountMax: 2).map(\.session) == [c, a])
+        #expect(queue.isEmpty)
+    }
+
+    @Test(arguments: [(1, 1, 64), (200, 1, 64), (200, 2, 32), (256, 2, 64), (300, 3, 32)])
+    func `a short prompt is cut so that the stages of a pipeline overlap`(
+        rowCount: Int, stageCount: Int, length: Int
+    ) {
+        #expect(PromptPieces.length(rowCount: rowCount, stageCount: stageCount) == length)
+    }
 }
