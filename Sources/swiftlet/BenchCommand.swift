@@ -10,8 +10,8 @@ struct BenchCommand: AsyncParsableCommand {
         commandName: "bench", abstract: "Measure the engines and the mesh.",
         discussion: "Example: swiftlet bench riscv prog.elf",
         subcommands: [
-            InferenceSpeed.self, GrammarSpeed.self, RISCVSpeed.self, TaskSpeed.self,
-            ModelFileMaking.self,
+            InferenceSpeed.self, GrammarSpeed.self, PipelineSpeed.self, LatencySpeed.self,
+            FailoverSpeed.self, RISCVSpeed.self, TaskSpeed.self, ModelFileMaking.self,
         ])
 
     struct InferenceSpeed: AsyncParsableCommand {

@@ -7,6 +7,8 @@ struct PeerBench: Sendable {
     let program: String
     let model: String
     let threadCount: Int
+    /// HOST:PORT of RPC servers that compute all layers; without any, the peer does it itself.
+    var servers: [String] = []
 
     /// Tokens per second of one run, after the peer's own warm-up.
     func tokensPerSecond(_ test: SpeedTest) throws -> Double {
@@ -17,6 +19,10 @@ struct PeerBench: Sendable {
             "-m", model, "-t", "\(threadCount)", "-p", "\(test.promptCount)",
             "-n", "\(test.decodeCount)", "-d", "\(test.depth)", "-r", "1", "-o", "json",
         ]
+        if !servers.isEmpty {
+            // 99: every layer and the output, which is more than any model measured here has.
+            process.arguments? += ["--rpc", servers.joined(separator: ","), "-ngl", "99"]
+        }
         let output = Pipe()
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
@@ -36,6 +42,9 @@ struct PeerBench: Sendable {
         guard let result = try? JSON(parsing: Array(bytes)).asArray?.first,
             let speed = result["avg_ts"]?.asDouble, 0 < speed
         else { throw Refusal("\(program) gave no speed; is it llama.cpp's llama-bench?") }
+        guard servers.isEmpty || result["backends"]?.asString?.contains("RPC") == true else {
+            throw Refusal("\(program) did not use its RPC servers; was it built with GGML_RPC?")
+        }
         return speed
     }
 }
