@@ -43,6 +43,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", providers: [.apt(["libssl-dev"])]),
         .target(name: "CMessages", dependencies: ["CProtobufC"]),
         .target(name: "CKernels"),
+        .target(name: "CPlatform"),
 
         // Level 0: shared words.
         target("Basics", [], isPure: true),
@@ -54,7 +55,7 @@ let package = Package(
         target("Scheduling", ["Basics", "Wire"], isPure: true),
         target("Planning", ["Basics", "Wire"], isPure: true),
         target("Provenance", ["Basics"], isPure: true),
-        target("RISCV", ["Basics"], isPure: true),
+        target("RISCV", ["Basics", "CPlatform"], isPure: true),
         target("Inference", ["Basics", "CKernels"], isPure: true),
 
         // Level 2: one node.

@@ -1,20 +1,14 @@
 extension Machine {
-    /// Where the loop stopped: the record that needs the machine, and what it costs to get there.
-    private struct Stop {
+    /// Where an engine stopped: what needs the machine, and what it costs to get there.
+    struct Stop {
         var operation: Operation
         var pc: UInt64
         /// Instructions retired when it is reached.
         var retired: UInt64
     }
 
-    /// What becomes of the loop after the machine has done its part.
-    private enum Continuation {
-        case resume(Cursor)
-        case leave
-    }
-
-    /// Runs the current thread for at most `allowance` instructions, at least one if it can.
-    mutating func execute(_ allowance: UInt64) {
+    /// Interprets the current thread for at most `allowance` instructions, at least one if it can.
+    mutating func interpret(_ allowance: UInt64) {
         guard hart.pc < TraceCache.addressMax else { return fetchFault() }
         let reserve = UInt64(TraceCache.instructionCountMax)
         // Close to the end one instruction at a time, so that the count is exact.
@@ -43,35 +37,28 @@ extension Machine {
                 pc: traces.pc(at: index - 1),
                 retired: retired + UInt64(operation.ordinal) - 1
             )
-            switch perform(stop, frame, next: cursor, budget: &budget) {
-            case .resume(let next): cursor = next
-            case .leave: return
+            if operation.code == .jalr {
+                let pc = (frame.x[operation.first] &+ operation.offset) & ~1
+                frame.x[operation.destination] = stop.pc + UInt64(operation.byteCount)
+                budget -= Int64(operation.ordinal)
+                guard budget >= 0, pc < TraceCache.addressMax else {
+                    return leave(stop, isRetired: true, pc: pc)
+                }
+                cursor = traces.window.cursor(traces.target(pc, &memory))
+            } else if !perform(stop, frame) {
+                return
             }
         }
     }
 
-    private mutating func perform(
-        _ stop: Stop,
-        _ frame: Frame,
-        next: Cursor,
-        budget: inout Int64
-    ) -> Continuation {
+    /// Does what an engine leaves to the machine; false where the engine must be left, with count
+    /// and pc up to date.
+    mutating func perform(_ stop: Stop, _ frame: Frame) -> Bool {
         let operation = stop.operation
         switch operation.code {
-        case .lb, .lh, .lw, .ld, .lbu, .lhu, .lwu, .flw, .fld:
-            return load(stop, frame) ? .resume(next) : .leave
-        case .sb, .sh, .sw, .sd, .fsw, .fsd: return store(stop, frame) ? .resume(next) : .leave
-        case .jalr:
-            let pc = (frame.x[operation.first] &+ operation.offset) & ~1
-            frame.x[operation.destination] = stop.pc + UInt64(operation.byteCount)
-            budget -= Int64(operation.ordinal)
-            guard budget >= 0, pc < TraceCache.addressMax else {
-                leave(stop, isRetired: true, pc: pc)
-                return .leave
-            }
-            return .resume(traces.window.cursor(traces.target(pc, &memory)))
-        case .csrrw, .csrrs, .csrrc, .csrrwi, .csrrsi, .csrrci:
-            return readCounter(stop, frame) ? .resume(next) : .leave
+        case .lb, .lh, .lw, .ld, .lbu, .lhu, .lwu, .flw, .fld: return load(stop, frame)
+        case .sb, .sh, .sw, .sd, .fsw, .fsd: return store(stop, frame)
+        case .csrrw, .csrrs, .csrrc, .csrrwi, .csrrsi, .csrrci: return readCounter(stop, frame)
         case .ecall:
             leave(stop, isRetired: true)
             systemCall()
@@ -86,17 +73,15 @@ extension Machine {
             leave(stop, isRetired: false)
             fetchFault()
         default:
-            if frame.isAtomic(operation.code) {
-                return atomic(stop, frame) ? .resume(next) : .leave
-            }
+            if frame.isAtomic(operation.code) { return atomic(stop, frame) }
             leave(stop, isRetired: false)
             illegal(operation)
         }
-        return .leave
+        return false
     }
 
     /// Brings count and pc up to date, before or after the instruction of the stop.
-    private mutating func leave(_ stop: Stop, isRetired: Bool, pc: UInt64? = nil) {
+    mutating func leave(_ stop: Stop, isRetired: Bool, pc: UInt64? = nil) {
         retired = stop.retired + (isRetired ? 1 : 0)
         hart.pc = pc ?? (isRetired ? stop.pc + UInt64(stop.operation.byteCount) : stop.pc)
     }

@@ -7,6 +7,8 @@ internal import Basics
 /// digest on every host, however `run` is sliced. Not copyable: it owns the guest's memory.
 package struct Machine: ~Copyable {
     package let settings: Settings
+    /// What executes from now on; may change between two calls of `run`, and changes no result.
+    package var engine: Engine
     /// Instructions retired so far, of all threads.
     package internal(set) var retired: UInt64 = 0
     /// How the program ended, once it has.
@@ -14,6 +16,7 @@ package struct Machine: ~Copyable {
 
     var memory: Memory
     var traces: TraceCache
+    var translated: TranslatedCode
     var hart: Hart
     let symbols: SymbolTable
     /// Virtual nanoseconds in which every thread slept.
@@ -70,13 +73,18 @@ package struct Machine: ~Copyable {
         var memory = try Memory(byteCountMax: settings.memoryByteCountMax)
         try memory.load(file, program)
         let stack = try memory.prepareStack(file, arguments, environment, &chance)
+        hart = Hart(memory.context.registers)
+        translated = TranslatedCode(
+            memory.context,
+            threshold: settings.translationThreshold
+        )
+        engine = settings.engine
         self.memory = memory
         self.chance = chance
         self.settings = settings
         self.standardInput = standardInput
         self.files = FileTree(files, byteCountMax: settings.fileByteCountMax)
         traces = TraceCache()
-        hart = Hart()
         symbols = file.symbols
         workingDirectory = self.files.workingDirectory
         programBreakStart = (file.end + 4095) & ~4095

@@ -46,7 +46,7 @@ struct Memory: ~Copyable {
 
     init(byteCountMax: UInt64) throws(ELFError) {
         touchedPageCountMax = byteCountMax / Self.pageByteCount
-        let total = Int(Self.byteCount + Self.pageCount)
+        let total = HostLayout.byteCount + Int(Self.byteCount)
         // A fresh private mapping at an address of the system's choice: it overlaps nothing.
         let start = unsafe mmap(
             nil,
@@ -60,16 +60,24 @@ struct Memory: ~Copyable {
         guard let start = unsafe start, unsafe start != MAP_FAILED else {
             throw .hostMemory(byteCount: UInt64(total))
         }
-        // The page bytes lie behind the guest's memory, inside the same mapping.
+        // The page bytes lie below the guest's memory, inside the same mapping.
+        let base = unsafe start + HostLayout.byteCount
         window = unsafe MemoryWindow(
-            base: start,
-            pages: (start + Int(Self.byteCount)).assumingMemoryBound(to: UInt8.self)
+            base: base,
+            pages: (base + HostLayout.pages).assumingMemoryBound(to: UInt8.self)
         )
     }
 
+    /// The registers, and what else emitted code shares with the machine.
+    // The view is used while the memory lives.
+    var context: HostContext { unsafe HostContext(window.base) }
+
     deinit {
         // Mapped in `init` with this length, and no window outlives its memory.
-        unsafe munmap(window.base, Int(Self.byteCount + Self.pageCount))
+        unsafe munmap(
+            window.base - HostLayout.byteCount,
+            HostLayout.byteCount + Int(Self.byteCount)
+        )
     }
 }
 

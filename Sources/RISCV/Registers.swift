@@ -1,4 +1,4 @@
-/// A view of one hart's register file: 128 words that `Hart` owns.
+/// A view of one hart's register file: 128 words below the guest's memory.
 ///
 /// x0...x31 are slots 0...31, the sink that swallows writes to x0 is 32, f0...f31 are 64...95,
 /// fcsr is 96 and the address that LR has reserved is 97.
@@ -14,7 +14,7 @@
     private let words: UnsafeMutablePointer<UInt64>
 
     init(_ words: UnsafeMutablePointer<UInt64>) {
-        // Kept only as long as the owner lives: `Hart` hands out no view that outlives a call.
+        // `Memory` owns the words for longer than any view of them.
         unsafe self.words = unsafe words
     }
 
@@ -30,27 +30,14 @@
     }
 }
 
-/// The registers of the thread that runs now.
-@safe struct Hart: ~Copyable {
-    private let words: UnsafeMutablePointer<UInt64>
+/// The registers of the thread that runs now, in the words that `Memory` has for them.
+struct Hart {
+    let registers: Registers
     var pc: UInt64 = 0
 
-    init() {
-        // Freed in `deinit`, initialised here.
-        unsafe words = .allocate(capacity: Registers.count)
-        // The capacity is the count.
-        unsafe words.initialize(repeating: 0, count: Registers.count)
+    init(_ registers: Registers) {
+        self.registers = registers
         registers[Registers.reservation] = Registers.noReservation
-    }
-
-    deinit {
-        // Allocated in `init`, and nobody else frees.
-        unsafe words.deallocate()
-    }
-
-    var registers: Registers {
-        // The view is used while the hart lives.
-        unsafe Registers(words)
     }
 
     /// x1...x31, f0...f31, fcsr and pc, as a thread keeps them while another one runs.

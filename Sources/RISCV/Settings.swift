@@ -13,6 +13,10 @@ extension Machine {
         package var threadCountMax: Int
         /// What `getrandom` and the C library's AT_RANDOM are made from.
         package var seed: UInt64
+        /// How instructions are executed; no result depends on it.
+        package var engine: Engine
+        /// How often a piece of the program is interpreted before it is translated, below 256.
+        package var translationThreshold: UInt8
 
         package init(
             fuel: UInt64 = .max,
@@ -21,7 +25,9 @@ extension Machine {
             outputByteCountMax: Int = 1 << 28,
             handleCountMax: Int = 256,
             threadCountMax: Int = 256,
-            seed: UInt64 = 0
+            seed: UInt64 = 0,
+            engine: Engine = .best,
+            translationThreshold: UInt8 = 12
         ) {
             self.fuel = fuel
             self.memoryByteCountMax = memoryByteCountMax
@@ -30,8 +36,21 @@ extension Machine {
             self.handleCountMax = handleCountMax
             self.threadCountMax = threadCountMax
             self.seed = seed
+            self.engine = engine
+            self.translationThreshold = translationThreshold
         }
     }
+}
+
+/// How instructions are executed.
+package enum Engine: String, Hashable, Sendable, CaseIterable {
+    /// One decoded instruction after the other; runs on every host.
+    case interpreter
+    /// What runs often becomes instructions of the host; all else is interpreted.
+    case translator
+
+    /// The fastest that this host has.
+    package static var best: Engine { CodeMemory.isSupported ? .translator : .interpreter }
 }
 
 /// A file that a program finds in its working directory; the name may hold directories.

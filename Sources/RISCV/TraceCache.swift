@@ -21,6 +21,8 @@
     static let addressMax = UInt64(UInt32.max)
 
     let window: TraceWindow
+    /// How often everything was forgotten.
+    private(set) var generation: UInt64 = 0
     private var count = TraceCache.scratchCount
     // Looked up and emptied, never iterated.
     private var traces: [UInt32: UInt32] = [:]
@@ -114,6 +116,7 @@
         halfwords.removeAll(keepingCapacity: true)
         window.forgetTargets()
         count = Self.scratchCount
+        generation += 1
         memory.codeChanged = false
     }
 
@@ -240,7 +243,7 @@ extension TraceCache {
         }
     }
 
-    private static func endsTrace(_ code: Operation.Code) -> Bool {
+    static func endsTrace(_ code: Operation.Code) -> Bool {
         switch code {
         case .jump, .call, .jalr, .ecall, .ebreak, .illegal, .fencei, .fetchFault: true
         default: false

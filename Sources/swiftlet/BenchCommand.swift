@@ -2,8 +2,6 @@ import ArgumentParser
 import Basics
 import Foundation
 import Inference
-import RISCV
-import Runtime
 
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -79,77 +77,5 @@ struct BenchCommand: AsyncParsableCommand {
                     + "text \(Text.decimal(speed.decodeTokensPerSecond, 1)) tokens/s "
                     + "(\(threadCount) threads)")
         }
-    }
-
-    struct RISCVSpeed: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "riscv", abstract: "Million instructions per second of a program.",
-            discussion: """
-                Where qemu-riscv64 is installed, it runs the same program for comparison.
-
-                Example: swiftlet bench riscv prog.elf
-                """)
-
-        @Flag(help: "Answer with one JSON document.")
-        var json = false
-        @Argument(help: "A static riscv64 ELF.", completion: .file())
-        var program: String
-        @Argument(help: "Its arguments; those that begin with a hyphen stand after --.")
-        var arguments: [String] = []
-
-        func run() async throws {
-            let bytes = try ArtifactFile.bytes(of: program)
-            let names = [URL(fileURLWithPath: program).lastPathComponent] + arguments
-            let (retired, duration) = try await OwnThread.run {
-                let start = ContinuousClock.now
-                let report = try GuestRun.run(
-                    program: bytes, arguments: names, environment: [], files: [],
-                    standardInput: [], settings: Machine.Settings())
-                return (report.retired, ContinuousClock.now - start)
-            }
-            let seconds = max(duration.inSeconds, 1e-9)
-            let mips = Double(retired) / seconds / 1e6
-            let peerSeconds = PeerSimulator.seconds(program, arguments)
-            if json {
-                return Terminal.document([
-                    "mips": .number(mips),
-                    "retired_instructions": .integer(Int64(clamping: retired)),
-                    "seconds": .number(seconds),
-                    "qemu_seconds": peerSeconds.map { .number($0) } ?? .null,
-                    "ratio_to_qemu": peerSeconds.map { .number($0 / seconds) } ?? .null,
-                ])
-            }
-            Terminal.line(
-                "\(Text.decimal(mips, 1)) MIPS: \(retired) instructions in "
-                    + "\(Text.decimal(seconds, 3)) s")
-            if let peerSeconds {
-                Terminal.line(
-                    "qemu-riscv64: \(Text.decimal(peerSeconds, 3)) s; we have "
-                        + "\(Text.decimal(peerSeconds / seconds, 2)) times its speed")
-            }
-        }
-    }
-}
-
-/// qemu's user mode, where it is installed: what the simulator is compared with.
-enum PeerSimulator {
-    static func seconds(_ program: String, _ arguments: [String]) -> Double? {
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
-        let tools = path.split(separator: ":").flatMap { directory in
-            ["qemu-riscv64", "qemu-riscv64-static"].map { "\(directory)/\($0)" }
-        }
-        guard let tool = tools.first(where: FileManager.default.isExecutableFile) else {
-            return nil
-        }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: tool)
-        process.arguments = [program] + arguments
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        let start = ContinuousClock.now
-        guard (try? process.run()) != nil else { return nil }
-        process.waitUntilExit()
-        return (ContinuousClock.now - start).inSeconds
     }
 }

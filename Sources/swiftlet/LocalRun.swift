@@ -5,10 +5,12 @@ import Runtime
 
 /// A program run in this process, by the very code that runs it as a task.
 enum LocalRun {
-    static func run(_ order: RunOrder, isJSON: Bool, output: String?) async throws {
+    static func run(
+        _ order: RunOrder, isJSON: Bool, output: String?, engine: Engine = .best
+    ) async throws {
         let report: GuestRun.Report
         do {
-            report = try await OwnThread.run { try perform(order, isShown: !isJSON) }
+            report = try await OwnThread.run { try perform(order, engine, isShown: !isJSON) }
         } catch let error as ELFError {
             throw Refusal("\(order.program) cannot run here: \(error).")
         }
@@ -24,7 +26,9 @@ enum LocalRun {
         throw ExitCode(report.ending.exitCode)
     }
 
-    private static func perform(_ order: RunOrder, isShown: Bool) throws -> GuestRun.Report {
+    private static func perform(
+        _ order: RunOrder, _ engine: Engine, isShown: Bool
+    ) throws -> GuestRun.Report {
         let program = try ArtifactFile.bytes(of: order.program)
         let files = try order.inputs.map {
             InputFile(name: $0.name, bytes: try ArtifactFile.bytes(of: $0.path))
@@ -36,6 +40,7 @@ enum LocalRun {
             order.memoryByteCountMax ?? GuestRun.defaultMemoryByteCountMax
         settings.outputByteCountMax = GuestRun.outputByteCountMax
         settings.seed = order.seed
+        settings.engine = engine
         return try GuestRun.run(
             program: program, arguments: [order.programName] + order.arguments,
             environment: order.environment.map { "\($0.name)=\($0.value)" }, files: files,

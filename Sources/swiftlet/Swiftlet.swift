@@ -1,7 +1,7 @@
 // swiftlet: every command of the mesh, in one executable.
 //
 //   init, up, join             run a node in this process                       Runtime
-//   run --local, generate --local, bench, simulate    work in this process      the engines
+//   run --local, generate --local, bench, sim, simulate    work in this process      the engines
 //   all others                 ask a node over its Unix socket or HTTPS          NodeClient
 //
 // A command is a thin thing: it reads its arguments, asks, and shows the answer. What it prints
@@ -50,7 +50,8 @@ struct Swiftlet: AsyncParsableCommand {
             CommandGroup(
                 name: "Provenance:", subcommands: [SignCommand.self, VerifyCommand.self]),
             CommandGroup(
-                name: "Measuring:", subcommands: [BenchCommand.self, SimulateCommand.self]),
+                name: "Measuring:",
+                subcommands: [BenchCommand.self, SimCommand.self, SimulateCommand.self]),
         ])
 
     /// Runs the command; every error becomes one sentence on stderr.

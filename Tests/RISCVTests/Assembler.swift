@@ -36,21 +36,44 @@ enum Assembler {
         immediate(count, rs1, 1, rd, 0x13)
     }
 
-    static func store(_ rs2: UInt32, _ rs1: UInt32, _ offset: Int32) -> UInt32 {
+    /// A store of 2^width bytes.
+    static func store(
+        _ rs2: UInt32,
+        _ rs1: UInt32,
+        _ offset: Int32,
+        width: UInt32 = 3,
+        opcode: UInt32 = 0x23
+    ) -> UInt32 {
         let bits = UInt32(bitPattern: offset)
-        return (bits >> 5 & 0x7f) << 25 | rs2 << 20 | rs1 << 15 | 3 << 12 | (bits & 31) << 7 | 0x23
+        return register(bits >> 5 & 0x7f, rs2, rs1, width, bits & 31, opcode)
     }
 
     static func load(_ rd: UInt32, _ rs1: UInt32, _ offset: Int32) -> UInt32 {
         immediate(offset, rs1, 3, rd, 0x03)
     }
 
-    /// bne, by an offset in bytes.
     static func bne(_ rs1: UInt32, _ rs2: UInt32, _ offset: Int32) -> UInt32 {
+        branch(1, rs1, rs2, offset)
+    }
+
+    /// A branch by its function code and an offset in bytes.
+    static func branch(
+        _ function3: UInt32,
+        _ rs1: UInt32,
+        _ rs2: UInt32,
+        _ offset: Int32
+    ) -> UInt32 {
         let bits = UInt32(bitPattern: offset)
         let high = (bits >> 12 & 1) << 31 | (bits >> 5 & 0x3f) << 25
         let low = (bits >> 1 & 15) << 8 | (bits >> 11 & 1) << 7
-        return high | rs2 << 20 | rs1 << 15 | 1 << 12 | low | 0x63
+        return high | rs2 << 20 | rs1 << 15 | function3 << 12 | low | 0x63
+    }
+
+    static func jal(_ rd: UInt32, _ offset: Int32) -> UInt32 {
+        let bits = UInt32(bitPattern: offset)
+        let high = (bits >> 20 & 1) << 31 | (bits >> 1 & 0x3ff) << 21
+        let low = (bits >> 11 & 1) << 20 | (bits >> 12 & 0xff) << 12
+        return high | low | rd << 7 | 0x6f
     }
 
     static let ecall: UInt32 = 0x73

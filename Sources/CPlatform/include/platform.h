@@ -1,0 +1,44 @@
+// The few things of the system that Swift cannot say: code memory, and a call into it.
+//
+// Code memory is one piece of unlinked memory with two views, one to write and one to execute,
+// so that no mapping is ever writable and executable at once. A host that refuses (a hardened
+// kernel, another architecture) says so, and the caller goes on without.
+
+#ifndef PLATFORM_H
+#define PLATFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__clang__)
+#pragma clang assume_nonnull begin
+#else
+#define _Nullable
+#endif
+
+/// Two views of the same bytes; both null where the system gave none.
+typedef struct platform_code {
+    uint8_t *_Nullable writable;
+    const uint8_t *_Nullable executable;
+    size_t size;
+} platform_code;
+
+/// Whether the host is an x86-64 that has AVX, FMA, BMI1 and BMI2.
+bool platform_has_x86_translation(void);
+
+/// Maps code memory of whole pages.
+platform_code platform_code_map(size_t size);
+
+/// Unmaps both views.
+void platform_code_unmap(platform_code code);
+
+/// Calls code at `offset` of the executable view as `uint32_t (*)(void *context, const void *to)`,
+/// `to` being the address of the executable view plus `target`.
+uint32_t platform_code_call(platform_code code, size_t offset, void *context, size_t target);
+
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#endif
+
+#endif

@@ -1,0 +1,52 @@
+// memfd_create and its flags are extensions of glibc.
+#define _GNU_SOURCE
+
+#include "platform.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+bool platform_has_x86_translation(void) {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx") && __builtin_cpu_supports("fma")
+        && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+#else
+    return false;
+#endif
+}
+
+platform_code platform_code_map(size_t size) {
+    platform_code none = {NULL, NULL, 0};
+    int file = memfd_create("swiftlet-code", MFD_CLOEXEC);
+    if (file < 0)
+        return none;
+    if (ftruncate(file, (off_t)size) != 0) {
+        close(file);
+        return none;
+    }
+    void *writable = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    void *executable = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0);
+    // The mappings keep the memory; nobody can map it a third time.
+    close(file);
+    if (writable == MAP_FAILED || executable == MAP_FAILED) {
+        if (writable != MAP_FAILED)
+            munmap(writable, size);
+        if (executable != MAP_FAILED)
+            munmap(executable, size);
+        return none;
+    }
+    platform_code code = {writable, executable, size};
+    return code;
+}
+
+void platform_code_unmap(platform_code code) {
+    if (code.writable)
+        munmap(code.writable, code.size);
+    if (code.executable)
+        munmap((void *)code.executable, code.size);
+}
+
+uint32_t platform_code_call(platform_code code, size_t offset, void *context, size_t target) {
+    typedef uint32_t (*entry)(void *, const void *);
+    return ((entry)(uintptr_t)(code.executable + offset))(context, code.executable + target);
+}

@@ -1,0 +1,52 @@
+internal import CPlatform
+
+/// The memory that emitted code lies in, with one view to write and one to execute.
+///
+/// Not copyable: it owns both mappings. Nothing is mapped until code is first written, so that a
+/// short program pays nothing.
+@safe struct CodeMemory: ~Copyable {
+    /// 32 MiB: a program of a million instructions fits, and a jump reaches everything.
+    static let byteCount = 1 << 25
+
+    /// Whether this host can execute what the translator emits.
+    static let isSupported = platform_has_x86_translation()
+
+    private var code = unsafe platform_code()
+
+    deinit {
+        // Unmaps what `open` has mapped; nobody else holds a pointer into it.
+        unsafe platform_code_unmap(code)
+    }
+
+    /// Maps the memory; false where the host refuses.
+    mutating func open() -> Bool {
+        // Only a fresh value is replaced, so nothing mapped is lost.
+        if unsafe code.executable != nil { return true }
+        // The views are kept in `code` until `deinit`.
+        unsafe code = platform_code_map(Self.byteCount)
+        // Null means that there is nothing.
+        return unsafe code.executable != nil
+    }
+
+    /// Where an offset is for the host.
+    func address(of offset: Int) -> UInt64 {
+        // Only the number is used, by emitted code that jumps to it.
+        UInt64(UInt(bitPattern: unsafe code.executable)) + UInt64(offset)
+    }
+
+    func write(_ bytes: [UInt8], at offset: Int) {
+        precondition(offset >= 0 && bytes.count <= Self.byteCount - offset)
+        // Inside the mapping by the line above, and open where there is something to write.
+        guard let target = unsafe code.writable else { return }
+        // As above.
+        unsafe UnsafeMutableRawBufferPointer(start: target + offset, count: bytes.count)
+            .copyBytes(from: bytes)
+    }
+
+    /// Enters code at an offset with what it works on; returns what it left in eax.
+    func call(_ entry: Int, _ context: HostContext, _ target: Int) -> UInt32 {
+        precondition(entry < Self.byteCount && target < Self.byteCount)
+        // Written by the translator, which keeps to the context and to checked guest memory.
+        return unsafe platform_code_call(code, entry, context.pointer, target)
+    }
+}

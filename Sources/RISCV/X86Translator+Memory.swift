@@ -1,0 +1,218 @@
+/// Which accesses of a trace share one check of their pages.
+///
+/// Accesses off one register that is not written in between lie close together; where that is
+/// so, the first one checks the pages of the lowest and the highest byte of all. Nothing takes
+/// a permission away within a trace: what does ends it. Where the common check fails, the trace
+/// is left for one that checks each access by itself.
+struct AccessPlan {
+    enum Check {
+        case single
+        /// The first of several: checks the bytes from `low` to `high` off the register.
+        case group(low: Int32, high: Int32, isWrite: Bool)
+        case covered
+    }
+
+    private(set) var checks: [Check] = []
+    private var open = [Group?](repeating: nil, count: 33)
+
+    private struct Group {
+        var members: [Int]
+        var low: Int32
+        var high: Int32
+        var isWrite: Bool
+    }
+
+    /// A check of two pages covers at most this many bytes.
+    private static let byteCountMax: Int64 = 2048
+
+    mutating func make(_ items: [TraceRecords.Item], isCareful: Bool) {
+        checks = Array(repeating: .single, count: items.count)
+        if isCareful { return }
+        for index in items.indices {
+            let o = items[index].operation
+            if let byteCount = X86Translator.accessByteCount(o.code), o.first != 0 {
+                add(index, o, Int32(byteCount))
+            }
+            if o.destination < 32 { close(o.destination) }
+        }
+        for slot in open.indices { close(UInt8(slot)) }
+    }
+
+    private mutating func add(_ index: Int, _ o: Operation, _ byteCount: Int32) {
+        let isWrite = X86Translator.isStore(o.code), slot = Int(o.first)
+        // Immediates have 12 bits.
+        let high = o.immediate + byteCount - 1
+        if var group = open[slot] {
+            let low = min(group.low, o.immediate), top = max(group.high, high)
+            if Int64(top) - Int64(low) < Self.byteCountMax {
+                group.low = low
+                group.high = top
+                group.isWrite = group.isWrite || isWrite
+                group.members.append(index)
+                open[slot] = group
+                return
+            }
+            close(o.first)
+        }
+        open[slot] = Group(
+            members: [index], low: o.immediate, high: high, isWrite: isWrite)
+    }
+
+    private mutating func close(_ slot: UInt8) {
+        guard let group = open[Int(slot)] else { return }
+        open[Int(slot)] = nil
+        guard group.members.count > 1 else { return }
+        for member in group.members { checks[member] = .covered }
+        checks[group.members[0]] = .group(
+            low: group.low, high: group.high, isWrite: group.isWrite)
+    }
+}
+
+extension X86Translator {
+    /// Nil for what is no load or store of the plain kind.
+    static func accessByteCount(_ code: Operation.Code) -> Int? {
+        switch code {
+        case .lb, .lbu, .sb: 1
+        case .lh, .lhu, .sh: 2
+        case .lw, .lwu, .sw, .flw, .fsw: 4
+        case .ld, .sd, .fld, .fsd: 8
+        default: nil
+        }
+    }
+
+    static func isStore(_ code: Operation.Code) -> Bool {
+        switch code {
+        case .sb, .sh, .sw, .sd, .fsw, .fsd: true
+        default: false
+        }
+    }
+
+    mutating func emitLoad(_ item: TraceRecords.Item, _ index: Int) {
+        let o = item.operation
+        let (address, exit) = emitCheck(item, index)
+        let operand = Operand.memory(address)
+        switch o.code {
+        case .fld: loadFloat(o.destination, address, .double)
+        case .flw: loadFloat(o.destination, address, .single)
+        default:
+            let register = result(o.destination)
+            switch o.code {
+            case .lb: assembler.extend(register, operand, .sign8)
+            case .lh: assembler.extend(register, operand, .sign16)
+            case .lw: assembler.extend(register, operand, .sign32)
+            case .lbu: assembler.extend(register, operand, .zero8)
+            case .lhu: assembler.extend(register, operand, .zero16)
+            case .lwu: assembler.extend(register, operand, .zero32)
+            default: assembler.move(register, operand)
+            }
+            write(register, to: o.destination)
+        }
+        finish(exit)
+    }
+
+    mutating func emitStore(_ item: TraceRecords.Item, _ index: Int) {
+        let o = item.operation, byteCount = Self.accessByteCount(o.code) ?? 8
+        let (address, exit) = emitCheck(item, index)
+        if let value = known(o.second), let short = Int32(exactly: Int64(bitPattern: value)) {
+            assembler.store(short, to: address, byteCount: byteCount)
+        } else if let vector = vectors[Int(o.second)] {
+            assembler.store(vector, to: address, byteCount == 8 ? .double : .single)
+        } else {
+            let value = read(o.second, or: .rdx)
+            assembler.store(value, to: address, byteCount: byteCount)
+        }
+        finish(exit)
+    }
+
+    /// The machine's turn, if it comes, ends where the access does.
+    private mutating func finish(_ exit: Int?) {
+        if let exit { exits[exit - exitCountBefore].position = UInt32(assembler.position) }
+    }
+
+    /// Emits the check of an access; returns where the bytes are, and the exit of a failed check.
+    private mutating func emitCheck(_ item: TraceRecords.Item, _ index: Int) -> (Address, Int?) {
+        let o = item.operation, byteCount = Self.accessByteCount(o.code) ?? 8
+        if case .single = plan.checks[index], let value = known(o.first) {
+            let address = value &+ o.offset
+            // Aligned, inside the guest's memory, and within reach of a displacement.
+            if address < UInt64(Int32.max), address % UInt64(byteCount) == 0 {
+                return emitCheck(item, at: Int32(address))
+            }
+        }
+        let first = read(o.first, or: .rcx)
+        let address = Address(Self.base, index: first, o.immediate)
+        switch plan.checks[index] {
+        case .covered: return (address, nil)
+        case .group(let low, let high, let isWrite):
+            emitGroupCheck(item, first, low, high, isWrite: isWrite)
+            return (address, nil)
+        case .single: break
+        }
+        // As `MemoryWindow.allows`: the rotation brings the low bits of a misaligned address to
+        // the top, so that one compare refuses both what is misaligned and what lies outside.
+        var source = first
+        if o.immediate != 0 {
+            assembler.loadAddress(.rax, Address(first, o.immediate))
+            source = .rax
+        }
+        let shift = UInt8(byteCount.trailingZeroBitCount)
+        if shift > 0 {
+            assembler.rotateRight(.rax, .register(source), by: shift)
+        } else if source != .rax {
+            assembler.move(.rax, .register(source))
+        }
+        assembler.shift(.right, .register(.rax), by: 12 - shift)
+        let slow = assembler.label()
+        assembler.arithmetic(
+            .compare, .register(.rax), immediate: Int32(Memory.pageCount))
+        assembler.jump(.aboveOrEqual, slow)
+        assembler.test(
+            byteAt: Address(Self.base, index: .rax, Int32(HostLayout.pages)),
+            Self.isStore(o.code) ? PageBits.write : PageBits.read)
+        assembler.jump(.equal, slow)
+        let exit = addExit(item)
+        stubs.append(.leave(slow, exit: exit))
+        return (address, exit)
+    }
+
+    /// The check of an address that is known: one look at its page.
+    private mutating func emitCheck(
+        _ item: TraceRecords.Item,
+        at address: Int32
+    ) -> (Address, Int?) {
+        let slow = assembler.label()
+        assembler.test(
+            byteAt: Address(Self.base, Int32(HostLayout.pages) + address >> 12),
+            Self.isStore(item.operation.code) ? PageBits.write : PageBits.read)
+        assembler.jump(.equal, slow)
+        let exit = addExit(item)
+        stubs.append(.leave(slow, exit: exit))
+        return (Address(Self.base, address), exit)
+    }
+
+    /// One check for several accesses off one register.
+    private mutating func emitGroupCheck(
+        _ item: TraceRecords.Item,
+        _ first: Register,
+        _ low: Int32,
+        _ high: Int32,
+        isWrite: Bool
+    ) {
+        let careful = assembler.label(), pages = Int32(HostLayout.pages)
+        assembler.loadAddress(.rax, Address(first, low))
+        assembler.loadAddress(.rdx, Address(first, high))
+        assembler.shift(.right, .register(.rax), by: 12)
+        assembler.arithmetic(
+            .compare, .register(.rax), immediate: Int32(Memory.pageCount))
+        assembler.jump(.aboveOrEqual, careful)
+        // At most one page further, where the table has zeros behind its end.
+        assembler.shift(.right, .register(.rdx), by: 12)
+        assembler.extend(.rax, .memory(Address(Self.base, index: .rax, pages)), .zero8)
+        assembler.andByte(.rax, Address(Self.base, index: .rdx, pages))
+        assembler.test(lowByteOf: .rax, isWrite ? PageBits.write : PageBits.read)
+        assembler.jump(.equal, careful)
+        stubs.append(
+            .edge(
+                careful, target: item.pc, ordinal: item.operation.ordinal - 1, isCareful: true))
+    }
+}

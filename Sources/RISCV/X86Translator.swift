@@ -1,0 +1,282 @@
+/// Turns a trace into x86-64 instructions: the guest's registers in the host's, its arithmetic by
+/// the host's, and an exit wherever only the machine knows what to do.
+///
+/// The same guest registers lie in the same host registers in all code, so that traces are joined
+/// by a plain jump; all others lie in the context and are used from there as memory operands.
+///
+///     r15      the host address of the guest's address 0 (see `HostLayout`)
+///     r14      the budget; counted at taken jumps as the interpreter's loop does
+///     rax, rcx, rdx, xmm0…2      scratch
+///     others   what `integerHosts` and `floatHosts` say
+///
+/// Nothing is emitted that reads or writes memory but the context at fixed distances, the table of
+/// jump targets at masked ones, and guest memory at addresses whose page bytes were checked by the
+/// instructions before. Where a check fails, the code leaves with the instruction's number, and
+/// the machine does that one instruction: faults, first writes to a page, misaligned accesses and
+/// stores into code have one implementation for both engines.
+struct X86Translator {
+    typealias Register = X86Assembler.Register
+    typealias Vector = X86Assembler.Vector
+    typealias Address = X86Assembler.Address
+    typealias Operand = X86Assembler.Operand
+
+    static let base = Register.r15
+    static let budget = Register.r14
+    /// By how much compilers use them: sp, s0, s1, a0…a6.
+    static let integerHosts: [(slot: UInt8, host: Register)] = [
+        (2, .rbp), (8, .rbx), (9, .r12), (10, .rdi), (11, .r10), (12, .r9), (13, .r8),
+        (14, .rsi), (15, .r11), (16, .r13),
+    ]
+    /// fa0…fa5, ft0…ft5, fs0.
+    static let floatHosts: [(slot: UInt8, host: UInt8)] = [
+        (74, 3), (75, 4), (76, 5), (77, 6), (78, 7), (79, 8), (64, 9), (65, 10), (66, 11),
+        (67, 12), (68, 13), (69, 14), (72, 15),
+    ]
+
+    var assembler = X86Assembler(origin: 0)
+    let hosts: [Register?]
+    let vectors: [Vector?]
+    /// Where code leaves; known once the frame is emitted.
+    private(set) var exitPosition = 0
+
+    // Of the trace in the making.
+    var exits: [CodeExit] = []
+    var exitCountBefore = 0
+    var stubs: [Stub] = []
+    var head = X86Assembler.Label.none
+    var headPC: UInt32 = 0
+    var isCareful = false
+    var plan = AccessPlan()
+    /// Integer registers whose value is known, as bits, and the values.
+    var knownMask: UInt64 = 0
+    var knownValues = [UInt64](repeating: 0, count: Registers.count)
+    /// Float registers that are known to hold a boxed single, as bits.
+    var boxedMask: UInt64 = 0
+
+    /// Code for the rare way, behind the trace.
+    enum Stub {
+        case edge(X86Assembler.Label, target: UInt32, ordinal: UInt16, isCareful: Bool)
+        case leave(X86Assembler.Label, exit: Int)
+        case canonical(X86Assembler.Label, Vector, X86Assembler.Format, back: X86Assembler.Label)
+        case divide(X86Assembler.Label, isRemainder: Bool, back: X86Assembler.Label)
+    }
+
+    init() {
+        var hosts = [Register?](repeating: nil, count: Registers.count)
+        for (slot, host) in Self.integerHosts { hosts[Int(slot)] = host }
+        var vectors = [Vector?](repeating: nil, count: Registers.count)
+        for (slot, host) in Self.floatHosts { vectors[Int(slot)] = Vector(host) }
+        self.hosts = hosts
+        self.vectors = vectors
+    }
+
+    var bytes: [UInt8] { assembler.bytes }
+
+    // MARK: - The way in and out
+
+    /// Emits what all code is entered and left by; it lies at offset 0.
+    ///
+    /// Called as `uint32_t (*)(void *base, const void *target)`; all that the ABI wants kept is
+    /// pushed and popped, and emitted code calls nothing.
+    mutating func emitFrame() {
+        let saved: [Register] = [.rbx, .rbp, .r12, .r13, .r14, .r15]
+        assembler.restart(at: 0)
+        for register in saved { assembler.push(register) }
+        assembler.move(Self.base, .register(.rdi))
+        assembler.move(.rax, .register(.rsi))
+        for (slot, host) in Self.integerHosts { assembler.move(host, .memory(Self.place(slot))) }
+        for (slot, host) in Self.floatHosts {
+            assembler.load(Vector(host), Self.place(slot), .double)
+        }
+        assembler.move(Self.budget, .memory(Self.context(HostLayout.Context.budget)))
+        assembler.loadFloatControl(Self.context(HostLayout.Context.controlBefore))
+        assembler.jump(to: .rax)
+        exitPosition = assembler.position
+        for (slot, host) in Self.integerHosts {
+            assembler.store(host, to: Self.place(slot), byteCount: 8)
+        }
+        for (slot, host) in Self.floatHosts {
+            assembler.store(Vector(host), to: Self.place(slot), .double)
+        }
+        assembler.store(
+            Self.budget, to: Self.context(HostLayout.Context.budget), byteCount: 8)
+        assembler.storeFloatControl(Self.context(HostLayout.Context.controlAfter))
+        for register in saved.reversed() { assembler.pop(register) }
+        assembler.returnToCaller()
+        assembler.finish()
+    }
+
+    // MARK: - A trace
+
+    /// Emits the code of a trace; its exits are appended, and its bytes are in `bytes`.
+    mutating func translate(
+        _ records: TraceRecords,
+        at origin: Int,
+        isCareful: Bool,
+        exits: inout [CodeExit]
+    ) {
+        assembler.restart(at: origin)
+        self.isCareful = isCareful
+        exitCountBefore = exits.count
+        self.exits.removeAll(keepingCapacity: true)
+        stubs.removeAll(keepingCapacity: true)
+        knownMask = 0
+        boxedMask = 0
+        headPC = records.items[0].pc
+        head = assembler.label()
+        assembler.bind(head)
+        plan.make(records.items, isCareful: isCareful)
+        var index = 0
+        while index < records.items.count { index += emit(records.items, index) }
+        emitStubs()
+        assembler.finish()
+        exits += self.exits
+    }
+
+    /// Emits one instruction, or two that are one for the host; returns how many.
+    private mutating func emit(_ items: [TraceRecords.Item], _ index: Int) -> Int {
+        let item = items[index], o = item.operation
+        if index + 1 < items.count, emitPair(o, items[index + 1].operation) { return 2 }
+        switch o.code {
+        case .lb, .lh, .lw, .ld, .lbu, .lhu, .lwu, .flw, .fld: emitLoad(item, index)
+        case .sb, .sh, .sw, .sd, .fsw, .fsd: emitStore(item, index)
+        case .beq, .bne, .blt, .bge, .bltu, .bgeu: emitBranch(item)
+        case .jump: emitEdge(to: item.target, after: o.ordinal)
+        case .call:
+            move(o.destination, constant: UInt64(UInt32(bitPattern: o.immediate)))
+            emitEdge(to: item.target, after: o.ordinal)
+        case .jalr: emitIndirect(item)
+        case .fence: break
+        default:
+            if emitInteger(o) || emitFloat(item) { return 1 }
+            emitPerform(item)
+        }
+        return 1
+    }
+
+    /// Leaves for one instruction and comes back behind it.
+    mutating func emitPerform(_ item: TraceRecords.Item) {
+        let exit = addExit(item)
+        leave(by: exit)
+        exits[exit - exitCountBefore].position = UInt32(assembler.position)
+        forget(item.operation.destination)
+    }
+
+    mutating func addExit(_ item: TraceRecords.Item) -> Int {
+        var exit = CodeExit(kind: .perform, pc: item.pc)
+        exit.operation = item.operation
+        exit.uncounted = item.operation.ordinal - 1
+        exits.append(exit)
+        return exitCountBefore + exits.count - 1
+    }
+
+    mutating func leave(by exit: Int) {
+        assembler.move(.rax, constant: UInt64(exit))
+        assembler.jump(assembler.label(at: exitPosition))
+    }
+
+    private mutating func emitStubs() {
+        var index = 0
+        // An edge adds a stub of its own.
+        while index < stubs.count {
+            switch stubs[index] {
+            case .edge(let label, let target, let ordinal, let isCareful):
+                assembler.bind(label)
+                emitEdge(to: target, after: ordinal, isCareful: isCareful)
+            case .leave(let label, let exit):
+                assembler.bind(label)
+                leave(by: exit)
+            case .canonical(let label, let vector, let format, let back):
+                assembler.bind(label)
+                let constant: HostConstant =
+                    format == .double ? .canonicalDouble : .canonicalSingle
+                assembler.load(vector, Self.constant(constant), .double)
+                assembler.jump(back)
+            case .divide(let label, let isRemainder, let back):
+                assembler.bind(label)
+                emitRareDivision(isRemainder: isRemainder)
+                assembler.jump(back)
+            }
+            index += 1
+        }
+    }
+}
+
+// MARK: - Places
+
+extension X86Translator {
+    /// Where the context has a register.
+    static func place(_ slot: UInt8) -> Address { context(8 * Int(slot)) }
+
+    static func context(_ offset: Int) -> Address {
+        Address(base, Int32(HostLayout.context + offset))
+    }
+
+    static func constant(_ constant: HostConstant) -> Address {
+        Address(base, Int32(constant.offset))
+    }
+
+    func operand(_ slot: UInt8) -> Operand {
+        hosts[Int(slot)].map { .register($0) } ?? .memory(Self.place(slot))
+    }
+
+    /// The host register that holds an integer register; `scratch` if there is none.
+    mutating func read(_ slot: UInt8, or scratch: Register) -> Register {
+        if let host = hosts[Int(slot)] { return host }
+        copy(slot, to: scratch)
+        return scratch
+    }
+
+    /// Copies an integer register into a scratch register.
+    mutating func copy(_ slot: UInt8, to scratch: Register) {
+        if slot == 0 {
+            assembler.move(scratch, constant: 0)
+        } else if isKnown(slot), knownValues[Int(slot)] <= UInt64(UInt32.max) {
+            assembler.move(scratch, constant: knownValues[Int(slot)])
+        } else {
+            assembler.move(scratch, operand(slot))
+        }
+    }
+
+    /// Where a result is best computed: its own host register, or rax.
+    func result(_ slot: UInt8) -> Register { hosts[Int(slot)] ?? .rax }
+
+    /// Brings a result to its place, if it is not there.
+    mutating func write(_ register: Register, to slot: UInt8) {
+        if let host = hosts[Int(slot)] {
+            if host != register { assembler.move(host, .register(register)) }
+        } else if slot != Registers.sink {
+            assembler.store(register, to: Self.place(slot), byteCount: 8)
+        }
+        forget(slot)
+    }
+
+    mutating func move(_ slot: UInt8, constant value: UInt64) {
+        guard slot != Registers.sink else { return }
+        if let host = hosts[Int(slot)] {
+            assembler.move(host, constant: value)
+        } else if let short = Int32(exactly: Int64(bitPattern: value)) {
+            assembler.store(short, to: Self.place(slot), byteCount: 8)
+        } else {
+            assembler.move(.rax, constant: value)
+            assembler.store(.rax, to: Self.place(slot), byteCount: 8)
+        }
+        knownMask |= 1 << UInt64(slot)
+        knownValues[Int(slot)] = value
+    }
+
+    func isKnown(_ slot: UInt8) -> Bool { slot < 32 && knownMask >> UInt64(slot) & 1 != 0 }
+
+    /// The value of a register, where the trace shows it.
+    func known(_ slot: UInt8) -> UInt64? {
+        slot == 0 ? 0 : isKnown(slot) ? knownValues[Int(slot)] : nil
+    }
+
+    /// Nothing is known of a register any more.
+    mutating func forget(_ slot: UInt8) {
+        if slot < 32 { knownMask &= ~(1 << UInt64(slot)) }
+        if slot >= Registers.float, slot < Registers.float + 32 {
+            boxedMask &= ~(1 << UInt64(slot - Registers.float))
+        }
+    }
+}

@@ -1,0 +1,58 @@
+import Basics
+import Foundation
+import RISCV
+import Testing
+
+/// The two engines are one: after any number of instructions the same state.
+struct EngineTests {
+    /// How many programs, from which seed on and how many instructions of each; for long runs.
+    private static func setting(_ name: String, _ usual: UInt64) -> UInt64 {
+        ProcessInfo.processInfo.environment[name].flatMap { UInt64($0) } ?? usual
+    }
+
+    static let seeds: Range<UInt64> = {
+        let start = setting("SWIFTLET_SOUP_SEED", 0)
+        return start..<start + setting("SWIFTLET_SOUP_COUNT", 12)
+    }()
+    static let instructionCount = setting("SWIFTLET_SOUP_INSTRUCTIONS", 100_000)
+
+    @Test(.enabled(if: Engine.best == .translator), arguments: seeds)
+    func `random instructions lead to the same states in both engines`(seed: UInt64) throws {
+        var chance = Chance(seed: seed)
+        var retired: UInt64 = 0
+        while retired < Self.instructionCount {
+            let next = chance.next()
+            let count = try Self.difference(program: next, &chance)
+            guard let count else {
+                Issue.record("soup of \(next)")
+                return
+            }
+            retired += count
+        }
+    }
+
+    /// Runs one program in both engines side by side; nil where they differ.
+    private static func difference(program: UInt64, _ chance: inout Chance) throws -> UInt64? {
+        let bytes = InstructionSoup.program(seed: program)
+        var interpreted = try machine(bytes, .interpreter)
+        var translated = try machine(bytes, .translator)
+        // By then a program is often caught in a loop that its own stores have made.
+        while interpreted.retired < 25_000 {
+            let slice = UInt64.random(in: 1...2000, using: &chance)
+            let pauses = (interpreted.run(fuel: slice), translated.run(fuel: slice))
+            guard pauses.0 == pauses.1, interpreted.retired == translated.retired,
+                interpreted.stateDigest() == translated.stateDigest()
+            else { return nil }
+            if interpreted.ending != nil { break }
+        }
+        return max(interpreted.retired, 1)
+    }
+
+    private static func machine(_ program: [UInt8], _ engine: Engine) throws -> Machine {
+        try Machine(
+            program: program,
+            arguments: ["soup"],
+            settings: Machine.Settings(engine: engine, translationThreshold: 1)
+        )
+    }
+}

@@ -1,0 +1,385 @@
+import Basics
+
+/// A program of random instructions that goes on for ever: what two engines are compared with.
+///
+/// Straight pieces of every kind of instruction, forward jumps, and loops that end because they
+/// count x23 down; at its end, and after every fault, a piece of code that sets the pointers anew
+/// and enters somewhere else, even in the middle of an instruction. Stores go to data, to the
+/// edge of what is mapped, and into the program itself. The same seed gives the same program.
+struct InstructionSoup {
+    static let dataAddress: UInt64 = Assembler.dataAddress
+    private static let entryCount = 64
+    private static let pieceCount = 500
+
+    private var chance: Chance
+    private var halves: [UInt16] = []
+    /// Offsets of beginnings of pieces, for jumps and entries.
+    private var starts: [Int] = []
+    private let isFloat: Bool
+    private let isRewriting: Bool
+
+    /// The program as an ELF file whose code may be read, written and executed.
+    static func program(seed: UInt64) -> [UInt8] {
+        var soup = InstructionSoup(seed: seed)
+        return soup.make()
+    }
+
+    private init(seed: UInt64) {
+        chance = Chance(seed: seed)
+        isFloat = seed % 2 == 1
+        isRewriting = seed % 4 > 1
+    }
+
+    private mutating func below(_ bound: UInt32) -> UInt32 {
+        UInt32.random(in: 0..<bound, using: &chance)
+    }
+
+    private mutating func emit(_ word: UInt32) {
+        halves.append(UInt16(truncatingIfNeeded: word))
+        halves.append(UInt16(truncatingIfNeeded: word >> 16))
+    }
+
+    private mutating func emit(_ words: [UInt32]) { for word in words { emit(word) } }
+
+    private var position: Int { halves.count * 2 }
+
+    // MARK: - The frame
+
+    private mutating func make() -> [UInt8] {
+        emit(Assembler.jal(0, 1024))
+        while position < 1024 { emit(Assembler.addi(0, 0, 0)) }
+        emitStart()
+        let bodyStart = position
+        for _ in 0..<Self.pieceCount {
+            starts.append(position)
+            emitPiece()
+        }
+        let again = position
+        emitAgain()
+        // A jump to it lies at 4: where the signals lead.
+        let table = position
+        halves.withUnsafeMutableBufferPointer { halves in
+            let word = Assembler.jal(0, Int32(again - 4))
+            halves[2] = UInt16(truncatingIfNeeded: word)
+            halves[3] = UInt16(truncatingIfNeeded: word >> 16)
+        }
+        for _ in 0..<Self.entryCount {
+            let isWild = below(8) == 0
+            let entry =
+                isWild
+                ? bodyStart + 2 * Int(below(UInt32(again - bodyStart) / 2))
+                : starts[Int(below(UInt32(starts.count)))]
+            let address = Assembler.codeAddress + UInt64(entry)
+            for shift in [0, 16, 32, 48] as [UInt64] {
+                halves.append(UInt16(truncatingIfNeeded: address >> shift))
+            }
+        }
+        patchTable(table)
+        var words: [UInt32] = []
+        if halves.count % 2 == 1 { halves.append(0) }
+        for index in stride(from: 0, to: halves.count, by: 2) {
+            words.append(UInt32(halves[index]) | UInt32(halves[index + 1]) << 16)
+        }
+        return Assembler.program(words, protection: 7)
+    }
+
+    private var tablePatch = 0
+
+    /// Handlers of SIGILL, SIGTRAP, SIGBUS and SIGSEGV on a stack of their own, and constants.
+    private mutating func emitStart() {
+        emit(Assembler.li(20, Self.dataAddress))
+        let words: [(UInt64, Int32)] = [
+            // sigaction: handler, SA_NODEFER | SA_ONSTACK, mask; sigaltstack: address, flags, size.
+            (Assembler.codeAddress + 4, 0), (0x4800_0000, 8), (0, 16),
+            (Self.dataAddress + 40_000, 64), (0, 72), (8192, 80),
+        ]
+        for (value, offset) in words {
+            emit(Assembler.li(5, value))
+            emit(Assembler.store(5, 20, offset))
+        }
+        emit([
+            Assembler.addi(10, 20, 64), Assembler.addi(11, 0, 0), Assembler.addi(17, 0, 132),
+            Assembler.ecall,
+        ])
+        for signal in [4, 5, 7, 11] as [Int32] {
+            emit([
+                Assembler.addi(10, 0, signal), Assembler.addi(11, 20, 0),
+                Assembler.addi(12, 0, 0), Assembler.addi(13, 0, 8),
+                Assembler.addi(17, 0, 134), Assembler.ecall,
+            ])
+        }
+        emit(Assembler.li(24, chance.next()))
+        for index in 0..<48 as Range<Int32> {
+            emit(Assembler.li(5, floatValue()))
+            emit(Assembler.store(5, 20, 256 + 8 * index))
+        }
+        for register in 5..<20 as Range<UInt32> { emit(Assembler.li(register, value())) }
+    }
+
+    /// Counts rounds, sets the pointers, and enters at the next place of the table.
+    private mutating func emitAgain() {
+        emit(Assembler.li(25, 6_364_136_223_846_793_005))
+        emit([
+            Assembler.register(1, 25, 24, 0, 24, 0x33), Assembler.addi(24, 24, 1),
+            // srli x25, x24, 58; slli x25, x25, 3
+            Assembler.immediate(58, 24, 5, 25, 0x13), Assembler.slli(25, 25, 3),
+        ])
+        emit(Assembler.li(20, Self.dataAddress + 2048))
+        emit(Assembler.li(21, Assembler.codeAddress + 4096))
+        emit(Assembler.li(22, Self.dataAddress + 4096))
+        emit(Assembler.li(2, Self.dataAddress + 16_384))
+        emit(Assembler.addi(23, 0, 40))
+        // With some luck the rounding mode is the usual one again.
+        emit(0x0020_5073)
+        tablePatch = position
+        emit(Assembler.li(26, 0))
+        emit([
+            Assembler.register(0, 26, 25, 0, 25, 0x33), Assembler.load(25, 25, 0),
+            Assembler.immediate(0, 25, 0, 0, 0x67),
+        ])
+    }
+
+    private mutating func patchTable(_ table: Int) {
+        let words = Assembler.li(26, Assembler.codeAddress + UInt64(table))
+        for (index, word) in words.enumerated() {
+            halves[tablePatch / 2 + 2 * index] = UInt16(truncatingIfNeeded: word)
+            halves[tablePatch / 2 + 2 * index + 1] = UInt16(truncatingIfNeeded: word >> 16)
+        }
+    }
+
+    // MARK: - Values
+
+    private mutating func value() -> UInt64 {
+        switch below(6) {
+        case 0: return UInt64(below(16))
+        case 1: return 0 &- UInt64(below(16))
+        case 2: return 1 << UInt64(below(64))
+        case 3: return UInt64(bitPattern: Int64(Int32(truncatingIfNeeded: chance.next())))
+        case 4: return .max >> UInt64(below(64))
+        default: return chance.next()
+        }
+    }
+
+    private mutating func floatValue() -> UInt64 {
+        let corners: [UInt64] = [
+            0, 1 << 63, 0x3ff0_0000_0000_0000, 0xbff8_0000_0000_0000, 0x7ff0_0000_0000_0000,
+            0xfff0_0000_0000_0000, 0x7ff8_0000_0000_0000, 0x7ff0_0000_0000_0001,
+            0xfff8_0000_0000_1234, 1, 0x000f_ffff_ffff_ffff, 0x0010_0000_0000_0000,
+            0x7fef_ffff_ffff_ffff, 0x41e0_0000_0000_0000, 0xc3e0_0000_0000_0000,
+            0x41df_ffff_ffe0_0000, 0x3ca0_0000_0000_0000, 0x4340_0000_0000_0001,
+        ]
+        let singles: [UInt32] = [
+            0, 1 << 31, 0x3f80_0000, 0xbfc0_0000, 0x7f80_0000, 0xff80_0000, 0x7fc0_0000,
+            0x7f80_0001, 0xffc0_1234, 1, 0x007f_ffff, 0x0080_0000, 0x7f7f_ffff, 0x4f00_0000,
+            0xdf00_0000, 0x3400_0000,
+        ]
+        switch below(5) {
+        case 0: return corners[Int(below(UInt32(corners.count)))]
+        case 1: return 0xffff_ffff_0000_0000 | UInt64(singles[Int(below(16))])
+        case 2: return 0xffff_ffff_0000_0000 | chance.next() >> 32
+        // Numbers near 1, which neither overflow nor vanish.
+        case 3: return 0x3ff0_0000_0000_0000 ^ chance.next() >> 11
+        default: return chance.next()
+        }
+    }
+
+    /// A destination: pointers are overwritten only now and then.
+    private mutating func destination() -> UInt32 {
+        let register = below(32)
+        if 20...22 ~= register || register == 2, below(40) != 0 { return 8 }
+        return 23...24 ~= register ? 9 : register
+    }
+
+    private mutating func source() -> UInt32 { below(32) }
+}
+
+// MARK: - Pieces
+
+extension InstructionSoup {
+    private mutating func emitPiece() {
+        let kind = below(100)
+        switch kind {
+        case 0..<28: emitArithmetic()
+        case 28..<36: emitImmediate()
+        case 36..<48: emitCompressed()
+        case 48..<64: emitAccess()
+        case 64..<72: emitBranch()
+        case 72..<76: emitAtomic()
+        case 76..<78: emitCSR()
+        case 78: if isRewriting { emitRewrite() } else { emitAccess() }
+        case 79: emitRare()
+        default: if isFloat { emitFloat() } else { emitArithmetic() }
+        }
+    }
+
+    private mutating func emitArithmetic() {
+        let isWord = below(3) == 0
+        let function7: UInt32 = [0, 0, 1, 0x20][Int(below(4))]
+        let function3 =
+            function7 == 0x20
+            ? below(2) * 5 : isWord ? (function7 == 1 ? [0, 4, 5, 6, 7] : [0, 1, 5])[
+                Int(below(function7 == 1 ? 5 : 3))] : below(8)
+        emit(
+            Assembler.register(
+                function7, source(), source(), function3, destination(), isWord ? 0x3b : 0x33))
+    }
+
+    private mutating func emitImmediate() {
+        let amount = Int32(below(4096)) - 2048
+        switch below(8) {
+        case 0: emit(Assembler.immediate(Int32(below(64)), source(), 1, destination(), 0x13))
+        case 1:
+            let arithmetic = Int32(below(2)) << 10
+            emit(
+                Assembler.immediate(
+                    Int32(below(64)) | arithmetic, source(), 5, destination(), 0x13))
+        case 2:
+            let kind = below(3)
+            let word = Int32(below(32)) | (kind == 2 ? 1 << 10 : 0)
+            emit(
+                Assembler.immediate(word, source(), kind == 0 ? 1 : 5, destination(), 0x1b))
+        case 3: emit(Assembler.immediate(amount, source(), 0, destination(), 0x1b))
+        case 4: emit(below(1 << 20) << 12 | destination() << 7 | (below(2) == 0 ? 0x37 : 0x17))
+        case 5:
+            // What compilers write for an unsigned char, short or int.
+            let register = destination(), count = [32, 48, 56, 40][Int(below(4))] as Int32
+            emit(Assembler.slli(register, source(), count))
+            let arithmetic = Int32(below(2)) << 10
+            let back = below(4) == 0 ? Int32(below(64)) : count
+            emit(Assembler.immediate(back | arithmetic, register, 5, register, 0x13))
+        default:
+            let functions: [UInt32] = [0, 2, 3, 4, 6, 7]
+            let short = [-1, 0, 1, 255, amount][Int(below(5))]
+            emit(
+                Assembler.immediate(
+                    short, source(), functions[Int(below(6))], destination(), 0x13))
+        }
+    }
+
+    /// Sixteen random bits in the first two quadrants, but no jump.
+    private mutating func emitCompressed() {
+        while true {
+            let half = UInt16(truncatingIfNeeded: chance.next())
+            let quadrant = half & 3, function = half >> 13
+            let register = UInt32(half >> 7 & 31)
+            if quadrant == 3 || half == 0 { continue }
+            if quadrant == 1, function >= 5 { continue }
+            if quadrant == 2, function == 4, half >> 2 & 31 == 0 { continue }
+            if quadrant != 0, 20...24 ~= register || register == 2 { continue }
+            halves.append(half)
+            return
+        }
+    }
+
+    private mutating func emitAccess() {
+        let bases: [UInt32] = [20, 20, 20, 2, 2, 22, source()]
+        let base = bases[Int(below(7))], width = below(4)
+        var offset = Int32(below(2048)) - 1024
+        // Most accesses are aligned; some runs of them share a base.
+        if below(5) != 0 { offset &= -1 << Int32(width) }
+        for _ in 0...below(3) {
+            let isStore = below(2) == 0
+            let isFloating = isFloat && width > 1 && below(3) == 0
+            if isStore {
+                let opcode: UInt32 = isFloating ? 0x27 : 0x23
+                emit(Assembler.store(source(), base, offset, width: width, opcode: opcode))
+            } else {
+                let isUnsigned = !isFloating && width < 3 && below(2) == 0
+                emit(
+                    Assembler.immediate(
+                        offset, base, width | (isUnsigned ? 4 : 0),
+                        isFloating ? below(32) : destination(), isFloating ? 0x07 : 0x03))
+            }
+            offset = (offset + Int32(below(64)) * 8) % 2000
+        }
+    }
+
+    private mutating func emitBranch() {
+        switch below(6) {
+        case 0 where starts.count > 4:
+            // A loop: x23 counts down, and below 1 nothing goes back.
+            let target = starts[starts.count - 2 - Int(below(3))]
+            emit(Assembler.addi(23, 23, -1))
+            emit(Assembler.branch(4, 0, 23, Int32(target - position)))
+        case 1: emit(Assembler.jal(below(2) == 0 ? 0 : destination(), 2 * Int32(below(8)) + 4))
+        case 2:
+            // auipc, addi, jalr: somewhere behind.
+            let link = below(3) == 0 ? destination() : 0
+            emit(5 << 7 | 0x17)
+            emit(Assembler.addi(5, 5, 12 + 2 * Int32(below(12))))
+            emit(Assembler.immediate(below(20) == 0 ? 1 : 0, 5, 0, link, 0x67))
+        default:
+            let functions: [UInt32] = [0, 1, 4, 5, 6, 7]
+            emit(
+                Assembler.branch(
+                    functions[Int(below(6))], source(), below(3) == 0 ? 0 : source(),
+                    4 + 2 * Int32(below(10))))
+        }
+    }
+
+    private mutating func emitAtomic() {
+        let functions: [UInt32] = [0, 1, 2, 3, 4, 8, 12, 16, 20, 24, 28]
+        let function = functions[Int(below(11))]
+        emit(Assembler.addi(27, 22, 8 * Int32(below(60)) + (below(20) == 0 ? 2 : 0)))
+        emit(
+            Assembler.register(
+                function << 2 | below(4), function == 2 ? 0 : source(), 27, 2 + below(2),
+                destination(), 0x2f))
+    }
+
+    private mutating func emitCSR() {
+        let numbers: [Int32] = [1, 1, 3, 0xc00 - 4096, 0xc02 - 4096, 2, 1, 1]
+        let number = numbers[Int(below(8))], function = 1 + below(3)
+        let isCounter = number < 0
+        // A write of frm is rare, and of one that is reserved too.
+        let isHarmless = isCounter || number != 1 && below(6) != 0
+        let field = isHarmless ? 0 : below(32)
+        emit(
+            Assembler.immediate(
+                number, field, isHarmless ? 2 : function | below(2) << 2, destination(), 0x73))
+        if !isCounter, below(2) == 0 { emit(0x0020_5073) }
+    }
+
+    /// Copies one instruction of the program over another one.
+    private mutating func emitRewrite() {
+        let from = Int32(below(1000)) * 4 - 2000, to = Int32(below(1000)) * 4 - 2000
+        emit(Assembler.immediate(from / 2, 21, 2, 28, 0x03))
+        emit(Assembler.store(28, 21, to / 2, width: 2))
+        if below(3) == 0 { emit(0x0000_100f) }
+    }
+
+    private mutating func emitRare() {
+        switch below(5) {
+        case 0: emit(0x0010_0073)
+        case 1: emit(UInt32(truncatingIfNeeded: chance.next()) | 3)
+        case 2: emit([Assembler.addi(17, 0, 172), Assembler.ecall])
+        case 3: emit(0x0000_000f)
+        default: emit([Assembler.addi(28, 0, 0), Assembler.load(28, 28, 64)])
+        }
+    }
+
+    private mutating func emitFloat() {
+        let format = below(2), rd = below(32), rs1 = below(32), rs2 = below(32)
+        let modes: [UInt32] = [7, 7, 7, 7, 7, 7, 0, 0, 1, 2, 3, 4]
+        let mode = modes[Int(below(12))]
+        switch below(14) {
+        case 0: emit(Assembler.load(rd, 20, -1792 + 8 * Int32(below(48))) & ~0x7f | 0x07)
+        case 1, 2:
+            let opcodes: [UInt32] = [0x43, 0x47, 0x4b, 0x4f]
+            let function7 = below(32) << 2 | format
+            emit(Assembler.register(function7, rs2, rs1, mode, rd, opcodes[Int(below(4))]))
+        case 3: emit(Assembler.register(0x2c | format, 0, rs1, mode, rd, 0x53))
+        case 4: emit(Assembler.register(0x10 | format, rs2, rs1, below(3), rd, 0x53))
+        case 5: emit(Assembler.register(0x14 | format, rs2, rs1, below(2), rd, 0x53))
+        case 6:
+            emit(Assembler.register(0x50 | format, rs2, rs1, below(3), destination(), 0x53))
+        case 7: emit(Assembler.register(0x60 | format, below(4), rs1, mode, destination(), 0x53))
+        case 8: emit(Assembler.register(0x68 | format, below(4), rs1, mode, rd, 0x53))
+        case 9: emit(Assembler.register(0x20 | format, 1 - format, rs1, mode, rd, 0x53))
+        case 10: emit(Assembler.register(0x70 | format, 0, rs1, below(2), destination(), 0x53))
+        case 11: emit(Assembler.register(0x78 | format, 0, rs1, 0, rd, 0x53))
+        default:
+            emit(Assembler.register(below(4) << 2 | format, rs2, rs1, mode, rd, 0x53))
+        }
+    }
+}
