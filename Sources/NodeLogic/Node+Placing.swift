@@ -76,7 +76,9 @@ extension Node {
         return StagePlan.Candidate(
             node: member.id,
             speed: NodeSpeed(profile.capability, coreCount: Int(profile.coreCount)),
-            freeByteCount: Int(clamping: memory) - takenByteCount(on: member.id, beside: model),
+            // Of a node that says nothing of its memory no limit is known.
+            freeByteCount: memory == 0
+                ? .max : Int(clamping: memory) - takenByteCount(on: member.id, beside: model),
             roundTrip: member.id == id ? .zero : member.roundTrip,
             isPlaced: present?.placement(of: member.id) != nil
         )
