@@ -6,15 +6,19 @@ import Testing
 /// The next-token distributions of this engine beside those of llama.cpp with its default
 /// settings, over 2,048 positions of real text, for each type of weights.
 ///
-/// The models are SmolLM2 as its file has it, in Q4_1, and made from that in the other types. On
-/// quantised weights the distance is made by steps of int8 activations, which sums in another
-/// order take differently; the same weights in F32 show what else there is.
+/// The models are SmolLM2 as its file has it, in Q4_1, and made from that in the other types. The
+/// K types need rows of whole blocks of 256, which 576 elements are not: for them SmolLM2 is made
+/// wider with zeros (`Clients/requantise.py`), so that every matrix is of the type and the text
+/// is still real. On quantised weights the distance is made by steps of int8 activations, which
+/// sums in another order take differently: llama.cpp without flash attention is as far from its
+/// defaults (Q4_1: 0.0045; this engine 0.0043). The same weights in F32 show what else there is.
 @Suite(.serialized)
 struct LlamaCppDistributionTests {
     /// Mean nats per position that are let through: about three times what was measured where
     /// activations stay floats (llama.cpp rounds them to halves for F16), else the goal.
     static let bounds: [(type: GGUFType, divergenceMax: Double)] = [
-        (.Q4_1, 0.01), (.F32, 1e-6), (.F16, 1e-5), (.Q8_0, 0.01), (.Q4_0, 0.01),
+        (.Q4_1, 0.01), (.F32, 1e-6), (.F16, 1e-5), (.BF16, 0.01), (.Q8_0, 0.01), (.Q4_0, 0.01),
+        (.Q5_0, 0.01), (.Q5_1, 0.01),
     ]
     static let windowLength = 256
     static let windowCountPerText = 4
@@ -29,6 +33,8 @@ struct LlamaCppDistributionTests {
     func `distributions are those of llama_cpp`(type: GGUFType, divergenceMax: Double) throws {
         let model = type == .Q4_1 ? nil : try RequantisedModel(type)
         let file = try ModelFile(path: model?.path ?? ClientProgram.model())
+        // Every matrix is of the type; the file's own has its embedding in Q8_0.
+        #expect(Self.matrixCount(of: file, notOf: type) == (type == .Q4_1 ? 1 : 0))
         let windows = try Self.windows(Tokenizer(metadata: file.metadata))
         let run = try LlamaCppRun(
             LlamaCppRun.Request(model: file.path, windows: windows, threads: 2))
@@ -36,6 +42,66 @@ struct LlamaCppDistributionTests {
         print("\(type) beside llama.cpp: \(divergence)")
         try #require(2000 <= divergence.values.count)
         #expect(divergence.mean <= divergenceMax)
+        guard type == .Q4_1 else { return }
+        // The least that can be asked for.
+        let own = try Self.ownDivergence(file, from: run, windows: windows)
+        #expect(1e-4 < own.mean && divergence.mean <= 1.5 * own.mean)
+    }
+
+    /// One scale for 256 activations, among which SmolLM2 has a few that are very large, makes
+    /// wide steps: llama.cpp's own two settings lie 0.03 apart here, with its weights arranged in
+    /// another way too, and this engine lies no further. So the goal stands as a known issue, and
+    /// llama.cpp's distance from itself is the bound. (With Q4_K where 1536 elements allow it and
+    /// Q5_0 elsewhere, as llama.cpp makes such a file, 0.007 was measured once.)
+    @Test(arguments: [GGUFType.Q4_K, .Q5_K, .Q6_K])
+    func `distributions of K types are hardly further from llama_cpp's than its own are`(
+        type: GGUFType
+    ) throws {
+        let model = try RequantisedModel(type, isPadded: true)
+        let file = try ModelFile(path: model.path)
+        #expect(Self.matrixCount(of: file, notOf: type) == 0)
+        let windows = try Self.windows(Tokenizer(metadata: file.metadata))
+        let run = try LlamaCppRun(
+            LlamaCppRun.Request(model: file.path, windows: windows, threads: 2))
+        let divergence = try Divergence(of: file, from: run, windows: windows)
+        print("\(type) beside llama.cpp: \(divergence)")
+        try #require(2000 <= divergence.values.count)
+        let own = try Self.ownDivergence(file, from: run, windows: windows)
+        #expect(divergence.mean <= 1.25 * own.mean)
+        withKnownIssue("K types on a model with zeros are further than 0.01") {
+            #expect(divergence.mean <= 0.01)
+        }
+    }
+
+    private static func matrixCount(of file: ModelFile, notOf type: GGUFType) -> Int {
+        file.header.tensors.count { $0.dimensions.count == 2 && $0.type != type }
+    }
+
+    /// How far llama.cpp without flash attention lies from its defaults.
+    private static func ownDivergence(
+        _ file: ModelFile, from run: LlamaCppRun, windows: [[TokenID]]
+    ) throws -> Divergence {
+        let plain = try LlamaCppRun(
+            LlamaCppRun.Request(model: file.path, windows: windows, threads: 2, isPlain: true))
+        let own = try Divergence(
+            of: plain, from: run, windows: windows, width: file.description.vocabularyCount)
+        print("and llama.cpp without flash attention beside its defaults: \(own)")
+        return own
+    }
+
+    /// What the K types are measured on is the same model: in F32 this engine computes it as it is,
+    /// and llama.cpp as it was padded.
+    @Test func `a model that is padded with zeros has the same distributions`() throws {
+        let plain = try RequantisedModel(.F32), padded = try RequantisedModel(.F32, isPadded: true)
+        let files = try [plain, padded].map { try ModelFile(path: $0.path) }
+        #expect(files.map(\.description.embeddingLength) == [576, 768])
+        #expect(files.map(\.description.headCount) == [9, 12])
+        let windows = Array(try Self.windows(Tokenizer(metadata: files[0].metadata))[..<1])
+        let run = try LlamaCppRun(
+            LlamaCppRun.Request(model: files[1].path, windows: windows, threads: 2))
+        let divergence = try Divergence(of: files[0], from: run, windows: windows)
+        print("F32 beside llama.cpp's of the padded model: \(divergence)")
+        #expect(divergence.mean <= 1e-6)
     }
 
     @Test func `distributions under another base of the rotation are too far away`() throws {
@@ -95,6 +161,21 @@ private struct Divergence: CustomStringConvertible {
                         logits[row * width..<(row + 1) * width],
                         reference[expected..<expected + width])
                 }
+            }
+        }
+    }
+
+    /// Of one setting of llama.cpp from another.
+    init(
+        of other: LlamaCppRun, from run: LlamaCppRun, windows: [[TokenID]], width: Int
+    ) throws {
+        for (index, window) in windows.enumerated() {
+            let found = try other.logits(window: index)
+            let reference = try run.logits(window: index)
+            try #require(
+                reference.count == window.count * width && found.count == reference.count)
+            for start in stride(from: 0, to: found.count, by: width) {
+                add(found[start..<start + width], reference[start..<start + width])
             }
         }
     }

@@ -52,16 +52,18 @@ final class LlamaCppRun {
     }
 }
 
-/// SmolLM2 with its matrices in another type (`Clients/requantise.py`); the file goes away with it.
+/// SmolLM2 with its matrices in another type, and wider if asked for (`Clients/requantise.py`); the
+/// file goes away with it.
 final class RequantisedModel {
     let path: String
     private let folder: URL
 
-    init(_ type: GGUFType) throws {
+    init(_ type: GGUFType, isPadded: Bool = false) throws {
         folder = try ClientProgram.makeFolder()
         path = folder.appending(path: "model.gguf").path
         let run = try ClientProgram(
-            script: "requantise.py", [ClientProgram.model(), path, "\(type)"])
+            script: "requantise.py",
+            [ClientProgram.model(), path, "\(type)"] + (isPadded ? ["padded"] : []))
         try #require(run.exitCode == 0, "\(run.shortComplaint)")
     }
 

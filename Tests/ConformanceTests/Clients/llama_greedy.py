@@ -2,12 +2,13 @@
 
 usage: llama_greedy.py MODEL.gguf REQUEST.json
 
-The request is {"token_count": N, "prompts": [[ID, ...], ...], "plain": BOOL, "models": [PATH, ...]}.
-With "models", prompt i goes to model i, and MODEL.gguf is not read. With "plain", llama.cpp keeps
-keys and values in 32 bits and does without flash attention, whose sums are of 16 bits. The answer,
-on stdout, is a list of {"tokens": [ID, ...], "margins": [NUMBER, ...], "finish_reason": "stop" | "length"}. Token ids go
-in and come out, so that neither a tokenizer nor a template stands between the two engines. A
-margin is how far, in nats, the second choice lay behind the token that was taken.
+The request is {"token_count": N, "prompts": [[ID, ...], ...], "plain": BOOL,
+"models": [PATH, ...]}. With "models", prompt i goes to model i, and MODEL.gguf is not read. With
+"plain", llama.cpp keeps keys and values in 32 bits and does without flash attention, whose sums
+are of 16 bits. The answer, on stdout, is a list of {"tokens": [ID, ...], "margins": [NUMBER, ...],
+"finish_reason": "stop" | "length"}. Token ids go in and come out, so that neither a tokenizer nor
+a template stands between the two engines. A margin is how far, in nats, the second choice lay
+behind the token that was taken.
 """
 
 import json
