@@ -8,10 +8,10 @@ extension BenchCommand {
             commandName: "failover", abstract: "What the loss of a stage does to a text.",
             discussion: """
                 Starts real nodes on loopback and ends them again. Time after time one of the \
-                stages behind the head is lost in mid-text, by kill -9 and by SIGSTOP in turns, \
-                each node once as often as the other, whether or not it coordinates the mesh. The \
-                text must come out with the very tokens of the undisturbed one. The stall is the \
-                longest silence that the client sees after the loss. Then the node comes back.
+                stages behind the head is lost in mid-text, by kill -9 and by SIGSTOP in turns; \
+                every fourth pair of losses is the coordinator's. The text must come out with the \
+                very tokens of the undisturbed one. The stall is the longest silence that the \
+                client sees after the loss. Then the node comes back.
 
                 Fails where a token differs, a request fails, or a stall is longer than --limit \
                 and the time that the tokens so far take to be computed again.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Foundation
+import Inference
 
 extension BenchCommand {
     struct PipelineSpeed: AsyncParsableCommand {
@@ -53,7 +54,11 @@ extension BenchCommand {
                 try PeerPipeline(directory: $0, model: model, threadCount: threads)
             }
             let settings = BenchMesh.Settings(
-                nodeCount: stages.counts.max() ?? 1, threadCount: threads, guessCount: guesses)
+                nodeCount: stages.counts.max() ?? 1, threadCount: threads,
+                cacheSize: PipelineBench.cacheSize(
+                    prompts.file.description, streamCount: streams.counts.max() ?? 1,
+                    tokenCount: tokens),
+                guessCount: guesses)
             let measurement = try await BenchMesh.with(settings) { mesh in
                 try await mesh.add(file)
                 var bench = PipelineBench(
@@ -87,19 +92,24 @@ extension BenchCommand {
             Terminal.line(
                 "CPU MS: of all nodes for each token; RATIO: one text against llama.cpp, several "
                     + "against one text.")
-            var memory = Table("STAGES", "NODE", "RESIDENT", "WEIGHTS OF STAGE", "CACHE", "REST")
+            var memory = Table(
+                "STAGES", "NODE", "RESIDENT", "ALLOWED", "WEIGHTS", "CACHE", "FILE", "HUGE",
+                "OTHER")
             for line in measurement.lines {
                 for part in line.memory {
+                    func text(_ count: UInt64) -> String { Text.byteCount(count) }
                     memory.add(
-                        "\(line.stageCount)", part.node,
-                        Text.byteCount(part.memory.residentByteCount),
-                        "\(Text.byteCount(part.memory.weightByteCount)) of "
-                            + Text.byteCount(UInt64(part.stageWeightByteCount)),
-                        Text.byteCount(part.memory.cacheByteCount),
-                        Text.byteCount(part.memory.restByteCount))
+                        "\(line.stageCount)", part.node, text(part.memory.residentByteCount),
+                        text(part.memory.allowedByteCount),
+                        text(part.memory.stageWeightByteCount), text(part.memory.cacheByteCount),
+                        text(part.memory.fileByteCount), text(part.memory.hugeByteCount),
+                        text(part.memory.otherByteCount))
                 }
             }
             memory.show(orSay: "No node was looked at.")
+            Terminal.line(
+                "ALLOWED: the weights of the stage, the cache that is reserved, and 64 MiB; "
+                    + "RESIDENT: pages of the model's file, huge pages, and others.")
             Terminal.line(
                 "\(threads) threads a node, \(guesses) guesses, medians of \(rounds) rounds; "
                     + measurement.load.sentence)

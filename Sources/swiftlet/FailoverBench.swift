@@ -81,16 +81,17 @@ struct FailoverBench {
     /// Loses one stage, and brings its node back.
     mutating func lose(_ number: Int) async throws -> Loss {
         let stages = try await mesh.deploy(stageCount: mesh.names.count)
-        let head = mesh.names[0]
-        let victims = stages.map(\.name).filter { $0 != head }
-        // Kill and stop in turns, and each victim gets both; later or earlier in the text.
-        let victim = victims[number / 2 % victims.count]
+        // Kill and stop in turns, and each victim gets both; later or earlier in the text. At least
+        // every fourth pair is the coordinator's.
         let kind = number.isMultiple(of: 2) ? Kind.kill : .stop
+        let coordinator = try await coordinator()
+        let isForced = number / 2 % 4 == 3
+        let head = mesh.names.first { !isForced || $0 != coordinator } ?? mesh.names[0]
+        let victims = stages.map(\.name).filter { $0 != head }
+        let victim = isForced ? coordinator : victims[number / 2 % victims.count]
         let lossCount = 8 + number * 7 % (tokenCount / 2)
         try await load.sample()
-        let status = try await mesh.client(victim).get("/api/status")
-        var loss = Loss(
-            kind: kind, node: victim, isCoordinator: status["is_coordinator"]?.asBool == true)
+        var loss = Loss(kind: kind, node: victim, isCoordinator: victim == coordinator)
         let process = try mesh.node(victim).process
         var (count, last) = (0, ContinuousClock.now)
         do {
@@ -117,6 +118,14 @@ struct FailoverBench {
         losses.append(loss)
         try await bringBack(victim, after: kind)
         return loss
+    }
+
+    private func coordinator() async throws -> String {
+        let id = try await mesh.client(mesh.names[0]).get("/api/members")["coordinator"]?.asString
+        guard let name = try mesh.names.first(where: { try mesh.node($0).id == id }) else {
+            throw Refusal("The mesh has no coordinator just now; try again.")
+        }
+        return name
     }
 
     private func bringBack(_ name: String, after kind: Kind) async throws {

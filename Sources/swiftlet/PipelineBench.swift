@@ -37,20 +37,8 @@ struct PipelineBench {
     struct NodePart: Sendable {
         var node: String
         var memory: NodeMemory
-        var stageWeightByteCount: Int
 
-        var document: JSON {
-            func count(_ value: UInt64) -> JSON { .integer(Int64(clamping: value)) }
-            return [
-                "node": .string(node),
-                "resident_bytes": count(memory.residentByteCount),
-                "stage_weight_bytes": .integer(Int64(stageWeightByteCount)),
-                "weight_bytes": count(memory.weightByteCount),
-                "cache_bytes": count(memory.cacheByteCount),
-                "rest_bytes": count(memory.restByteCount),
-                "ok": .bool(memory.isWithin(stageWeights: stageWeightByteCount)),
-            ]
-        }
+        var document: JSON { .object([.init("node", .string(node))] + memory.members) }
     }
 
     struct Measurement: Sendable {
@@ -69,6 +57,19 @@ struct PipelineBench {
 
     /// Tokens of each prompt: enough for a cache block, too few to weigh.
     private static let promptTokenCount = 16
+
+    /// MiB of keys and values that so many texts at a time need: nodes that reserve no more show
+    /// what they take beside them.
+    static func cacheSize(
+        _ description: ModelDescription, streamCount: Int, tokenCount: Int
+    ) -> Int {
+        let shape = KVCache.Shape(
+            layers: 0..<description.layerCount, headCount: description.headCountKV,
+            headLength: description.headLength)
+        // One more, since the text before may still be on its way out.
+        let byteCount = (streamCount + 1) * shape.byteCount(capacity: promptTokenCount + tokenCount)
+        return (byteCount >> 20) + 1
+    }
 
     let mesh: BenchMesh
     var prompts: BenchPrompts
@@ -150,9 +151,12 @@ struct PipelineBench {
 
     private func memory(of stages: [BenchMesh.Stage]) throws -> [NodePart] {
         try stages.map { stage in
-            NodePart(
-                node: stage.name, memory: try NodeMemory(of: mesh.node(stage.name).process.pid),
-                stageWeightByteCount: prompts.file.weightByteCount(layers: stage.layers))
+            let weights = prompts.file.weightByteCount(layers: stage.layers)
+            return NodePart(
+                node: stage.name,
+                memory: try NodeMemory(
+                    of: mesh.node(stage.name).process.pid, stageWeightByteCount: UInt64(weights),
+                    cacheByteCount: UInt64(mesh.settings.cacheSize) << 20))
         }
     }
 }
