@@ -14,8 +14,9 @@ final class ForwardScratch {
     let scores: FloatRows  // (threads, what attention needs)
     let states: FloatRows  // (slots of AttentionPlan, headLength + 2)
 
-    /// 8 rows of logits at a time: 150,000 tokens of a large vocabulary are then 5 MB.
-    static let logitsRowCount = 8
+    /// 32 rows of logits at a time, so that a replay, which wants those of all rows, reads the
+    /// output matrix twice for 64: 150,000 tokens of a large vocabulary are then 19 MB.
+    static let logitsRowCount = 32
 
     init(_ d: ModelDescription, rowCount: Int, threadCount: Int, makesLogits: Bool) {
         stream = FloatRows(rowCount: rowCount, rowLength: d.embeddingLength)

@@ -63,9 +63,12 @@ package final class Stage {
     package static let rowCountMax = 64
 
     /// Makes a stage with `threads` threads, the caller's included; reads its matrices once.
+    ///
+    /// Without `copiesWeights` they are read where they lie in the file when they are needed: for
+    /// a stage that computes some hundred rows and goes.
     package init(
         model: ModelFile, layers: Range<Int>, threads: Int, kernels: Kernels = Kernels(),
-        kv: KVPool.Limits = KVPool.Limits()
+        kv: KVPool.Limits = KVPool.Limits(), copiesWeights: Bool = true
     ) throws(ModelError) {
         let description = model.description
         guard 0 <= layers.lowerBound, layers.upperBound <= description.layerCount, !layers.isEmpty
@@ -77,9 +80,11 @@ package final class Stage {
         self.layers = layers
         self.kernels = kernels
         self.threads = Threads(count: threads)
-        let memory = WeightMemory(
-            byteCount: model.weightByteCount(layers: layers),
-            matrixCount: layers.count * LayerTensor.allCases.count + 1)
+        let memory =
+            copiesWeights
+            ? WeightMemory(
+                byteCount: model.weightByteCount(layers: layers),
+                matrixCount: layers.count * LayerTensor.allCases.count + 1) : nil
         weights = layers.map { LayerWeights(model, layer: $0, memory: memory) }
         let isLast = layers.upperBound == description.layerCount
         embedding = layers.lowerBound == 0 ? model.matrix("token_embd.weight") : nil

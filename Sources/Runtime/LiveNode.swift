@@ -72,6 +72,8 @@ package final class LiveNode: Sendable {
     /// As it was at the start; what is measured comes to it later.
     let profile: Profile
     let meter: CapabilityMeter
+    /// Of a stage, an encoder, or a replay.
+    let threadCount: Int
     let logger: Logger
     private let lock: DirectoryLock
     private let bulk: BulkPlane
@@ -93,6 +95,7 @@ package final class LiveNode: Sendable {
         self.logger = logger
         identity = try NodeIdentity.load(from: directory.identity)
         let coreCount = ProcessInfo.processInfo.activeProcessorCount
+        threadCount = settings.threadCount ?? coreCount
 
         let keys = BulkKeys(own: identity.id)
         loop = NodeLoop(own: identity.id)
@@ -100,9 +103,9 @@ package final class LiveNode: Sendable {
             store: try ArtifactStore(directory: directory.artifacts), outlet: loop)
         models = ModelShelf(store: exchange.store)
         stages = StageHost(
-            own: identity.id, shelf: models, threadCount: settings.threadCount ?? coreCount,
+            own: identity.id, shelf: models, threadCount: threadCount,
             cacheByteCountMax: settings.cacheByteCountMax, outlet: loop)
-        embeddings = EmbeddingHost(threadCount: settings.threadCount ?? coreCount)
+        embeddings = EmbeddingHost(threadCount: threadCount)
         lanes = LanePool(name: "guest", count: settings.slotCount ?? coreCount)
         bulk = try Self.makeBulk(
             settings, own: identity.id, keys: keys, exchange: exchange, stages: stages)
@@ -122,7 +125,7 @@ package final class LiveNode: Sendable {
             generator: generator, lanes: lanes)
         enroller = Enroller(identity: identity, folder: directory.identity)
         meter = CapabilityMeter(
-            stages: stages, threadCount: settings.threadCount ?? coreCount,
+            stages: stages, threadCount: threadCount,
             memoryByteCountMax: settings.memoryByteCountMax
         ) { [loop] capability in
             loop.post { core in core.change { $0.capability = capability } }

@@ -99,7 +99,7 @@ struct Replay: Sendable {
         let book = try node.models.book(of: result.model)
         let prompt = try store.read(result.prompt.tokens)
         let grammar = try result.sampling.grammar.map { try store.read($0) }
-        let threadCount = node.settings.threadCount ?? 1
+        let threadCount = node.threadCount
         let mismatch = try await node.lanes.run {
             // Other layers than those that this node serves need not stay in memory.
             defer { book.file.releasePages() }
@@ -140,7 +140,8 @@ struct Replay: Sendable {
             return "the sampling settings are out of range: \(settings.mistakes())"
         }
         let stage = try Stage(
-            model: book.file, layers: 0..<description.layerCount, threads: threadCount)
+            model: book.file, layers: 0..<description.layerCount, threads: threadCount,
+            copiesWeights: false)
         let cache = try stage.makeSession(capacity: all.count)
         let text = String(decoding: grammar ?? [], as: UTF8.self)
         let isRegex = result.sampling.grammarKind == .regex
