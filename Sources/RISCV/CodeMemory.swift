@@ -5,13 +5,14 @@ internal import CPlatform
 /// Not copyable: it owns both mappings. Nothing is mapped until code is first written, so that a
 /// short program pays nothing.
 @safe struct CodeMemory: ~Copyable {
-    /// 32 MiB: a program of a million instructions fits, and a jump reaches everything.
-    static let byteCount = 1 << 25
+    /// A multiple of a page, far below the 2 GiB that a jump reaches.
+    let byteCount: Int
+    private var code = unsafe platform_code()
+
+    init(byteCount: Int) { self.byteCount = byteCount }
 
     /// Whether this host can execute what the translator emits.
     static let isSupported = platform_has_x86_translation()
-
-    private var code = unsafe platform_code()
 
     deinit {
         // Unmaps what `open` has mapped; nobody else holds a pointer into it.
@@ -23,7 +24,7 @@ internal import CPlatform
         // Only a fresh value is replaced, so nothing mapped is lost.
         if unsafe code.executable != nil { return true }
         // The views are kept in `code` until `deinit`.
-        unsafe code = platform_code_map(Self.byteCount)
+        unsafe code = platform_code_map(byteCount)
         // Null means that there is nothing.
         return unsafe code.executable != nil
     }
@@ -35,7 +36,7 @@ internal import CPlatform
     }
 
     func write(_ bytes: [UInt8], at offset: Int) {
-        precondition(offset >= 0 && bytes.count <= Self.byteCount - offset)
+        precondition(offset >= 0 && bytes.count <= byteCount - offset)
         // Inside the mapping by the line above, and open where there is something to write.
         guard let target = unsafe code.writable else { return }
         // As above.
@@ -45,7 +46,7 @@ internal import CPlatform
 
     /// Enters code at an offset with what it works on; returns what it left in eax.
     func call(_ entry: Int, _ context: HostContext, _ target: Int) -> UInt32 {
-        precondition(entry < Self.byteCount && target < Self.byteCount)
+        precondition(entry < byteCount && target < byteCount)
         // Written by the translator, which keeps to the context and to checked guest memory.
         return unsafe platform_code_call(code, entry, context.pointer, target)
     }

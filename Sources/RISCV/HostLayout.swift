@@ -29,6 +29,8 @@ enum HostLayout {
         static let controlBefore = start + 16
         /// MXCSR as it was left.
         static let controlAfter = start + 24
+        /// Where emitted code puts rdx aside.
+        static let saved = start + 32
         /// Constants of 128 bits each.
         static let constants = start + 64
     }

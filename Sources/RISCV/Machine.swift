@@ -76,7 +76,8 @@ package struct Machine: ~Copyable {
         hart = Hart(memory.context.registers)
         translated = TranslatedCode(
             memory.context,
-            threshold: settings.translationThreshold
+            threshold: settings.translationThreshold,
+            codeByteCount: settings.codeByteCountMax
         )
         engine = settings.engine
         self.memory = memory

@@ -17,6 +17,8 @@ extension Machine {
         package var engine: Engine
         /// How often a piece of the program is interpreted before it is translated, below 256.
         package var translationThreshold: UInt8
+        /// Memory for translated code, in bytes; when it is full, all is translated anew.
+        package var codeByteCountMax: Int
 
         package init(
             fuel: UInt64 = .max,
@@ -27,7 +29,8 @@ extension Machine {
             threadCountMax: Int = 256,
             seed: UInt64 = 0,
             engine: Engine = .best,
-            translationThreshold: UInt8 = 12
+            translationThreshold: UInt8 = 12,
+            codeByteCountMax: Int = 1 << 25
         ) {
             self.fuel = fuel
             self.memoryByteCountMax = memoryByteCountMax
@@ -38,6 +41,7 @@ extension Machine {
             self.seed = seed
             self.engine = engine
             self.translationThreshold = translationThreshold
+            self.codeByteCountMax = codeByteCountMax
         }
     }
 }

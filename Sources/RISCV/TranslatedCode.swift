@@ -35,7 +35,7 @@ struct TranslatedCode: ~Copyable {
     /// Addresses whose executions are counted, by their low bits; a clash only costs precision.
     private static let heatCount = 1 << 13
 
-    private var code = CodeMemory()
+    private var code: CodeMemory
     private let context: HostContext
     /// How often a trace is interpreted before it is worth translating.
     private let heatMax: UInt8
@@ -54,8 +54,11 @@ struct TranslatedCode: ~Copyable {
     /// How often everything was forgotten: what was known before is no longer valid.
     private(set) var flushCount = 0
 
-    init(_ context: HostContext, threshold: UInt8) {
+    init(_ context: HostContext, threshold: UInt8, codeByteCount: Int) {
         self.context = context
+        // Whole pages, room for a few traces, and everything within reach of a jump.
+        let byteCount = min(max(codeByteCount, 4 * Self.traceByteCountMax), 1 << 30)
+        code = CodeMemory(byteCount: byteCount & ~4095)
         heatMax = threshold
     }
 
@@ -71,7 +74,7 @@ struct TranslatedCode: ~Copyable {
         if let known = offsets[key] { return known }
         guard isWorthIt(pc), open() else { return nil }
         let index = traces.entry(pc, &memory)
-        if generation != traces.generation || Self.traceByteCountMax > CodeMemory.byteCount - end {
+        if generation != traces.generation || Self.traceByteCountMax > code.byteCount - end {
             forget(traces)
         }
         let offset = end
@@ -138,6 +141,8 @@ struct TranslatedCode: ~Copyable {
         end = start
         exits.removeAll(keepingCapacity: true)
         offsets.removeAll(keepingCapacity: true)
+        // A program that changes its code in every round is interpreted: translating is dearer.
+        for slot in heat.indices { heat[slot] = 0 }
         context.forgetTargets()
     }
 }

@@ -62,6 +62,10 @@ extension X86Translator {
         case .srli: emitShift(.right, o, .double)
         case .srai: emitShift(.arithmeticRight, o, .double)
         case .addiw:
+            if let value = known(o.first) {
+                let sum = Int32(truncatingIfNeeded: value) &+ o.immediate
+                return move(o.destination, constant: UInt64(bitPattern: Int64(sum)))
+            }
             let register = result(o.destination)
             if o.immediate == 0 {
                 assembler.extend(register, operand(o.first), .sign32)
@@ -211,7 +215,19 @@ extension X86Translator {
         write(register, to: destination)
     }
 
+    /// Frees rdx for a result of 128 bits, unless the destination lies there anyway.
+    private mutating func saveRdx(for destination: UInt8) {
+        guard hosts[Int(destination)] != .rdx else { return }
+        assembler.store(.rdx, to: Self.context(HostLayout.Context.saved), byteCount: 8)
+    }
+
+    private mutating func restoreRdx(for destination: UInt8) {
+        guard hosts[Int(destination)] != .rdx else { return }
+        assembler.move(.rdx, .memory(Self.context(HostLayout.Context.saved)))
+    }
+
     private mutating func emitHighProduct(_ o: Operation) {
+        saveRdx(for: o.destination)
         copy(o.first, to: .rax)
         let second = read(o.second, or: .rcx)
         if o.code == .mulhsu {
@@ -227,6 +243,7 @@ extension X86Translator {
                 o.code == .mulh ? .multiplySigned : .multiply, .register(second))
         }
         write(.rdx, to: o.destination)
+        restoreRdx(for: o.destination)
     }
 
     /// Division as the host has it, unless the divisor is 0 or, of signed numbers, -1.
@@ -243,6 +260,7 @@ extension X86Translator {
         default: (isWord, isSigned, isRemainder) = (true, false, true)
         }
         let width: X86Assembler.Width = isWord ? .word : .double
+        saveRdx(for: o.destination)
         copy(o.second, to: .rcx)
         copy(o.first, to: .rax)
         if isWord {
@@ -267,6 +285,7 @@ extension X86Translator {
         stubs.append(.divide(rare, isRemainder: isRemainder, back: back))
         if isWord { assembler.extend(.rax, .register(.rax), .sign32) }
         write(.rax, to: o.destination)
+        restoreRdx(for: o.destination)
     }
 
     /// The divisor in rcx is 0 or -1, the dividend in rax, and so is the result.
@@ -288,13 +307,32 @@ extension X86Translator {
 
     // MARK: - Pairs
 
-    /// Two shifts of one register that cut out its low bits; false where it is none.
+    /// Two instructions that are one for the host; false where they are not.
     mutating func emitPair(_ o: Operation, _ next: Operation) -> Bool {
-        guard o.code == .slli, o.destination != Registers.sink,
-            next.first == o.destination, next.destination == o.destination
+        guard o.code == .slli, o.destination != Registers.sink, o.first != 0,
+            next.destination == o.destination
         else { return false }
+        return next.code == .add ? emitIndexing(o, next) : emitCut(o, next)
+    }
+
+    /// A shift by at most 3 and an addition: the address of an element.
+    private mutating func emitIndexing(_ o: Operation, _ next: Operation) -> Bool {
+        let other = next.first == o.destination ? next.second : next.first
+        guard next.first == o.destination || next.second == o.destination,
+            other != o.destination, other != 0, o.immediate > 0, o.immediate < 4
+        else { return false }
+        let index = read(o.first, or: .rcx), base = read(other, or: .rax)
+        let register = result(o.destination)
+        assembler.loadAddress(
+            register, Address(base, index: index, scale: UInt8(o.immediate), 0))
+        write(register, to: o.destination)
+        return true
+    }
+
+    /// Two shifts of one register that cut out its low bits.
+    private mutating func emitCut(_ o: Operation, _ next: Operation) -> Bool {
         let isSigned = next.code == .srai
-        guard isSigned || next.code == .srli else { return false }
+        guard isSigned || next.code == .srli, next.first == o.destination else { return false }
         let left = o.immediate, right = next.immediate
         let register = result(o.destination)
         if left == 32, right <= 32, !isSigned || right == 32 {

@@ -9,6 +9,8 @@ struct AccessPlan {
         case single
         /// The first of several: checks the bytes from `low` to `high` off the register.
         case group(low: Int32, high: Int32, isWrite: Bool)
+        /// The first of several that all lie in one value of at most eight bytes.
+        case narrow(low: Int32, byteCount: Int, isWrite: Bool)
         case covered
     }
 
@@ -63,8 +65,11 @@ struct AccessPlan {
         open[Int(slot)] = nil
         guard group.members.count > 1 else { return }
         for member in group.members { checks[member] = .covered }
-        checks[group.members[0]] = .group(
-            low: group.low, high: group.high, isWrite: group.isWrite)
+        let byteCount = Int(group.high - group.low + 1)
+        checks[group.members[0]] =
+            [1, 2, 4, 8].contains(byteCount)
+            ? .narrow(low: group.low, byteCount: byteCount, isWrite: group.isWrite)
+            : .group(low: group.low, high: group.high, isWrite: group.isWrite)
     }
 }
 
@@ -118,7 +123,7 @@ extension X86Translator {
         } else if let vector = vectors[Int(o.second)] {
             assembler.store(vector, to: address, byteCount == 8 ? .double : .single)
         } else {
-            let value = read(o.second, or: .rdx)
+            let value = read(o.second, or: .rax)
             assembler.store(value, to: address, byteCount: byteCount)
         }
         finish(exit)
@@ -146,13 +151,37 @@ extension X86Translator {
         case .group(let low, let high, let isWrite):
             emitGroupCheck(item, first, low, high, isWrite: isWrite)
             return (address, nil)
-        case .single: break
+        case .narrow(let low, let byteCount, let isWrite):
+            let careful = assembler.label()
+            emitCheck(first, low, byteCount, isWrite: isWrite, otherwise: careful)
+            stubs.append(
+                .edge(
+                    careful, target: item.pc, ordinal: o.ordinal - 1, isCareful: true))
+            return (address, nil)
+        case .single:
+            let slow = assembler.label()
+            emitCheck(
+                first, o.immediate, byteCount, isWrite: Self.isStore(o.code), otherwise: slow)
+            let exit = addExit(item)
+            stubs.append(.leave(slow, exit: exit))
+            return (address, exit)
         }
-        // As `MemoryWindow.allows`: the rotation brings the low bits of a misaligned address to
-        // the top, so that one compare refuses both what is misaligned and what lies outside.
+    }
+
+    /// The check of one value: aligned, inside, and its page allows it.
+    ///
+    /// As `MemoryWindow.allows`: the rotation brings the low bits of a misaligned address to the
+    /// top, so that one compare refuses both what is misaligned and what lies outside.
+    private mutating func emitCheck(
+        _ first: Register,
+        _ offset: Int32,
+        _ byteCount: Int,
+        isWrite: Bool,
+        otherwise slow: X86Assembler.Label
+    ) {
         var source = first
-        if o.immediate != 0 {
-            assembler.loadAddress(.rax, Address(first, o.immediate))
+        if offset != 0 {
+            assembler.loadAddress(.rax, Address(first, offset))
             source = .rax
         }
         let shift = UInt8(byteCount.trailingZeroBitCount)
@@ -162,17 +191,13 @@ extension X86Translator {
             assembler.move(.rax, .register(source))
         }
         assembler.shift(.right, .register(.rax), by: 12 - shift)
-        let slow = assembler.label()
         assembler.arithmetic(
             .compare, .register(.rax), immediate: Int32(Memory.pageCount))
         assembler.jump(.aboveOrEqual, slow)
         assembler.test(
             byteAt: Address(Self.base, index: .rax, Int32(HostLayout.pages)),
-            Self.isStore(o.code) ? PageBits.write : PageBits.read)
+            isWrite ? PageBits.write : PageBits.read)
         assembler.jump(.equal, slow)
-        let exit = addExit(item)
-        stubs.append(.leave(slow, exit: exit))
-        return (address, exit)
     }
 
     /// The check of an address that is known: one look at its page.
@@ -200,17 +225,19 @@ extension X86Translator {
     ) {
         let careful = assembler.label(), pages = Int32(HostLayout.pages)
         assembler.loadAddress(.rax, Address(first, low))
-        assembler.loadAddress(.rdx, Address(first, high))
         assembler.shift(.right, .register(.rax), by: 12)
         assembler.arithmetic(
             .compare, .register(.rax), immediate: Int32(Memory.pageCount))
         assembler.jump(.aboveOrEqual, careful)
         // At most one page further, where the table has zeros behind its end.
-        assembler.shift(.right, .register(.rdx), by: 12)
         assembler.extend(.rax, .memory(Address(Self.base, index: .rax, pages)), .zero8)
-        assembler.andByte(.rax, Address(Self.base, index: .rdx, pages))
+        assembler.loadAddress(.rcx, Address(first, high))
+        assembler.shift(.right, .register(.rcx), by: 12)
+        assembler.andByte(.rax, Address(Self.base, index: .rcx, pages))
         assembler.test(lowByteOf: .rax, isWrite ? PageBits.write : PageBits.read)
         assembler.jump(.equal, careful)
+        // The register was in rcx itself where it has no other place.
+        _ = read(item.operation.first, or: .rcx)
         stubs.append(
             .edge(
                 careful, target: item.pc, ordinal: item.operation.ordinal - 1, isCareful: true))

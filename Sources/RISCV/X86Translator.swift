@@ -6,7 +6,7 @@
 ///
 ///     r15      the host address of the guest's address 0 (see `HostLayout`)
 ///     r14      the budget; counted at taken jumps as the interpreter's loop does
-///     rax, rcx, rdx, xmm0…2      scratch
+///     rax, rcx, xmm0…2           scratch
 ///     others   what `integerHosts` and `floatHosts` say
 ///
 /// Nothing is emitted that reads or writes memory but the context at fixed distances, the table of
@@ -22,10 +22,10 @@ struct X86Translator {
 
     static let base = Register.r15
     static let budget = Register.r14
-    /// By how much compilers use them: sp, s0, s1, a0…a6.
+    /// By how much compilers use them: sp, s0, s1, a0…a7; rdx is put aside for long products.
     static let integerHosts: [(slot: UInt8, host: Register)] = [
         (2, .rbp), (8, .rbx), (9, .r12), (10, .rdi), (11, .r10), (12, .r9), (13, .r8),
-        (14, .rsi), (15, .r11), (16, .r13),
+        (14, .rsi), (15, .r11), (16, .r13), (17, .rdx),
     ]
     /// fa0…fa5, ft0…ft5, fs0.
     static let floatHosts: [(slot: UInt8, host: UInt8)] = [

@@ -68,9 +68,13 @@ struct RISCVProgramTests {
 
         let program = try #require(FileManager.default.contents(atPath: path))
         var reports: [Report] = []
-        // In one go, and in slices.
-        for slice in [.max, 777_777] as [UInt64] {
+        // In one go, and in slices; in each engine.
+        let ways: [(UInt64, Engine)] = [
+            (.max, .best), (777_777, .best), (.max, .interpreter),
+        ]
+        for (slice, engine) in ways {
             var settings = Machine.Settings()
+            settings.engine = engine
             settings.fuel = 2_000_000_000
             var machine = try Machine(
                 program: [UInt8](program),
@@ -84,6 +88,7 @@ struct RISCVProgramTests {
         }
         let report = reports[0]
         #expect(report == reports[1], "two runs differ")
+        #expect(report == reports[2], "the engines differ")
         #expect(report.ending.exitCode == expected.exitCode, "\(report.ending)")
         #expect(
             String(decoding: report.standardOutput, as: UTF8.self)

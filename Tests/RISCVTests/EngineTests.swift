@@ -39,6 +39,8 @@ struct EngineTests {
         // By then a program is often caught in a loop that its own stores have made.
         while interpreted.retired < 25_000 {
             let slice = UInt64.random(in: 1...2000, using: &chance)
+            // Every fourth program also changes the engine under way.
+            if program % 4 == 0 { translated.engine = slice % 3 == 0 ? .interpreter : .translator }
             let pauses = (interpreted.run(fuel: slice), translated.run(fuel: slice))
             guard pauses.0 == pauses.1, interpreted.retired == translated.retired,
                 interpreted.stateDigest() == translated.stateDigest()
@@ -52,7 +54,12 @@ struct EngineTests {
         try Machine(
             program: program,
             arguments: ["soup"],
-            settings: Machine.Settings(engine: engine, translationThreshold: 1)
+            // The least memory for code, so that it is full now and then.
+            settings: Machine.Settings(
+                engine: engine,
+                translationThreshold: 1,
+                codeByteCountMax: 1 << 17
+            )
         )
     }
 }

@@ -226,7 +226,7 @@ extension InstructionSoup {
 
     private mutating func emitImmediate() {
         let amount = Int32(below(4096)) - 2048
-        switch below(8) {
+        switch below(10) {
         case 0: emit(Assembler.immediate(Int32(below(64)), source(), 1, destination(), 0x13))
         case 1:
             let arithmetic = Int32(below(2)) << 10
@@ -240,7 +240,7 @@ extension InstructionSoup {
                 Assembler.immediate(word, source(), kind == 0 ? 1 : 5, destination(), 0x1b))
         case 3: emit(Assembler.immediate(amount, source(), 0, destination(), 0x1b))
         case 4: emit(below(1 << 20) << 12 | destination() << 7 | (below(2) == 0 ? 0x37 : 0x17))
-        case 5:
+        case 5...7:
             // What compilers write for an unsigned char, short or int.
             let register = destination(), count = [32, 48, 56, 40][Int(below(4))] as Int32
             emit(Assembler.slli(register, source(), count))
@@ -370,7 +370,13 @@ extension InstructionSoup {
             emit(Assembler.register(function7, rs2, rs1, mode, rd, opcodes[Int(below(4))]))
         case 3: emit(Assembler.register(0x2c | format, 0, rs1, mode, rd, 0x53))
         case 4: emit(Assembler.register(0x10 | format, rs2, rs1, below(3), rd, 0x53))
-        case 5: emit(Assembler.register(0x14 | format, rs2, rs1, below(2), rd, 0x53))
+        case 5:
+            if below(2) == 0 {
+                // Zeros of both signs, which compare equal and are not.
+                emit(Assembler.register(0x78 | format, 0, 0, 0, rs1, 0x53))
+                emit(Assembler.register(0x10 | format, rs1, rs1, 1, rs2, 0x53))
+            }
+            emit(Assembler.register(0x14 | format, rs2, rs1, below(2), rd, 0x53))
         case 6:
             emit(Assembler.register(0x50 | format, rs2, rs1, below(3), destination(), 0x53))
         case 7: emit(Assembler.register(0x60 | format, below(4), rs1, mode, destination(), 0x53))
