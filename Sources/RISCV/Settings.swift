@@ -13,7 +13,8 @@ extension Machine {
         package var threadCountMax: Int
         /// What `getrandom` and the C library's AT_RANDOM are made from.
         package var seed: UInt64
-        /// How instructions are executed; no result depends on it.
+        /// How instructions are executed; no result depends on it. Who runs strangers' programs stays
+        /// with the interpreter until the translator has been through all suites of the ISA.
         package var engine: Engine
         /// How often a piece of the program is interpreted before it is translated, below 256.
         package var translationThreshold: UInt8
@@ -28,7 +29,7 @@ extension Machine {
             handleCountMax: Int = 256,
             threadCountMax: Int = 256,
             seed: UInt64 = 0,
-            engine: Engine = .best,
+            engine: Engine = .interpreter,
             translationThreshold: UInt8 = 12,
             codeByteCountMax: Int = 1 << 25
         ) {

@@ -6,7 +6,7 @@ import Runtime
 /// A program run in this process, by the very code that runs it as a task.
 enum LocalRun {
     static func run(
-        _ order: RunOrder, isJSON: Bool, output: String?, engine: Engine = .best
+        _ order: RunOrder, isJSON: Bool, output: String?, engine: Engine = .interpreter
     ) async throws {
         let report: GuestRun.Report
         do {
