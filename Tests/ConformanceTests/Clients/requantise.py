@@ -2,7 +2,8 @@
 
 usage: requantise.py MODEL.gguf OUTPUT.gguf TYPE [padded]
 
-Weights are dequantised by the package gguf and quantised by ggml. With "padded" the model is made
+Weights are dequantised by the package gguf and quantised by ggml. A matrix whose rows are not
+whole blocks of the type gets the type that llama.cpp gives it then (llama-quant.cpp). With "padded" the model is made
 wider with zeros, so that its rows are whole blocks of 256, and computes the same: more elements of
 the embedding, all zero; more heads of keys with their queries, all zero, read by nobody. The norm
 divides by the root of a mean over more elements, which its weight and its epsilon make good.
@@ -18,6 +19,12 @@ import llama_library
 
 TYPES = gguf.GGMLQuantizationType
 BLOCK = 256
+FALLBACKS = {TYPES.Q4_K: TYPES.Q5_0, TYPES.Q5_K: TYPES.Q5_1, TYPES.Q6_K: TYPES.Q8_0}
+
+
+def type_for(wanted, length):
+    block = gguf.GGML_QUANT_SIZES[wanted][0]
+    return wanted if length % block == 0 else FALLBACKS[wanted]
 
 
 def packed(rows, kind):
@@ -60,7 +67,7 @@ class Padding:
 
 def main():
     source, target, name, *options = sys.argv[1:]
-    kind = TYPES[name]
+    wanted = TYPES[name]
     reader = gguf.GGUFReader(source)
     padding = Padding(reader.fields, options == ["padded"])
     writer = gguf.GGUFWriter(target, "llama")
@@ -78,6 +85,7 @@ def main():
         if len(shape) == 1:
             writer.add_tensor(tensor.name, values)
         else:
+            kind = type_for(wanted, values.shape[-1])
             writer.add_tensor(tensor.name, packed(values, kind), raw_dtype=kind)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
