@@ -69,23 +69,17 @@ extension BenchCommand.InferenceSpeed {
         let embedding = file.header.tensor("token_embd.weight")?.byteCount ?? 0
         let weightByteCount =
             file.weightByteCount(layers: layers) - (description.isTied ? 0 : embedding)
-        let bandwidth = median(bandwidths)
+        let bandwidth = Median.of(bandwidths)
         let lines = tests.indices.map { index in
-            let speed = median(own[index])
+            let speed = Median.of(own[index])
             return Line(
-                test: tests[index], own: speed, peer: median(peer[index]),
+                test: tests[index], own: speed, peer: Median.of(peer[index]),
                 ownRounds: own[index], peerRounds: peer[index],
                 bandwidthShare: tests[index].decodeCount == 0
                     ? nil : speed * Double(weightByteCount) / bandwidth)
         }
         return Comparison(
             lines: lines, readBytesPerSecond: bandwidth, weightByteCount: weightByteCount)
-    }
-
-    private static func median(_ values: [Double]) -> Double {
-        let sorted = values.sorted(), middle = sorted.count / 2
-        return sorted.count.isMultiple(of: 2)
-            ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
     }
 
     private func document(_ comparison: Comparison, _ bench: PeerBench) -> JSON {

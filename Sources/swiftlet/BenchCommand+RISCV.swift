@@ -40,7 +40,7 @@ extension BenchCommand {
                         seconds[index].append(try runner.secondsOfCPU())
                     }
                 }
-                return seconds.map { $0.sorted()[$0.count / 2] }
+                return seconds.map(Median.of)
             }
             show(runners.map(\.name), medians, retired: retired)
         }
