@@ -138,7 +138,7 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
-        tests("RuntimeTests", ["Basics", "Runtime"]),
+        tests("RuntimeTests", ["Basics", "RISCV", "Runtime"]),
         tests(
             "SimulationTests",
             ["Basics", "Election", "NodeLogic", "Planning", "Scheduling", "Simulation", "Wire"]),

@@ -58,7 +58,9 @@ package enum ELFError: Error, Hashable, Sendable, CustomStringConvertible {
             "the program needs \(count) bytes of memory to load and its limit is \(countMax): "
                 + "raise the memory limit"
         case .needsInterpreter(let name):
-            "the program is dynamically linked (it asks for \(name)): link it with -static"
+            "the program is dynamically linked and \(name), which loads it, is not there: "
+                + "link it with -static, or run it by swiftlet sim run --sysroot DIR with a "
+                + "folder that holds that file"
         case .noExecutableEntry(let address):
             "the entry point 0x\(String(address, radix: 16)) is in no executable segment: "
                 + "link the program with a start symbol"

@@ -26,10 +26,23 @@ struct ELFFile: Sendable {
     private(set) var headerCount: UInt64 = 0
     private(set) var base: UInt64 = 0
     private(set) var symbols = SymbolTable()
+    /// The program that loads this one and its libraries, where it has such.
+    private(set) var interpreter: String?
+
+    /// Its segments as files in memory.
+    func mappings(path: String) -> [Machine.FileMapping] {
+        segments.filter { !$0.fileRange.isEmpty }.map { segment in
+            let start = segment.address & ~4095
+            let end = (segment.address + UInt64(segment.fileRange.count) + 4095) & ~4095
+            let offset = UInt64(segment.fileRange.lowerBound) & ~4095
+            return .init(range: start..<end, offset: offset, path: Array(path.utf8))
+        }
+    }
 
     var end: UInt64 { segments.map { $0.address + $0.byteCount }.max() ?? 0 }
 
-    init(_ bytes: [UInt8]) throws(ELFError) {
+    /// - Parameter base: where it goes if it is position-independent, a multiple of a page.
+    init(_ bytes: [UInt8], at start: UInt64 = positionIndependentBase) throws(ELFError) {
         guard bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46]) else {
             throw .notELF(byteCount: bytes.count)
         }
@@ -42,7 +55,7 @@ struct ELFFile: Sendable {
         let machine = bytes.integer(UInt16.self, at: 18), type = bytes.integer(UInt16.self, at: 16)
         guard machine == Self.riscv else { throw .notRISCV(machine: machine) }
         guard type == 2 || type == 3 else { throw .notExecutable(type: type) }
-        base = type == 3 ? Self.positionIndependentBase : 0
+        base = type == 3 ? start : 0
         entry = bytes.integer(UInt64.self, at: 24) &+ base
         try readProgramHeaders(bytes)
         try checkSegments()
@@ -88,7 +101,8 @@ struct ELFFile: Sendable {
             )
             // The name is text from a stranger: at most a path's length of it is repeated.
             let name = bytes[range].prefix(255).prefix { $0 != 0 }
-            throw .needsInterpreter(String(decoding: name, as: UTF8.self))
+            interpreter = String(decoding: name, as: UTF8.self)
+            return
         }
         let byteCount = bytes.integer(UInt64.self, at: header + 40)
         guard type == 1, byteCount > 0 else { return }

@@ -31,6 +31,8 @@ package struct EngineComparison: ~Copyable {
         environment: [String] = [],
         files: [InputFile] = [],
         standardInput: [UInt8] = [],
+        folders: HostFolders = .none,
+        programPath: String? = nil,
         settings: Machine.Settings
     ) throws(ELFError) {
         var settings = settings
@@ -38,11 +40,13 @@ package struct EngineComparison: ~Copyable {
         // All that can throw comes before anything of `self` is set.
         let interpreted = try Machine(
             program: program, arguments: arguments, environment: environment, files: files,
-            standardInput: standardInput, settings: settings)
+            standardInput: standardInput, folders: folders, programPath: programPath,
+            settings: settings)
         settings.engine = .translator
         let translated = try Machine(
             program: program, arguments: arguments, environment: environment, files: files,
-            standardInput: standardInput, settings: settings)
+            standardInput: standardInput, folders: folders, programPath: programPath,
+            settings: settings)
         self.interpreted = interpreted
         self.translated = translated
     }
@@ -56,10 +60,10 @@ package struct EngineComparison: ~Copyable {
         let left = interpreted.run(fuel: instructionCount)
         let right = translated.run(fuel: instructionCount)
         let leftOutput = interpreted.takeOutput(), rightOutput = translated.takeOutput()
+        let digests = (interpreted.stateDigest(), translated.stateDigest())
         let isSame =
             left == right && leftOutput == rightOutput
-            && interpreted.retired == translated.retired
-            && interpreted.stateDigest() == translated.stateDigest()
+            && interpreted.retired == translated.retired && digests.0 == digests.1
         guard isSame else {
             let what =
                 left != right

@@ -1,15 +1,38 @@
-/// The files of one run, in memory: `/work` with the inputs, `/tmp`, and a few devices.
+/// The files of one run: `/work` with the inputs, `/tmp`, devices, `/proc`, and what the caller
+/// shows of the host.
 ///
-/// Nothing of the host is visible. Directories list their entries sorted by bytes, so that every
-/// run sees one order. The number of a node is that of its file as long as the file is there.
+/// Everything that a program changes stays here. Of the host there is nothing but the folders
+/// that the caller has given: their entries are listed when somebody first looks, their bytes are
+/// read when somebody reads, and a file is copied when somebody first writes to it. Directories
+/// list their entries sorted by bytes, so that every run sees one order. The number of a node is
+/// that of its file as long as the file is there. Times are virtual: a file of the host is as old
+/// as the run.
 struct FileTree: Sendable {
-    enum Device: UInt8, Sendable { case null, zero, random, standardInput, standardOutput }
+    enum Device: UInt8, Sendable {
+        case null, zero, full, random, standardInput, standardOutput, standardError, terminal
+    }
 
     enum Content: Sendable {
         case directory([Entry])
+        /// A folder of the host in which nobody has looked yet.
+        case unlisted
         case file([UInt8])
+        /// A file of the host that nobody has changed.
+        case hostFile(byteCount: Int)
+        case link([UInt8])
         case device(Device)
         case pipe([UInt8])
+        /// What eventfd made.
+        case counter(value: UInt64, isSemaphore: Bool)
+        /// What timerfd made: a key of `Machine.timers`.
+        case timer(Int)
+        case poller(Poller)
+        /// A file whose bytes are made when it is opened.
+        case generated(ProcessFile)
+        /// A name in `/proc/self/fd`.
+        case handle(UInt64)
+        /// A device, pipe or socket of the host.
+        case foreign
     }
 
     struct Entry: Sendable {
@@ -24,36 +47,99 @@ struct FileTree: Sendable {
         var changed: UInt64 = 0
         /// The bytes with which an input began, to tell whether it was changed.
         var original: [UInt8]?
-        /// Whether it has a name.
-        var isLinked = true
+        var linkCount = 1
+        /// Of a directory: the one above it.
         var parent = 0
+        /// The folder of the host in which it lies, or will be written to.
+        var mount: Int?
+        /// Its path in that folder, where it comes from there.
+        var hostPath: [UInt8]?
+        /// How often something was written or taken: what edge-triggered polling compares.
+        var activity: UInt64 = 0
+
+        init(content: Content, mode: UInt32, changed: UInt64 = 0) {
+            self.content = content
+            self.mode = mode
+            self.changed = changed
+        }
     }
 
     static let root = 0
     static let workingDirectoryName = "work"
     static let nameByteCountMax = 255
+    private static let linkCountMax = 40
+    /// Nodes that folders of the host may make: a bound on what a look around costs.
+    static let hostNodeCountMax = 1 << 21
 
-    private(set) var nodes: [Node] = []
-    private(set) var byteCount = 0
+    var nodes: [Node] = []
+    var byteCount = 0
     /// Nodes that may be used again, the last one first.
-    private var freeNodes: [Int] = []
+    var freeNodes: [Int] = []
+    var hostNodeCount = 0
     let byteCountMax: Int
+    /// A root of the host, where there is one, and then what the caller has mounted.
+    private(set) var mounts: [HostFolders.Mount] = []
+    private(set) var mountCount = 0
     private(set) var workingDirectory = 0
+    private(set) var handleDirectory = 0
 
-    init(_ inputs: [InputFile], byteCountMax: Int) {
+    init(_ inputs: [InputFile], _ folders: HostFolders = .none, byteCountMax: Int) {
         self.byteCountMax = byteCountMax
         nodes = [Node(content: .directory([]), mode: 0o755)]
+        if let root = folders.root {
+            mounts.append(.init(folder: root, path: "/", isReadOnly: false))
+            nodes[Self.root].content = .unlisted
+            nodes[Self.root].mount = 0
+            nodes[Self.root].hostPath = []
+        }
+        mountCount = folders.mounts.count
+        for mount in folders.mounts { self.mount(mount) }
         workingDirectory = require(directory: Self.workingDirectoryName, in: Self.root)
-        _ = require(directory: "tmp", in: Self.root)
+        // Of these the program sees its own, whatever a root of the host holds.
+        for name in ["tmp", "dev", "proc"] where !isMountPoint(Array(name.utf8)) {
+            unlinkName(Array(name.utf8), in: Self.root)
+            _ = require(directory: name, in: Self.root)
+        }
+        addDevices()
+        addProcess()
+        for input in inputs { place(input) }
+    }
+
+    private func isMountPoint(_ name: [UInt8]) -> Bool {
+        mounts.contains { Array($0.path.utf8) == [UInt8(ascii: "/")] + name }
+    }
+
+    private mutating func mount(_ mount: HostFolders.Mount) {
+        let number = mounts.count
+        mounts.append(mount)
+        let parts = mount.path.split(separator: "/").filter { $0 != "." && $0 != ".." }
+        var node = Node(content: .unlisted, mode: 0o755)
+        node.mount = number
+        node.hostPath = []
+        guard let last = parts.last else {
+            nodes[Self.root] = node
+            return
+        }
+        var directory = Self.root
+        for part in parts.dropLast() { directory = require(directory: String(part), in: directory) }
+        unlinkName(Array(last.utf8), in: directory)
+        let made = add(node, Array(last.utf8), in: directory)
+        nodes[made].mount = number
+    }
+
+    private mutating func addDevices() {
         let devices = require(directory: "dev", in: Self.root)
         let named: [(String, Device)] = [
-            ("null", .null), ("zero", .zero), ("random", .random), ("urandom", .random),
-            ("stdin", .standardInput), ("stdout", .standardOutput), ("tty", .standardOutput),
+            ("null", .null), ("zero", .zero), ("full", .full), ("random", .random),
+            ("urandom", .random), ("stdin", .standardInput), ("stdout", .standardOutput),
+            ("stderr", .standardError), ("tty", .terminal),
         ]
         for (name, device) in named {
             _ = add(Node(content: .device(device), mode: 0o666), Array(name.utf8), in: devices)
         }
-        for input in inputs { place(input) }
+        _ = require(directory: "shm", in: devices)
+        let link = Node(content: .link(Array("/proc/self/fd".utf8)), mode: 0o777)
+        _ = add(link, Array("fd".utf8), in: devices)
     }
 
     /// Inputs come from the caller and are within the caller's limits.
@@ -65,102 +151,152 @@ struct FileTree: Sendable {
         var node = Node(content: .file(input.bytes), mode: 0o755)
         node.original = input.bytes
         byteCount += input.bytes.count
-        if let old = lookup(Array(last.utf8), in: directory) {
-            nodes[old] = node
-        } else {
-            _ = add(node, Array(last.utf8), in: directory)
+        unlinkName(Array(last.utf8), in: directory)
+        _ = add(node, Array(last.utf8), in: directory)
+    }
+
+    /// The directory of a name; whatever else has the name gives way.
+    mutating func require(directory name: String, in parent: Int) -> Int {
+        let name = Array(name.utf8)
+        if let known = lookup(name, in: parent) {
+            if isDirectory(known) { return known }
+            unlinkName(name, in: parent)
+        }
+        return add(Node(content: .directory([]), mode: 0o755), name, in: parent)
+    }
+
+    // MARK: - Looking
+
+    /// How many files, directories and pipes there are that are not the host's.
+    var nodeCount: Int { nodes.count - freeNodes.count - hostNodeCount }
+
+    func isDirectory(_ node: Int) -> Bool {
+        switch nodes[node].content {
+        case .directory, .unlisted: true
+        default: false
         }
     }
 
-    private mutating func require(directory name: String, in parent: Int) -> Int {
-        lookup(Array(name.utf8), in: parent)
-            ?? add(Node(content: .directory([]), mode: 0o755), Array(name.utf8), in: parent)
+    /// What a directory holds, by name; none where the host does not say.
+    mutating func entries(of directory: Int) -> [Entry]? {
+        switch nodes[directory].content {
+        case .directory(let entries): return entries
+        case .unlisted: return list(directory)
+        default: return nil
+        }
     }
 
-    /// Adds a node under a name that is free, and keeps the directory sorted.
-    mutating func add(_ node: Node, _ name: [UInt8], in directory: Int) -> Int {
-        let number = place(node)
-        nodes[number].parent = directory
-        link(number, name, in: directory)
-        return number
-    }
-
-    private mutating func link(_ node: Int, _ name: [UInt8], in directory: Int) {
-        guard case .directory(var entries) = nodes[directory].content else { return }
-        let index =
-            entries.firstIndex { name.lexicographicallyPrecedes($0.name) } ?? entries.count
-        entries.insert(Entry(name: name, node: node), at: index)
+    private mutating func list(_ directory: Int) -> [Entry] {
+        guard let mount = nodes[directory].mount, let path = nodes[directory].hostPath else {
+            return []
+        }
+        var found = mounts[mount].folder.entries(of: path) ?? []
+        found.removeAll { !Self.isName($0.name) }
+        found.sort { $0.name.lexicographicallyPrecedes($1.name) }
+        var entries: [Entry] = []
+        for entry in found where entries.last?.name != entry.name {
+            guard nodes.count < Self.hostNodeCountMax else { break }
+            let content: Content =
+                switch entry.kind {
+                case .folder: .unlisted
+                case .file(let byteCount): .hostFile(byteCount: byteCount)
+                case .link(let target): .link(target)
+                case .other: .foreign
+                }
+            var node = Node(content: content, mode: entry.mode & 0o777)
+            node.parent = directory
+            node.mount = mount
+            node.hostPath = path.isEmpty ? entry.name : path + [UInt8(ascii: "/")] + entry.name
+            entries.append(Entry(name: entry.name, node: place(node)))
+        }
+        hostNodeCount += entries.count
         nodes[directory].content = .directory(entries)
+        return entries
     }
 
-    /// A pipe has no name.
-    mutating func addPipe() -> Int {
-        var node = Node(content: .pipe([]), mode: 0o600)
-        node.isLinked = false
-        return place(node)
+    static func isName(_ name: [UInt8]) -> Bool {
+        !name.isEmpty && name.count <= nameByteCountMax && name != [46] && name != [46, 46]
+            && !name.contains { $0 == UInt8(ascii: "/") || $0 == 0 }
     }
 
-    private mutating func place(_ node: Node) -> Int {
-        if let number = freeNodes.popLast() {
-            nodes[number] = node
-            return number
+    mutating func lookup(_ name: [UInt8], in directory: Int) -> Int? {
+        guard let entries = entries(of: directory) else { return nil }
+        let index = Self.index(of: name, in: entries)
+        return index < entries.count && entries[index].name == name ? entries[index].node : nil
+    }
+
+    /// Where a name stands in a sorted directory, or would stand.
+    static func index(of name: [UInt8], in entries: [Entry]) -> Int {
+        var low = 0, high = entries.count
+        while low < high {
+            let middle = (low + high) / 2
+            if entries[middle].name.lexicographicallyPrecedes(name) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
         }
-        nodes.append(node)
-        return nodes.count - 1
-    }
-
-    /// How many files, directories and pipes there are.
-    var nodeCount: Int { nodes.count - freeNodes.count }
-
-    func entries(of directory: Int) -> [Entry]? {
-        if case .directory(let entries) = nodes[directory].content { entries } else { nil }
-    }
-
-    func isDirectory(_ node: Int) -> Bool { entries(of: node) != nil }
-
-    func lookup(_ name: [UInt8], in directory: Int) -> Int? {
-        entries(of: directory)?.first { $0.name == name }?.node
+        return low
     }
 
     /// Where a path leads: its directory, its last name, and the node if there is one.
     struct Place {
         var directory: Int
+        /// Empty where the path ends in "." or "..", or is the root.
         var name: [UInt8]
         var node: Int?
     }
 
     /// Walks a path from a directory; the last name may be missing, the others may not.
-    func place(_ path: [UInt8], from start: Int) throws(Errno) -> Place {
+    ///
+    /// Symbolic links are followed here and nowhere else, and ".." of the root is the root, so
+    /// that a walk stays in this tree.
+    ///
+    /// - Parameter follows: whether a link as the last name is followed too.
+    mutating func place(
+        _ path: [UInt8],
+        from start: Int,
+        follows: Bool = true
+    ) throws(Errno) -> Place {
         guard !path.isEmpty else { throw .noEntry }
         guard path.count < 4096 else { throw .nameTooLong }
-        var directory = path[0] == UInt8(ascii: "/") ? Self.root : start
-        let parts = path.split(separator: UInt8(ascii: "/")).map(Array.init)
-        guard var last = parts.last else {
-            return Place(directory: Self.root, name: [], node: Self.root)
+        let slash = UInt8(ascii: "/")
+        var directory = path[0] == slash ? Self.root : start
+        var parts = Array(path.split(separator: slash).reversed()), followed = 0
+        let needsDirectory = path.last == slash
+        while let part = parts.popLast() {
+            let name = Array(part), isLast = parts.isEmpty
+            guard isDirectory(directory) else { throw .notDirectory }
+            if name == [46] || name == [46, 46] {
+                if name.count == 2 { directory = nodes[directory].parent }
+                if isLast { return Place(directory: directory, name: [], node: directory) }
+                continue
+            }
+            guard name.count <= Self.nameByteCountMax else { throw .nameTooLong }
+            guard let node = lookup(name, in: directory) else {
+                guard isLast else { throw .noEntry }
+                return Place(directory: directory, name: name, node: nil)
+            }
+            if case .link(let target) = nodes[node].content, !isLast || follows || needsDirectory {
+                followed += 1
+                guard followed <= Self.linkCountMax else { throw .tooManyLinks }
+                guard !target.isEmpty, parts.count < 4096 else { throw .noEntry }
+                if target[0] == slash { directory = Self.root }
+                parts += target.split(separator: slash).reversed()
+                continue
+            }
+            guard isLast else {
+                directory = node
+                continue
+            }
+            if needsDirectory, !isDirectory(node) { throw .notDirectory }
+            return Place(directory: directory, name: name, node: node)
         }
-        for part in parts.dropLast() { directory = try step(part, from: directory) }
-        guard last.count <= Self.nameByteCountMax else { throw .nameTooLong }
-        guard isDirectory(directory) else { throw .notDirectory }
-        if last == [46] || last == [46, 46] {
-            let node = try step(last, from: directory)
-            last = []
-            return Place(directory: directory, name: last, node: node)
-        }
-        let node = lookup(last, in: directory)
-        if path.last == UInt8(ascii: "/"), let node, !isDirectory(node) { throw .notDirectory }
-        return Place(directory: directory, name: last, node: node)
-    }
-
-    private func step(_ part: [UInt8], from directory: Int) throws(Errno) -> Int {
-        guard isDirectory(directory) else { throw .notDirectory }
-        if part == [46] { return directory }
-        if part == [46, 46] { return nodes[directory].parent }
-        guard let node = lookup(part, in: directory) else { throw .noEntry }
-        return node
+        return Place(directory: directory, name: [], node: directory)
     }
 
     /// The absolute path of a directory.
-    func path(of directory: Int) -> [UInt8] {
+    mutating func path(of directory: Int) -> [UInt8] {
         var parts: [UInt8] = [], node = directory
         while node != Self.root {
             let parent = nodes[node].parent
@@ -170,147 +306,82 @@ struct FileTree: Sendable {
         }
         return parts.isEmpty ? [UInt8(ascii: "/")] : parts
     }
-}
 
-// MARK: - Changes
+    /// Whether nothing may be changed there.
+    func isReadOnly(_ node: Int) -> Bool {
+        nodes[node].mount.map { mounts[$0].isReadOnly } ?? false
+    }
 
-extension FileTree {
     func size(of node: Int) -> Int {
         switch nodes[node].content {
-        case .file(let bytes), .pipe(let bytes): bytes.count
+        case .file(let bytes), .pipe(let bytes), .link(let bytes): bytes.count
+        case .hostFile(let byteCount): byteCount
         case .directory(let entries): 64 * entries.count
-        case .device: 0
+        case .unlisted, .device, .counter, .timer, .poller, .generated, .handle, .foreign: 0
         }
     }
 
-    mutating func setMode(_ mode: UInt32, of node: Int) { nodes[node].mode = mode & 0o7777 }
-
-    mutating func stamp(_ node: Int, _ now: UInt64) { nodes[node].changed = now }
-
-    func read(_ node: Int, at offset: Int, count: Int) -> ArraySlice<UInt8> {
-        guard case .file(let bytes) = nodes[node].content, offset < bytes.count else { return [] }
-        return bytes[offset..<min(bytes.count, offset + min(count, bytes.count))]
-    }
-
-    /// Writes at an offset, with zeros in a gap before it.
-    mutating func write(_ bytes: [UInt8], to node: Int, at offset: Int) throws(Errno) {
-        let size = size(of: node)
-        let (end, overflow) = offset.addingReportingOverflow(bytes.count)
-        guard !overflow, byteCount + max(0, end - size) <= byteCountMax else { throw .noSpace }
-        guard !bytes.isEmpty else { return }
-        if offset > size { try resize(node, to: offset) }
-        change(node) { content in
-            let overlap = min(content.count, end)
-            content.replaceSubrange(offset..<overlap, with: bytes)
-        }
-        byteCount += max(0, end - max(size, offset))
-    }
-
-    mutating func resize(_ node: Int, to count: Int) throws(Errno) {
-        guard case .file = nodes[node].content else { throw .invalid }
-        let size = size(of: node)
-        guard byteCount + (count - size) <= byteCountMax else { throw .noSpace }
-        change(node) { content in
-            if count < size { content.removeLast(size - count) }
-            if count > size { content.append(contentsOf: repeatElement(0, count: count - size)) }
-        }
-        byteCount += count - size
-    }
-
-    /// Appends to a pipe.
-    mutating func append(_ bytes: [UInt8], toPipe node: Int) { change(node) { $0 += bytes } }
-
-    /// Takes bytes from a pipe's front.
-    mutating func take(_ count: Int, fromPipe node: Int) -> [UInt8] {
-        var taken: [UInt8] = []
-        change(node) { content in
-            taken = Array(content.prefix(count))
-            content.removeFirst(taken.count)
-        }
-        return taken
-    }
-
-    /// Changes bytes in place: the content leaves the node meanwhile, so nothing is copied.
-    private mutating func change(_ node: Int, _ body: (inout [UInt8]) -> Void) {
+    func read(_ node: Int, at offset: Int, count: Int) throws(Errno) -> [UInt8] {
         switch nodes[node].content {
-        case .file(var bytes):
-            nodes[node].content = .file([])
-            body(&bytes)
-            nodes[node].content = .file(bytes)
-        case .pipe(var bytes):
-            nodes[node].content = .pipe([])
-            body(&bytes)
-            nodes[node].content = .pipe(bytes)
-        case .directory, .device: break
-        }
-    }
-
-    /// Removes a name; an open file lives on until it is closed.
-    mutating func unlink(_ place: Place, directory wantsDirectory: Bool) throws(Errno) {
-        guard let node = place.node else { throw .noEntry }
-        guard !place.name.isEmpty, node != workingDirectory else { throw .invalid }
-        if let entries = entries(of: node) {
-            guard wantsDirectory else { throw .isDirectory }
-            guard entries.isEmpty else { throw .notEmpty }
-        } else if wantsDirectory {
-            throw .notDirectory
-        }
-        remove(place.name, from: place.directory)
-        nodes[node].isLinked = false
-    }
-
-    /// Gives back what has no name and is not open any more.
-    mutating func release(_ node: Int) {
-        guard !nodes[node].isLinked, node != workingDirectory else { return }
-        if case .file(let bytes) = nodes[node].content { byteCount -= bytes.count }
-        nodes[node] = Node(content: .file([]), mode: 0)
-        freeNodes.append(node)
-    }
-
-    private mutating func remove(_ name: [UInt8], from directory: Int) {
-        guard case .directory(var entries) = nodes[directory].content else { return }
-        entries.removeAll { $0.name == name }
-        nodes[directory].content = .directory(entries)
-    }
-
-    /// Moves a name over another one, as rename(2).
-    mutating func rename(_ old: Place, to new: Place) throws(Errno) {
-        guard let node = old.node else { throw .noEntry }
-        guard !old.name.isEmpty, !new.name.isEmpty else { throw .invalid }
-        if node == new.node { return }
-        var ancestor = new.directory
-        while ancestor != Self.root {
-            // A directory cannot move below itself.
-            if ancestor == node { throw .invalid }
-            ancestor = nodes[ancestor].parent
-        }
-        if new.node != nil {
-            if isDirectory(node), let target = new.node, !isDirectory(target) {
-                throw .notDirectory
+        case .file(let bytes):
+            guard offset < bytes.count else { return [] }
+            return Array(bytes[offset..<min(bytes.count, offset + min(count, bytes.count))])
+        case .hostFile(let byteCount):
+            guard offset < byteCount, let mount = nodes[node].mount,
+                let path = nodes[node].hostPath
+            else { return [] }
+            let count = min(count, byteCount - offset)
+            guard let bytes = mounts[mount].folder.read(path, at: offset, count: count) else {
+                throw .accessDenied
             }
-            try unlink(new, directory: isDirectory(node))
+            return bytes
+        default: return []
         }
-        remove(old.name, from: old.directory)
-        nodes[node].parent = new.directory
-        link(node, new.name, in: new.directory)
+    }
+}
+
+// MARK: - The process
+
+extension FileTree {
+    /// `/proc` with what programs look up about themselves and their machine.
+    private mutating func addProcess() {
+        let processes = require(directory: "proc", in: Self.root)
+        for file in ProcessFile.allCases where file.isGlobal { add(file, in: processes) }
+        let own = require(directory: String(Machine.processID), in: processes)
+        for name in ["self", "thread-self"] {
+            let target = Array(String(Machine.processID).utf8)
+            _ = add(Node(content: .link(target), mode: 0o777), Array(name.utf8), in: processes)
+        }
+        for file in ProcessFile.allCases where !file.isGlobal { add(file, in: own) }
+        handleDirectory = require(directory: "fd", in: own)
+        nodes[handleDirectory].mode = 0o500
     }
 
-    /// Files of the working directory that are new or changed, sorted by name.
-    func outputs() -> [OutputFile] {
-        var files: [OutputFile] = []
-        collect(workingDirectory, prefix: [], into: &files)
-        return files.sorted { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
+    /// Adds a file under its path below a directory.
+    private mutating func add(_ file: ProcessFile, in directory: Int) {
+        var directory = directory
+        let parts = file.path.split(separator: "/")
+        for part in parts.dropLast() { directory = require(directory: String(part), in: directory) }
+        let name = Array((parts.last ?? "").utf8)
+        let node = Node(content: .generated(file), mode: 0o444)
+        _ = add(node, name, in: directory)
     }
 
-    private func collect(_ directory: Int, prefix: [UInt8], into files: inout [OutputFile]) {
-        for entry in entries(of: directory) ?? [] {
-            let name = prefix + entry.name
-            if case .file(let bytes) = nodes[entry.node].content,
-                nodes[entry.node].original != bytes
-            {
-                files.append(OutputFile(name: String(decoding: name, as: UTF8.self), bytes: bytes))
-            }
-            collect(entry.node, prefix: name + [UInt8(ascii: "/")], into: &files)
+    /// Makes a symbolic link of `/proc/self` say something else.
+    mutating func setLink(_ name: String, to target: [UInt8]) {
+        let own = nodes[handleDirectory].parent, name = Array(name.utf8)
+        unlinkName(name, in: own)
+        _ = add(Node(content: .link(target), mode: 0o777), name, in: own)
+    }
+
+    /// Makes `/proc/self/fd` show the open handles.
+    mutating func setHandles(_ handles: [UInt64]) {
+        for entry in entries(of: handleDirectory) ?? [] {
+            unlinkName(entry.name, in: handleDirectory)
+        }
+        for handle in handles {
+            let node = Node(content: .handle(handle), mode: 0o700)
+            _ = add(node, Array(String(handle).utf8), in: handleDirectory)
         }
     }
 }

@@ -3,6 +3,17 @@ enum Stream: Hashable, Sendable {
     case standardInput, standardOutput, standardError
     case node(Int)
     case pipeEnd(Int, isWriter: Bool)
+    /// One end of a socket pair: two pipes, each in one direction.
+    case socket(reading: Int, writing: Int)
+
+    /// The other end, whose closing is noticed at this one.
+    var peer: Stream? {
+        switch self {
+        case .pipeEnd(let node, let isWriter): .pipeEnd(node, isWriter: !isWriter)
+        case .socket(let reading, let writing): .socket(reading: writing, writing: reading)
+        case .standardInput, .standardOutput, .standardError, .node: nil
+        }
+    }
 }
 
 /// An open file description: what dup(2) shares.
@@ -13,10 +24,14 @@ struct OpenFile: Sendable {
     /// A byte offset, or in a directory the number of entries already listed.
     var offset = 0
     var handleCount = 1
+    /// The path by which it was opened.
+    var path: [UInt8] = []
+    /// What a directory held when its listing began.
+    var listing: [FileTree.Entry]?
 
-    /// O_RDONLY is 0, O_WRONLY 1, O_RDWR 2.
-    var isReadable: Bool { flags & 3 != 1 }
-    var isWritable: Bool { flags & 3 != 0 }
+    /// O_RDONLY is 0, O_WRONLY 1, O_RDWR 2; O_PATH can neither.
+    var isReadable: Bool { flags & 3 != 1 && flags & 0x20_0000 == 0 }
+    var isWritable: Bool { flags & 3 != 0 && flags & 0x20_0000 == 0 }
     var appends: Bool { flags & 0x400 != 0 }
     var neverWaits: Bool { flags & 0x800 != 0 }
 }
@@ -30,12 +45,15 @@ struct HandleTable: Sendable {
 
     private var handles: [Handle?]
     private(set) var files: [OpenFile?]
+    private(set) var countPeak = 3
+    private var openCount = 3
 
     /// Standard input, output and error.
     init() {
         files = [
-            OpenFile(stream: .standardInput), OpenFile(stream: .standardOutput, flags: 1),
-            OpenFile(stream: .standardError, flags: 1),
+            OpenFile(stream: .standardInput, path: Array("/dev/stdin".utf8)),
+            OpenFile(stream: .standardOutput, flags: 1, path: Array("/dev/stdout".utf8)),
+            OpenFile(stream: .standardError, flags: 1, path: Array("/dev/stderr".utf8)),
         ]
         handles = (0..<3).map { Handle(file: $0, closesOnExec: false) }
     }
@@ -45,16 +63,21 @@ struct HandleTable: Sendable {
         set { if let index = index(of: handle) { files[index] = newValue } }
     }
 
-    private func index(of handle: UInt64) -> Int? {
+    /// The open file description of a handle, by its place in `files`.
+    func index(of handle: UInt64) -> Int? {
         guard handle < UInt64(handles.count) else { return nil }
         return handles[Int(handle)]?.file
     }
+
+    /// The numbers in use, rising.
+    var open: [UInt64] { handles.indices.filter { handles[$0] != nil }.map(UInt64.init) }
 
     func closesOnExec(_ handle: UInt64) -> Bool {
         handle < UInt64(handles.count) && handles[Int(handle)]?.closesOnExec == true
     }
 
     mutating func setClosesOnExec(_ closes: Bool, _ handle: UInt64) {
+        guard handle < UInt64(handles.count) else { return }
         handles[Int(handle)]?.closesOnExec = closes
     }
 
@@ -85,6 +108,8 @@ struct HandleTable: Sendable {
     private mutating func place(_ handle: Handle, at number: Int) {
         while handles.count <= number { handles.append(nil) }
         handles[number] = handle
+        openCount += 1
+        countPeak = max(countPeak, openCount)
     }
 
     private func free(from low: Int, countMax: Int) -> Int? {
@@ -97,6 +122,7 @@ struct HandleTable: Sendable {
     mutating func close(_ handle: UInt64) -> OpenFile? {
         guard let index = index(of: handle), var file = files[index] else { return nil }
         handles[Int(handle)] = nil
+        openCount -= 1
         file.handleCount -= 1
         files[index] = file.handleCount > 0 ? file : nil
         return file.handleCount > 0 ? nil : file

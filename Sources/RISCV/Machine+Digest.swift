@@ -8,7 +8,7 @@ extension Machine {
     /// order of addresses, its address, its protection and its 4,096 bytes; then of each file of
     /// the working directory that is new or changed its name and bytes with their counts. Output
     /// is not part of it, nor are handles and signal actions: they follow from the same history.
-    package func stateDigest() -> Digest {
+    package mutating func stateDigest() -> Digest {
         var hash = SHA256()
         var head: [UInt8] = []
         head.append(littleEndian: retired)

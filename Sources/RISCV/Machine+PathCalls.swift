@@ -1,56 +1,77 @@
 import Basics
 
-// Calls on names: opening, listing, making, removing, and what stat tells.
+// Calls on names: opening, listing, making, removing.
 extension Machine {
     private static let workingDirectoryHandle = UInt64(bitPattern: -100) & 0xffff_ffff
+    private static let notFollowing: UInt64 = 0x100
+    private static let emptyPath: UInt64 = 0x1000
 
     mutating func pathCall(_ number: UInt64, _ a: [6 of UInt64]) throws(Errno) -> UInt64? {
         switch number {
         case 17: return try currentDirectory(a)
+        // mknodat: no devices, and no pipes with a name.
+        case 33: throw .notPermitted
         case 34: try makeDirectory(a)
         case 35:
-            let place = try place(a[0], a[1])
+            let place = try place(a[0], a[1], follows: false)
             try files.unlink(place, directory: a[2] & 0x200 != 0)
+            files.stamp(place.directory, wallClock)
             if let node = place.node { releaseIfUnused(node) }
-        case 38, 276:
-            let old = try place(a[0], a[1]), new = try place(a[2], a[3])
-            // RENAME_NOREPLACE is 1; the other flags are refused.
-            let flags = number == 276 ? a[4] : 0
-            guard flags < 2 else { throw .invalid }
-            if flags == 1, new.node != nil { throw .exists }
-            try files.rename(old, to: new)
-            if let node = new.node, node != old.node { releaseIfUnused(node) }
+        case 36: try makeLink(a)
+        case 37: try makeName(a)
+        case 38, 276: try rename(number, a)
         case 45:
             guard let node = try place(Self.workingDirectoryHandle, a[0]).node else {
                 throw .noEntry
             }
             try truncate(node, a[1])
-        case 48, 439: guard try place(a[0], a[1]).node != nil else { throw .noEntry }
+        case 48, 439: try checkAccess(number, a)
         case 49: try changeDirectory(try place(Self.workingDirectoryHandle, a[0]).node)
         case 50: try changeDirectory(try node(a[0] & 0xffff_ffff))
-        case 52: files.setMode(UInt32(truncatingIfNeeded: a[1]), of: try node(a[0] & 0xffff_ffff))
-        case 53:
-            guard let node = try place(a[0], a[1]).node else { throw .noEntry }
-            files.setMode(UInt32(truncatingIfNeeded: a[2]), of: node)
-        // Owners and times are what they are.
-        case 54, 55, 88: break
-        case 56: return try open(a)
+        case 52: try files.setMode(UInt32(truncatingIfNeeded: a[1]), of: try node(a[0]))
+        case 53, 452:
+            let follows = number == 53 || a[3] & Self.notFollowing == 0
+            guard let node = try place(a[0], a[1], follows: follows).node else { throw .noEntry }
+            try files.setMode(UInt32(truncatingIfNeeded: a[2]), of: node)
+        // Owners are what they are.
+        case 54:
+            _ = try target(a[0], a[1], flags: a[4])
+        case 55: _ = try openFile(a[0])
+        case 88: try setTimes(a)
+        case 56: return try open(a[0], a[1], flags: a[2], mode: a[3])
+        case 437:
+            guard a[3] >= 24 else { throw .invalid }
+            return try open(
+                a[0], a[1], flags: try get(UInt64.self, at: a[2]),
+                mode: try get(UInt64.self, at: a[2] &+ 8))
         case 78: return try readLink(a)
-        case 79: try put(statusBytes(try target(a[0], a[1], flags: a[3])), at: a[2])
-        case 80: try put(statusBytes(try openFile(a[0]).stream), at: a[1])
-        case 291:
-            try put(extendedStatusBytes(try target(a[0], a[1], flags: a[2])), at: a[4])
-        // symlinkat, linkat: a file has one name here.
-        case 36, 37: throw .notPermitted
-        default: return nil
+        // No file has extended attributes.
+        case 5...7, 14...16: throw .notSupported
+        case 8...10: throw .noData
+        case 11...13: return 0
+        default: return try statusCall(number, a)
         }
         return 0
     }
 
     /// Where a path leads from a directory handle.
-    private func place(_ handle: UInt64, _ address: UInt64) throws(Errno) -> FileTree.Place {
+    private mutating func place(
+        _ handle: UInt64,
+        _ address: UInt64,
+        follows: Bool = true
+    ) throws(Errno) -> FileTree.Place {
         let path = try path(address)
-        return try files.place(path, from: try directory(handle, path))
+        return try place(path, from: try directory(handle, path), follows: follows)
+    }
+
+    private mutating func place(
+        _ path: [UInt8],
+        from start: Int,
+        follows: Bool = true
+    ) throws(Errno) -> FileTree.Place {
+        let isInside = ["/proc", "/dev"].contains { path.starts(with: Array($0.utf8)) }
+        if isInside || start == files.handleDirectory { files.setHandles(handles.open) }
+        return try files.place(path, from: start, follows: follows)
     }
 
     private func directory(_ handle: UInt64, _ path: [UInt8]) throws(Errno) -> Int {
@@ -63,70 +84,189 @@ extension Machine {
     }
 
     /// What stat looks at: a name, or with AT_EMPTY_PATH the handle itself.
-    private func target(
+    mutating func target(
         _ handle: UInt64,
         _ address: UInt64,
         flags: UInt64
     ) throws(Errno) -> Stream {
-        let path = try path(address)
-        if path.isEmpty, flags & 0x1000 != 0 {
+        // Without a path at all it is the handle too (statx, Linux 6.11).
+        let path = address == 0 ? [] : try path(address)
+        if path.isEmpty, flags & Self.emptyPath != 0 {
             if handle & 0xffff_ffff == Self.workingDirectoryHandle {
                 return .node(workingDirectory)
             }
             return try openFile(handle).stream
         }
-        guard let node = try files.place(path, from: try directory(handle, path)).node else {
+        let follows = flags & Self.notFollowing == 0
+        let start = try directory(handle, path)
+        guard let node = try place(path, from: start, follows: follows).node else {
             throw .noEntry
+        }
+        if follows, case .handle(let handle) = files.nodes[node].content {
+            return try openFile(handle).stream
         }
         return .node(node)
     }
 
-    private mutating func open(_ a: [6 of UInt64]) throws(Errno) -> UInt64 {
-        let flags = a[2], place = try place(a[0], a[1])
-        let creates = flags & 0x40 != 0, isExclusive = flags & 0x80 != 0
-        let truncates = flags & 0x200 != 0, wantsDirectory = flags & 0x10000 != 0
-        let isWritable = flags & 3 != 0
-        var node = place.node
-        if let node {
-            if creates, isExclusive { throw .exists }
-            if files.isDirectory(node), isWritable || creates { throw .isDirectory }
-            if wantsDirectory, !files.isDirectory(node) { throw .notDirectory }
-        } else if creates {
-            var new = FileTree.Node(content: .file([]), mode: 0)
-            new.mode = UInt32(truncatingIfNeeded: a[3]) & 0o7777 & ~0o022
-            new.changed = wallClock
-            guard files.nodeCount < Self.nodeCountMax else { throw .noSpace }
-            node = files.add(new, place.name, in: place.directory)
+    // MARK: - Opening
+
+    private mutating func open(
+        _ directory: UInt64,
+        _ address: UInt64,
+        flags: UInt64,
+        mode: UInt64
+    ) throws(Errno) -> UInt64 {
+        let path = try path(address)
+        // O_TMPFILE includes O_DIRECTORY.
+        if flags & 0x41_0000 == 0x41_0000 {
+            guard flags & 3 != 0 else { throw .invalid }
+            return try openUnnamed(.file([]), flags: flags & 0x8_0c03, "/tmp/#deleted")
         }
-        guard let node else { throw .noEntry }
-        guard
-            let handle = handles.open(
-                OpenFile(stream: .node(node), flags: flags & 0xfff & ~0x2c0),
-                closesOnExec: flags & 0x80000 != 0,
-                countMax: settings.handleCountMax
-            )
-        else { throw .tooManyHandles }
-        if truncates, isWritable, files.size(of: node) > 0 { try truncate(node, 0) }
+        let creates = flags & 0x40 != 0, isExclusive = flags & 0x80 != 0
+        let follows = flags & 0x2_0000 == 0 && !(creates && isExclusive)
+        let start = try self.directory(directory, path)
+        let place = try place(path, from: start, follows: follows)
+        var made: Int?
+        if let node = place.node {
+            if creates, isExclusive { throw .exists }
+            try check(node, flags: flags)
+            if case .handle(let handle) = files.nodes[node].content {
+                return try reopen(handle, flags: flags)
+            }
+        } else {
+            guard creates else { throw .noEntry }
+            guard flags & 0x1_0000 == 0 else { throw .invalid }
+            if path.last == UInt8(ascii: "/") { throw .isDirectory }
+            made = try makeFile(at: place, mode: mode)
+        }
+        guard var node = place.node ?? made else { throw .noEntry }
+        if case .generated(let file) = files.nodes[node].content {
+            // What a process file says is what it says when it is opened.
+            node = files.addUnnamed(.file(contents(of: file)), mode: 0o444)
+        }
+        let handle = try open(
+            .node(node), flags: flags & (0x28_0fff & ~0x2c0), path: fullPath(path, from: start))
+        if flags & 0x200 != 0, flags & 3 != 0 {
+            if case .file = files.nodes[node].content { try truncate(node, 0) }
+            if case .hostFile = files.nodes[node].content { try truncate(node, 0) }
+        }
         return handle
     }
 
+    /// Whether a node that is there may be opened in this way.
+    private func check(_ node: Int, flags: UInt64) throws(Errno) {
+        let isWritable = flags & 3 != 0, isPathOnly = flags & 0x20_0000 != 0
+        if files.isDirectory(node) {
+            if isWritable || flags & 0x40 != 0 { throw .isDirectory }
+            return
+        }
+        if flags & 0x1_0000 != 0 { throw .notDirectory }
+        switch files.nodes[node].content {
+        case .link: if !isPathOnly { throw .tooManyLinks }
+        case .foreign: if !isPathOnly { throw .accessDenied }
+        case .device(.terminal): throw .noDevice
+        case .generated: if isWritable { throw .accessDenied }
+        case .file, .hostFile: if isWritable, files.isReadOnly(node) { throw .readOnly }
+        default: break
+        }
+    }
+
+    /// Opens what a handle has open, anew where it is a file.
+    private mutating func reopen(_ handle: UInt64, flags: UInt64) throws(Errno) -> UInt64 {
+        let file = try openFile(handle)
+        if case .node(let node) = file.stream { try check(node, flags: flags) }
+        return try open(file.stream, flags: flags & (0x28_0fff & ~0x2c0), path: file.path)
+    }
+
+    private mutating func makeFile(at place: FileTree.Place, mode: UInt64) throws(Errno) -> Int {
+        var node = FileTree.Node(content: .file([]), mode: 0, changed: wallClock)
+        node.mode = UInt32(truncatingIfNeeded: mode) & 0o7777 & ~modeMask
+        return try add(node, at: place)
+    }
+
+    /// Adds something new under a free name.
+    private mutating func add(
+        _ node: FileTree.Node,
+        at place: FileTree.Place
+    ) throws(Errno) -> Int {
+        guard place.node == nil else { throw .exists }
+        guard files.nodeCount < Self.nodeCountMax else { throw .noSpace }
+        guard !files.isReadOnly(place.directory) else { throw .readOnly }
+        guard place.directory != files.handleDirectory else { throw .notPermitted }
+        files.stamp(place.directory, wallClock)
+        return files.add(node, place.name, in: place.directory)
+    }
+
     /// Names are small, but not free: a bound on how many a program may make.
-    private static let nodeCountMax = 1 << 16
+    static let nodeCountMax = 1 << 16
+
+    /// A path made absolute, for those who ask for the name of a handle.
+    private mutating func fullPath(_ path: [UInt8], from start: Int) -> [UInt8] {
+        if path.first == UInt8(ascii: "/") { return path }
+        let directory = files.path(of: start)
+        return (directory == [UInt8(ascii: "/")] ? [] : directory) + [UInt8(ascii: "/")] + path
+    }
+
+    // MARK: - Names
+
+    private mutating func rename(_ number: UInt64, _ a: [6 of UInt64]) throws(Errno) {
+        let old = try place(a[0], a[1], follows: false)
+        let new = try place(a[2], a[3], follows: false)
+        // RENAME_NOREPLACE is 1; the other flags are refused.
+        let flags = number == 276 ? a[4] : 0
+        guard flags < 2 else { throw .invalid }
+        if flags == 1, new.node != nil { throw .exists }
+        try files.rename(old, to: new)
+        if let node = new.node, node != old.node { releaseIfUnused(node) }
+    }
+
+    private mutating func makeLink(_ a: [6 of UInt64]) throws(Errno) {
+        let target = try path(a[0])
+        guard !target.isEmpty else { throw .noEntry }
+        let place = try place(a[1], a[2], follows: false)
+        _ = try add(.init(content: .link(target), mode: 0o777, changed: wallClock), at: place)
+    }
+
+    /// linkat: one more name for a file.
+    private mutating func makeName(_ a: [6 of UInt64]) throws(Errno) {
+        let follows = a[4] & 0x400 != 0, old: Stream
+        if a[4] & Self.emptyPath != 0 {
+            old = try target(a[0], a[1], flags: a[4])
+        } else {
+            guard let node = try place(a[0], a[1], follows: follows).node else { throw .noEntry }
+            old = .node(node)
+        }
+        guard case .node(let node) = old, !files.isDirectory(node) else { throw .notPermitted }
+        let new = try place(a[2], a[3], follows: false)
+        guard new.node == nil else { throw .exists }
+        guard !files.isReadOnly(new.directory) else { throw .readOnly }
+        guard files.nodes[node].mount == files.nodes[new.directory].mount else {
+            throw .crossDevice
+        }
+        files.nodes[node].linkCount += 1
+        files.link(node, new.name, in: new.directory)
+    }
+
+    private mutating func checkAccess(_ number: UInt64, _ a: [6 of UInt64]) throws(Errno) {
+        let flags = number == 439 ? a[3] : 0
+        guard case .node(let node) = try target(a[0], a[1], flags: flags) else { return }
+        if a[2] & 2 != 0, files.isReadOnly(node) { throw .readOnly }
+        // Nobody may execute what has no bit for it.
+        let isExecutable = files.isDirectory(node) || files.nodes[node].mode & 0o111 != 0
+        if a[2] & 1 != 0, !isExecutable { throw .accessDenied }
+    }
 
     private mutating func changeDirectory(_ node: Int?) throws(Errno) {
         guard let node else { throw .noEntry }
         guard files.isDirectory(node) else { throw .notDirectory }
         workingDirectory = node
+        files.setLink("cwd", to: files.path(of: node))
     }
 
     private mutating func makeDirectory(_ a: [6 of UInt64]) throws(Errno) {
-        let place = try place(a[0], a[1])
-        guard place.node == nil else { throw .exists }
-        guard files.nodeCount < Self.nodeCountMax else { throw .noSpace }
-        var node = FileTree.Node(content: .directory([]), mode: 0)
-        node.mode = UInt32(truncatingIfNeeded: a[2]) & 0o7777 & ~0o022
-        node.changed = wallClock
-        _ = files.add(node, place.name, in: place.directory)
+        var node = FileTree.Node(content: .directory([]), mode: 0, changed: wallClock)
+        node.mode = UInt32(truncatingIfNeeded: a[2]) & 0o7777 & ~modeMask
+        _ = try add(node, at: try place(a[0], a[1], follows: false))
     }
 
     private mutating func currentDirectory(_ a: [6 of UInt64]) throws(Errno) -> UInt64 {
@@ -136,30 +276,69 @@ extension Machine {
         return UInt64(path.count)
     }
 
-    /// There are no links but the one to the program itself, which the C library asks for.
     private mutating func readLink(_ a: [6 of UInt64]) throws(Errno) -> UInt64 {
         let path = try path(a[1])
-        guard path == Array("/proc/self/exe".utf8) else {
-            guard try place(a[0], a[1]).node != nil else { throw .noEntry }
-            throw .invalid
+        let stream: Stream
+        if path.isEmpty {
+            stream = try openFile(a[0]).stream
+        } else {
+            guard let node = try place(a[0], a[1], follows: false).node else { throw .noEntry }
+            stream = .node(node)
         }
-        let target = Array("/work/program".utf8.prefix(Int(clamping: a[3])))
-        try put(target, at: a[2])
-        return UInt64(target.count)
+        guard case .node(let node) = stream else { throw .invalid }
+        let target: [UInt8]
+        switch files.nodes[node].content {
+        case .link(let text): target = text
+        case .handle(let handle): target = try openFile(handle).path
+        default: throw .invalid
+        }
+        guard a[3] > 0 else { throw .invalid }
+        let bytes = Array(target.prefix(Int(clamping: a[3])))
+        try put(bytes, at: a[2])
+        return UInt64(bytes.count)
+    }
+
+    /// utimensat: times of the last change as asked, or now; those of reading are not kept.
+    private mutating func setTimes(_ a: [6 of UInt64]) throws(Errno) {
+        let stream = try a[1] == 0
+            ? openFile(a[0]).stream : target(a[0], a[1], flags: a[3])
+        var changed: UInt64? = wallClock
+        if a[2] != 0 {
+            let seconds = try get(UInt64.self, at: a[2] &+ 16)
+            let rest = try get(UInt64.self, at: a[2] &+ 24)
+            switch rest {
+            // UTIME_NOW, UTIME_OMIT.
+            case 0x3fff_ffff: break
+            case 0x3fff_fffe: changed = nil
+            case 0..<1_000_000_000:
+                changed = min(seconds, 1 << 33) * 1_000_000_000 + rest
+            default: throw .invalid
+            }
+        }
+        guard case .node(let node) = stream, let changed else { return }
+        guard !files.isReadOnly(node) else { throw .readOnly }
+        files.stamp(node, changed)
     }
 
     /// getdents64: ".", ".." and the entries in the order of their bytes.
     mutating func listDirectory(_ handle: UInt64, _ a: [6 of UInt64]) throws(Errno) -> UInt64 {
         var file = try openFile(handle)
-        guard case .node(let directory) = file.stream,
-            let entries = files.entries(of: directory)
-        else { throw .notDirectory }
-        let parent = files.nodes[directory].parent
-        let all =
-            [
-                FileTree.Entry(name: [46], node: directory),
-                FileTree.Entry(name: [46, 46], node: parent),
-            ] + entries
+        guard case .node(let directory) = file.stream, files.isDirectory(directory) else {
+            throw .notDirectory
+        }
+        if directory == files.handleDirectory { files.setHandles(handles.open) }
+        let all: [FileTree.Entry]
+        if let listing = file.listing, file.offset > 0 {
+            all = listing
+        } else {
+            let parent = files.nodes[directory].parent
+            all =
+                [
+                    FileTree.Entry(name: [46], node: directory),
+                    FileTree.Entry(name: [46, 46], node: parent),
+                ] + (files.entries(of: directory) ?? [])
+            file.listing = all
+        }
         var bytes: [UInt8] = []
         while file.offset < all.count {
             let entry = all[file.offset]
@@ -178,72 +357,5 @@ extension Machine {
         try put(bytes, at: a[1])
         handles[handle] = file
         return UInt64(bytes.count)
-    }
-
-    // MARK: - Status
-
-    /// File type and permissions, as st_mode has them.
-    private func mode(of stream: Stream) -> UInt32 {
-        guard case .node(let node) = stream else { return 0o010600 }
-        let kind: UInt32 =
-            switch files.nodes[node].content {
-            case .directory: 0o040000
-            case .file: 0o100000
-            case .device: 0o020000
-            case .pipe: 0o010000
-            }
-        return kind | files.nodes[node].mode
-    }
-
-    /// struct stat of asm-generic: 128 bytes.
-    private func statusBytes(_ stream: Stream) -> [UInt8] {
-        let (number, size, changed) = facts(stream)
-        var bytes: [UInt8] = []
-        bytes.append(littleEndian: UInt64(1))
-        bytes.append(littleEndian: number)
-        bytes.append(littleEndian: mode(of: stream))
-        bytes.append(littleEndian: UInt32(1))
-        bytes.append(littleEndian: UInt32(Self.userID))
-        bytes.append(littleEndian: UInt32(Self.userID))
-        bytes.pad(to: 48)
-        bytes.append(littleEndian: size)
-        bytes.append(littleEndian: UInt64(4096))
-        bytes.append(littleEndian: (size + 511) / 512)
-        for _ in 0..<3 {
-            bytes.append(littleEndian: changed / 1_000_000_000)
-            bytes.append(littleEndian: changed % 1_000_000_000)
-        }
-        bytes.pad(to: 128)
-        return bytes
-    }
-
-    /// struct statx: 256 bytes.
-    private func extendedStatusBytes(_ stream: Stream) -> [UInt8] {
-        let (number, size, changed) = facts(stream)
-        var bytes: [UInt8] = []
-        // STATX_BASIC_STATS.
-        bytes.append(littleEndian: UInt32(0x7ff))
-        bytes.append(littleEndian: UInt32(4096))
-        bytes.append(littleEndian: UInt64(0))
-        bytes.append(littleEndian: UInt32(1))
-        bytes.append(littleEndian: UInt32(Self.userID))
-        bytes.append(littleEndian: UInt32(Self.userID))
-        bytes.append(littleEndian: UInt32(mode(of: stream)))
-        bytes.append(littleEndian: number)
-        bytes.append(littleEndian: size)
-        bytes.append(littleEndian: (size + 511) / 512)
-        bytes.append(littleEndian: UInt64(0))
-        for _ in 0..<4 {
-            bytes.append(littleEndian: changed / 1_000_000_000)
-            bytes.append(littleEndian: changed % 1_000_000_000)
-        }
-        bytes.pad(to: 256)
-        return bytes
-    }
-
-    private func facts(_ stream: Stream) -> (number: UInt64, size: UInt64, changed: UInt64) {
-        guard case .node(let node) = stream else { return (1, 0, wallClock) }
-        let changed = files.nodes[node].changed
-        return (UInt64(node + 1), UInt64(files.size(of: node)), changed)
     }
 }

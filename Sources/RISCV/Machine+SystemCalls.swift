@@ -8,35 +8,52 @@ extension Machine {
         case value(UInt64)
         /// Registers and state are already as they should be.
         case done
-        /// Makes the call again once a pipe has changed.
-        case again(pipe: Int)
+        /// Makes the call again once a stream has changed, a signal of a set has come, or at a
+        /// time.
+        case again(until: UInt64?, signals: UInt64 = 0)
     }
+
+    /// Numbers that are not in the table of Linux are counted up to so many.
+    private static let unknownCountMax = 1024
 
     /// Performs the call of the current thread; its ecall has retired and pc is behind it.
     mutating func systemCall() {
-        let x = hart.registers, number = x[17]
+        let x = hart.registers, number = x[17], caller = threads[current].id
         work += Self.callWork
-        if number < UInt64(Self.callNumberLimit) {
+        if number < UInt64(Self.callNumberLimit), !threads[current].isRetrying {
             callCounts[Int(number)] += 1
         }
         var a: [6 of UInt64] = .init(repeating: 0)
         for index in 0..<6 { a[index] = x[UInt8(10 + index)] }
         do throws(Errno) {
             switch try call(number, a) {
-            case .value(let value): x[10] = value
-            case .done: break
-            case .again(let pipe):
+            case .value(let value):
+                x[10] = value
+                finishCall(of: caller, keepsMask: false)
+            case .done: finishCall(of: caller, keepsMask: true)
+            case .again(let time, let signals):
                 // Not retired after all: it will be when it succeeds.
                 hart.pc -= 4
                 retired -= 1
-                threads[current].state = .pipe(node: pipe)
+                threads[current].state = .waiting(until: time, signals: signals)
+                threads[current].isRetrying = true
             }
         } catch {
             x[10] = 0 &- error.rawValue
+            finishCall(of: caller, keepsMask: error == .interrupted)
         }
         if memory.limitReached, ending == nil {
             ending = .limitReached(.memory(byteCountMax: settings.memoryByteCountMax))
         }
+    }
+
+    private mutating func finishCall(of caller: UInt64, keepsMask: Bool) {
+        guard threads[current].id == caller else { return }
+        threads[current].isRetrying = false
+        threads[current].callDeadline = nil
+        guard !keepsMask, let mask = threads[current].maskAfterSuspend else { return }
+        threads[current].signalMask = mask
+        threads[current].maskAfterSuspend = nil
     }
 
     private mutating func call(
@@ -44,13 +61,25 @@ extension Machine {
         _ a: [6 of UInt64]
     ) throws(Errno) -> CallResult {
         if let result = try fileCall(number, a) { return result }
+        if let result = try streamCall(number, a) { return result }
         if let value = try pathCall(number, a) { return .value(value) }
         if let value = try memoryCall(number, a) { return .value(value) }
         if let result = try threadCall(number, a) { return result }
+        if let result = try signalCall(number, a) { return result }
         if let result = try timeCall(number, a) { return result }
+        if let value = try timerCall(number, a) { return .value(value) }
+        if let value = try identityCall(number, a) { return .value(value) }
         if let value = try processCall(number, a) { return .value(value) }
-        unknownCalls[number, default: 0] += 1
+        noteUnknown(number)
         throw .notImplemented
+    }
+
+    /// Counts a call that fails because the simulator does not have it.
+    mutating func noteUnknown(_ number: UInt64) {
+        guard unknownCalls.count < Self.unknownCountMax || unknownCalls[number] != nil else {
+            return
+        }
+        unknownCalls[number, default: 0] += 1
     }
 
     private mutating func threadCall(
@@ -66,26 +95,21 @@ extension Machine {
         case 98:
             guard let value = try futex(a) else { return .done }
             return .value(value)
-        case 99: return .value(0)
+        case 99:
+            guard a[1] == 24 else { throw .invalid }
+            threads[current].robustList = a[0]
+            return .value(0)
+        case 100:
+            try put(threads[current].robustList, at: a[1])
+            try put(UInt64(24), at: a[2])
+            return .value(0)
         case 124:
             // The turn ends here.
             hart.registers[10] = 0
             turnEnd = retired
-        case 129: return .value(try kill(thread: a[0] == Self.processID ? threads[0].id : 0, a[1]))
-        case 130: return .value(try kill(thread: a[0], a[1]))
-        case 131: return .value(try kill(thread: a[1], a[2]))
-        case 132: return .value(try setAlternateStack(a))
-        case 133: try suspend(a)
-        case 134: return .value(try setAction(a))
-        case 135: return .value(try setMask(a))
-        case 136:
-            try put(threads[current].pendingSignals, at: a[0])
-            return .value(0)
-        case 139: returnFromSignal()
         case 178: return .value(threads[current].id)
         case 220: return .value(try clone(a))
-        // rseq and clone3: the C library then does without.
-        case 293, 435: throw .notImplemented
+        case 435: return .value(try extendedClone(a))
         default: return nil
         }
         return .done
@@ -96,13 +120,15 @@ extension Machine {
         _ a: [6 of UInt64]
     ) throws(Errno) -> CallResult? {
         switch number {
-        case 101: try sleep(until: uptime &+ time(at: a[0]))
+        case 101: sleep(until: uptime &+ (try time(at: a[0])), restAddress: a[1])
         case 115:
             let time = try time(at: a[2]), isAbsolute = a[1] & 1 != 0
             let start = a[0] == 0 ? wallClock - uptime : 0
-            try sleep(until: isAbsolute ? time &- min(time, start) : uptime &+ time)
+            let deadline = isAbsolute ? time &- min(time, start) : uptime &+ time
+            sleep(until: deadline, restAddress: isAbsolute ? 0 : a[3])
         case 113:
-            try put(time: a[0] == 0 || a[0] == 5 ? wallClock : uptime, at: a[1])
+            // CLOCK_REALTIME, its coarse relative, and CLOCK_TAI.
+            try put(time: [0, 5, 11].contains(a[0]) ? wallClock : uptime, at: a[1])
             return .value(0)
         case 114:
             if a[1] != 0 { try put(time: 1, at: a[1]) }
@@ -121,98 +147,28 @@ extension Machine {
                 try put(wallClock / 1_000_000_000, at: a[0])
                 try put(wallClock / 1000 % 1_000_000, at: a[0] &+ 8)
             }
+            if a[1] != 0 { try put(UInt64(0), at: a[1]) }
             return .value(0)
+        // clock_settime, settimeofday, adjtimex, clock_adjtime.
+        case 112, 170, 171, 266: throw .notPermitted
         default: return nil
         }
         return .done
     }
 
     /// Puts the current thread to sleep; it wakes with result 0.
-    private mutating func sleep(until deadline: UInt64) throws(Errno) {
-        threads[current].state = .sleeping(until: min(deadline, Self.uptimeMax))
+    private mutating func sleep(until deadline: UInt64, restAddress: UInt64) {
+        threads[current].state = .sleeping(
+            until: min(deadline, Self.uptimeMax),
+            restAddress: restAddress
+        )
     }
 
-    private mutating func processCall(
-        _ number: UInt64,
-        _ a: [6 of UInt64]
-    ) throws(Errno) -> UInt64? {
-        switch number {
-        case 90, 91, 122, 140, 141, 144, 146, 166, 283: return 0
-        case 123:
-            // One processor.
-            guard a[1] >= 8 else { throw .invalid }
-            try put(UInt64(1), at: a[2])
-            return 8
-        case 160: return try systemName(a[0])
-        case 163, 261:
-            let limits = number == 163 ? a[1] : a[3]
-            if limits != 0 {
-                let value = a[number == 163 ? 0 : 1] == 3 ? Layout.stackByteCount : .max
-                try put(value, at: limits)
-                try put(value, at: limits &+ 8)
-            }
-            return 0
-        case 165:
-            var bytes: [UInt8] = []
-            bytes.append(littleEndian: retired / 1_000_000_000)
-            bytes.append(littleEndian: retired / 1000 % 1_000_000)
-            bytes.pad(to: 32)
-            bytes.append(littleEndian: peakMemoryByteCount / 1024)
-            bytes.pad(to: 144)
-            try put(bytes, at: a[1])
-            return 0
-        case 167:
-            // prctl: names of threads are taken and forgotten.
-            guard a[0] == 15 else { throw .invalid }
-            return 0
-        case 172: return Self.processID
-        case 173: return 1
-        case 174, 175, 176, 177: return Self.userID
-        case 179: return try systemInformation(a[0])
-        case 258: throw .notImplemented
-        case 259:
-            traces.forget(&memory)
-            return 0
-        case 278:
-            guard a[1] <= 1 << 20 else { throw .invalid }
-            try put(randomBytes(Int(a[1])), at: a[0])
-            return a[1]
-        default: return nil
-        }
-    }
-
-    /// Bytes that the seed decides.
-    mutating func randomBytes(_ count: Int) -> [UInt8] {
-        var bytes: [UInt8] = []
-        while bytes.count < count { bytes.append(littleEndian: chance.next()) }
-        return Array(bytes.prefix(count))
-    }
-
-    private mutating func systemName(_ address: UInt64) throws(Errno) -> UInt64 {
-        let fields = ["Linux", "swiftlet", "6.1.0", "#1", "riscv64", "(none)"]
-        var bytes: [UInt8] = []
-        for (index, field) in fields.enumerated() {
-            bytes += Array(field.utf8)
-            bytes.pad(to: UInt64(65 * (index + 1)))
-        }
-        try put(bytes, at: address)
-        return 0
-    }
-
-    private mutating func systemInformation(_ address: UInt64) throws(Errno) -> UInt64 {
-        var bytes: [UInt8] = []
-        bytes.append(littleEndian: uptime / 1_000_000_000)
-        bytes.pad(to: 32)
-        let free = memory.touchedPageCountMax - memory.touchedPageCount
-        bytes.append(littleEndian: memory.touchedPageCountMax * Memory.pageByteCount)
-        bytes.append(littleEndian: free * Memory.pageByteCount)
-        bytes.pad(to: 80)
-        bytes.append(littleEndian: UInt16(1))
-        bytes.pad(to: 104)
-        bytes.append(littleEndian: UInt32(1))
-        bytes.pad(to: 112)
-        try put(bytes, at: address)
-        return 0
+    /// When a call that waits so long gives up: what it said when it began, if it began before.
+    mutating func callDeadline(after duration: UInt64) -> UInt64 {
+        let deadline = threads[current].callDeadline ?? min(uptime &+ duration, Self.uptimeMax)
+        threads[current].callDeadline = deadline
+        return deadline
     }
 
     // MARK: - Values in guest memory
@@ -230,11 +186,18 @@ extension Machine {
         try put(nanoseconds % 1_000_000_000, at: address &+ 8)
     }
 
+    func get<Value: FixedWidthInteger>(
+        _: Value.Type,
+        at address: UInt64
+    ) throws(Errno) -> Value {
+        guard let value = memory.integer(Value.self, at: address) else { throw .badAddress }
+        return value
+    }
+
     /// A timespec in nanoseconds.
     func time(at address: UInt64) throws(Errno) -> UInt64 {
-        guard let seconds = memory.integer(UInt64.self, at: address),
-            let rest = memory.integer(UInt64.self, at: address &+ 8)
-        else { throw .badAddress }
+        let seconds = try get(UInt64.self, at: address)
+        let rest = try get(UInt64.self, at: address &+ 8)
         guard rest < 1_000_000_000, seconds < 1 << 62 else { throw .invalid }
         // A century is as good as for ever.
         return min(seconds, 1 << 32) * 1_000_000_000 + rest

@@ -4,27 +4,39 @@ extension Machine {
     static let processID: UInt64 = 1000
     static let userID: UInt64 = 1000
     /// Long enough that switching costs nothing, short enough that spinning on a lock is cheap.
-    private static let turnInstructionCount: UInt64 = 100_000
+    static let turnInstructionCount: UInt64 = 100_000
     /// 146 years: sleeps end here at the latest, so that no time overflows.
     static let uptimeMax: UInt64 = 1 << 62
     /// 2026-01-01T00:00:00Z in nanoseconds: virtual time begins here on every run.
-    private static let epoch: UInt64 = 1_767_225_600_000_000_000
+    static let epoch: UInt64 = 1_767_225_600_000_000_000
 
     /// Virtual nanoseconds since the start: one for each retired instruction, and what was slept.
     var uptime: UInt64 { retired + skipped }
     var wallClock: UInt64 { Self.epoch + uptime }
 
-    /// Makes sure that a thread that can run is in the hart.
+    /// Makes sure that a thread that can run is in the hart, with its signals delivered.
     mutating func schedule() {
-        guard threads.count > 1 || !threads[current].isRunnable else {
-            return deliverPending()
+        while ending == nil {
+            fireTimers()
+            if !threads[current].isRunnable || threads.count > 1 && retired >= turnEnd {
+                wakeSleepers()
+                guard let next = nextRunnable() else {
+                    skipTime()
+                    continue
+                }
+                turnEnd = retired + Self.turnInstructionCount
+                if next != current { switchThread(to: next) }
+            }
+            deliverPending()
+            if threads[current].isRunnable { return }
         }
-        if threads[current].isRunnable, retired < turnEnd { return deliverPending() }
-        wakeSleepers()
-        guard let next = nextRunnable() else { return wait() }
-        turnEnd = retired + Self.turnInstructionCount
-        if next != current { switchThread(to: next) }
-        deliverPending()
+    }
+
+    /// Where the current thread must stop at the latest, in retired instructions: at the end of
+    /// its turn, or when a timer expires.
+    var stretchEnd: UInt64 {
+        let turnEnd = threads.count > 1 ? turnEnd : .max
+        return min(turnEnd, nextTimer.map { $0 - skipped } ?? .max)
     }
 
     private func nextRunnable() -> Int? {
@@ -36,13 +48,14 @@ extension Machine {
     }
 
     /// Nobody can run: time jumps to the first deadline.
-    private mutating func wait() {
-        guard let deadline = threads.compactMap(\.deadline).min() else {
+    private mutating func skipTime() {
+        work += Self.callWork
+        let first = Self.earlier(threads.compactMap(\.deadline).min(), nextTimer)
+        guard let deadline = first else {
             ending = .deadlocked(threadCount: threads.count)
             return
         }
         skipped += max(min(deadline, Self.uptimeMax), uptime) - uptime
-        schedule()
     }
 
     private mutating func wakeSleepers() {
@@ -50,10 +63,12 @@ extension Machine {
         for index in threads.indices {
             guard let deadline = threads[index].deadline, min(deadline, Self.uptimeMax) <= now
             else { continue }
-            if case .futex = threads[index].state {
-                resume(index, result: 0 &- Errno.timedOut.rawValue)
-            } else {
-                resume(index, result: 0)
+            switch threads[index].state {
+            case .futex: resume(index, result: 0 &- Errno.timedOut.rawValue)
+            case .sleeping: resume(index, result: 0)
+            // Makes its call again, which finds that the time is over.
+            case .waiting: threads[index].state = .runnable
+            case .runnable, .suspended: break
             }
         }
     }
@@ -76,23 +91,57 @@ extension Machine {
 
     // MARK: - Calls
 
+    /// What clone and clone3 are asked for.
+    private struct ThreadRequest {
+        var flags: UInt64
+        var stack: UInt64
+        var tls: UInt64
+        var parentAddress: UInt64
+        var childAddress: UInt64
+    }
+
     /// clone(2) for threads; a process of its own is refused.
     mutating func clone(_ a: [6 of UInt64]) throws(Errno) -> UInt64 {
-        let flags = a[0]
-        // CLONE_VM and CLONE_THREAD: what pthread_create asks for.
-        guard flags & 0x100 != 0, flags & 0x10000 != 0 else { throw .notImplemented }
+        let request = ThreadRequest(
+            flags: a[0], stack: a[1], tls: a[3], parentAddress: a[2], childAddress: a[4])
+        return try addThread(request, number: 220)
+    }
+
+    /// clone3(2): struct clone_args has flags, pidfd, child_tid, parent_tid, exit_signal, stack,
+    /// stack_size, tls.
+    mutating func extendedClone(_ a: [6 of UInt64]) throws(Errno) -> UInt64 {
+        guard a[1] >= 64 else { throw .invalid }
+        guard let bytes = memory.bytes(a[0], 64) else { throw .badAddress }
+        let words = (0..<8).map { bytes.integer(UInt64.self, at: 8 * $0) }
+        let request = ThreadRequest(
+            flags: words[0], stack: words[5] == 0 ? 0 : words[5] &+ words[6], tls: words[7],
+            parentAddress: words[3], childAddress: words[2])
+        return try addThread(request, number: 435)
+    }
+
+    private mutating func addThread(
+        _ request: ThreadRequest, number: UInt64
+    ) throws(Errno) -> UInt64 {
+        let flags = request.flags
+        // CLONE_VM and CLONE_THREAD: what pthread_create asks for. Anything else is fork.
+        guard flags & 0x100 != 0, flags & 0x10000 != 0 else {
+            noteUnknown(number)
+            throw .notImplemented
+        }
         guard threads.count < settings.threadCountMax else { throw .again }
         lastThreadID += 1
         var thread = Thread(id: lastThreadID)
         thread.registers = hart.saved
         thread.registers.x[10] = 0
-        if a[1] != 0 { thread.registers.x[2] = a[1] }
-        if flags & 0x80000 != 0 { thread.registers.x[4] = a[3] }
-        if flags & 0x100000 != 0 { try put(UInt32(thread.id), at: a[2]) }
-        if flags & 0x1000000 != 0 { try put(UInt32(thread.id), at: a[4]) }
-        if flags & 0x200000 != 0 { thread.clearedAddress = a[4] }
+        if request.stack != 0 { thread.registers.x[2] = request.stack }
+        if flags & 0x80000 != 0 { thread.registers.x[4] = request.tls }
+        if flags & 0x100000 != 0 { try put(UInt32(thread.id), at: request.parentAddress) }
+        if flags & 0x1000000 != 0 { try put(UInt32(thread.id), at: request.childAddress) }
+        if flags & 0x200000 != 0 { thread.clearedAddress = request.childAddress }
         thread.signalMask = threads[current].signalMask
+        thread.name = threads[current].name
         threads.append(thread)
+        threadCountPeak = max(threadCountPeak, threads.count)
         turnEnd = retired + Self.turnInstructionCount
         return thread.id
     }
@@ -100,6 +149,7 @@ extension Machine {
     /// Ends the current thread, and the program with its last one.
     mutating func exitThread(_ code: UInt64) {
         let thread = threads[current]
+        if thread.robustList != 0 { releaseLocks(of: thread) }
         if thread.clearedAddress != 0 {
             _ = memory.write(UInt32(0), at: thread.clearedAddress)
             _ = wake(thread.clearedAddress, count: 1, bits: .max)
@@ -113,6 +163,34 @@ extension Machine {
         current = (current + threads.count - 1) % threads.count
         hart.saved = threads[current].registers
         turnEnd = retired
+    }
+
+    /// Marks the locks that a thread still holds, and wakes one waiter of each (robust futexes):
+    /// struct robust_list_head has the list, the distance to a lock's word, and an entry that was
+    /// being changed.
+    private mutating func releaseLocks(of thread: Thread) {
+        let head = thread.robustList, lockCountMax = 2048
+        guard let first = memory.integer(UInt64.self, at: head),
+            let distance = memory.integer(UInt64.self, at: head &+ 8),
+            let changing = memory.integer(UInt64.self, at: head &+ 16)
+        else { return }
+        var entry = first & ~1, count = 0
+        while entry != head, count < lockCountMax {
+            if entry != changing & ~1 { releaseLock(at: entry &+ distance, of: thread) }
+            guard let next = memory.integer(UInt64.self, at: entry) else { return }
+            entry = next & ~1
+            count += 1
+        }
+        if changing != 0 { releaseLock(at: (changing & ~1) &+ distance, of: thread) }
+    }
+
+    private mutating func releaseLock(at address: UInt64, of thread: Thread) {
+        guard let word = memory.integer(UInt32.self, at: address),
+            UInt64(word & 0x3fff_ffff) == thread.id
+        else { return }
+        // FUTEX_OWNER_DIED, with FUTEX_WAITERS as it was.
+        guard memory.write(word & 0x8000_0000 | 0x4000_0000, at: address) else { return }
+        if word & 0x8000_0000 != 0 { _ = wake(address, count: 1, bits: .max) }
     }
 
     /// futex(2): wait, wake, requeue, with or without a bit set.
@@ -148,8 +226,40 @@ extension Machine {
             }
             let woken = wake(a[0], count: a[2], bits: .max)
             return woken + requeue(from: a[0], to: a[4], countMax: a[3])
+        case 5: return try wakeAfterOperation(a)
         default: throw .notImplemented
         }
+    }
+
+    /// FUTEX_WAKE_OP: changes a second word, and wakes its waiters too where it held a value.
+    private mutating func wakeAfterOperation(_ a: [6 of UInt64]) throws(Errno) -> UInt64 {
+        let code = UInt32(truncatingIfNeeded: a[5])
+        var argument = code >> 12 & 0xfff
+        if code >> 31 != 0 { argument = 1 << (argument & 31) }
+        let old = try get(UInt32.self, at: a[4])
+        let new: UInt32
+        switch code >> 28 & 7 {
+        case 0: new = argument
+        case 1: new = old &+ argument
+        case 2: new = old | argument
+        case 3: new = old & ~argument
+        case 4: new = old ^ argument
+        default: throw .notImplemented
+        }
+        try put(new, at: a[4])
+        let left = Int32(bitPattern: old), right = Int32(bitPattern: code << 20) >> 20
+        let holds: Bool
+        switch code >> 24 & 15 {
+        case 0: holds = left == right
+        case 1: holds = left != right
+        case 2: holds = left < right
+        case 3: holds = left <= right
+        case 4: holds = left > right
+        case 5: holds = left >= right
+        default: throw .notImplemented
+        }
+        let woken = wake(a[0], count: a[2], bits: .max)
+        return holds ? woken + wake(a[4], count: a[3], bits: .max) : woken
     }
 
     private mutating func wake(_ address: UInt64, count: UInt64, bits: UInt32) -> UInt64 {

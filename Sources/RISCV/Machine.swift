@@ -34,8 +34,22 @@ package struct Machine: ~Copyable {
     /// What system calls cost the host in this slice, in instructions by a rough guess.
     var work: UInt64 = 0
 
+    /// Signals to the process that no thread takes yet.
+    var processPending = PendingSignals()
+    var timers = Timers()
+    var threadCountPeak = 1
+    var resourceLimits: [ResourceLimit]
+
     var files: FileTree
     var handles = HandleTable()
+    var fileMappings: [FileMapping] = []
+    /// Permission bits that new files do not get.
+    var modeMask: UInt32 = 0o022
+    /// Where the program finds itself.
+    let programPath: [UInt8]
+    let arguments: [String]
+    let environment: [String]
+    let auxiliary: [UInt8]
     /// Where relative names begin, until chdir.
     var workingDirectory: Int
     var standardInput: [UInt8]
@@ -59,20 +73,39 @@ package struct Machine: ~Copyable {
     private static let outputByteCountPause = 1 << 16
 
     /// Loads a program; `arguments` begin with its name, `standardInput` is all there will be.
+    ///
+    /// - Parameters:
+    ///   - folders: what it sees of the host; a dynamic program's loader is looked up there.
+    ///   - programPath: where it finds itself; `/work/program` where nil.
     package init(
         program: [UInt8],
         arguments: [String],
         environment: [String] = [],
         files: [InputFile] = [],
         standardInput: [UInt8] = [],
+        folders: HostFolders = .none,
+        programPath: String? = nil,
         settings: Settings = Settings()
     ) throws(ELFError) {
         let file = try ELFFile(program)
         var chance = Chance(seed: settings.seed)
+        var tree = FileTree(files, folders, byteCountMax: settings.fileByteCountMax)
         // All that can throw comes before anything of `self` is set.
         var memory = try Memory(byteCountMax: settings.memoryByteCountMax)
         try memory.load(file, program)
-        let stack = try memory.prepareStack(file, arguments, environment, &chance)
+        memory.mapTrampoline()
+        let path = programPath ?? "/work/program"
+        var mappings = file.mappings(path: path), loader: ELFFile?
+        if let name = file.interpreter {
+            let found = try Self.loader(name, &tree, &memory)
+            mappings += found.mappings(path: name)
+            loader = found
+        }
+        let start = try memory.prepareStack(
+            file, loader: loader, arguments, environment, name: programPath, &chance)
+        tree.setLink("exe", to: Array(path.utf8))
+        tree.setLink("cwd", to: tree.path(of: tree.workingDirectory))
+        tree.setLink("root", to: [UInt8(ascii: "/")])
         hart = Hart(memory.context.registers)
         translated = TranslatedCode(
             memory.context,
@@ -84,15 +117,48 @@ package struct Machine: ~Copyable {
         self.chance = chance
         self.settings = settings
         self.standardInput = standardInput
-        self.files = FileTree(files, byteCountMax: settings.fileByteCountMax)
+        self.arguments = arguments
+        self.environment = environment
+        self.programPath = Array(path.utf8)
+        self.files = tree
+        auxiliary = start.auxiliary
+        fileMappings = mappings
+        resourceLimits = ResourceLimit.initial(settings)
         traces = TraceCache()
         symbols = file.symbols
-        workingDirectory = self.files.workingDirectory
+        workingDirectory = tree.workingDirectory
         programBreakStart = (file.end + 4095) & ~4095
         programBreak = programBreakStart
         threads = [Thread(id: Self.processID)]
-        hart.registers[2] = stack
-        hart.pc = file.entry
+        hart.registers[2] = start.stack
+        hart.pc = loader?.entry ?? file.entry
+    }
+
+    /// The largest loader that is read: real ones have less than 1 MiB.
+    private static let loaderByteCountMax = 1 << 26
+
+    /// Loads the program that loads a dynamic one.
+    private static func loader(
+        _ name: String,
+        _ files: inout FileTree,
+        _ memory: inout Memory
+    ) throws(ELFError) -> ELFFile {
+        guard let place = try? files.place(Array(name.utf8), from: FileTree.root),
+            let node = place.node, files.size(of: node) <= loaderByteCountMax,
+            let bytes = try? files.read(node, at: 0, count: files.size(of: node)), !bytes.isEmpty
+        else { throw .needsInterpreter(name) }
+        // Looked at once to learn its size, and once more where it goes.
+        let size = try ELFFile(bytes, at: ELFFile.positionIndependentBase)
+        let byteCount = size.end - size.base
+        let gap = memory.gap(
+            (byteCount + 4095) & ~4095, from: Layout.mappingStart,
+            to: ELFFile.segmentAddresses.upperBound)
+        guard let base = gap else {
+            throw .segmentOutsideAddressSpace(address: size.base, byteCount: byteCount)
+        }
+        let file = try ELFFile(bytes, at: base)
+        try memory.load(file, bytes)
+        return file
     }
 
     /// Runs at most `slice` more instructions; call again until it says `ended`.
@@ -113,8 +179,10 @@ package struct Machine: ~Copyable {
                 break
             }
             schedule()
-            if ending == nil { execute(min(end, threads.count > 1 ? turnEnd : .max) - retired) }
+            if ending == nil { execute(min(end, stretchEnd) - retired) }
         }
+        // What shared mappings hold belongs to their files.
+        flushShared(in: 0..<Memory.byteCount)
         return .ended(ending ?? .outOfFuel)
     }
 
@@ -131,7 +199,16 @@ package struct Machine: ~Copyable {
     package var peakMemoryByteCount: UInt64 { memory.touchedPageCountPeak * Memory.pageByteCount }
 
     /// Files of the working directory that are new or changed, sorted by name.
-    package func outputFiles() -> [OutputFile] { files.outputs() }
+    package mutating func outputFiles() -> [OutputFile] { files.outputs() }
+
+    /// What the program has made of each mount: to be done to the folder of the host, if the
+    /// caller wants that.
+    package mutating func hostChanges() -> [[HostChange]] {
+        let first = files.mounts.count - files.mountCount
+        return (first..<files.mounts.count).map {
+            files.mounts[$0].isReadOnly ? [] : files.changes(of: $0)
+        }
+    }
 
     /// System calls and how often each was made, sorted by number.
     package func systemCalls() -> [SystemCallCount] {

@@ -6,17 +6,20 @@ internal import Basics
 //   0x1000_0000  position-independent programs, then their break
 //   0x3fff_f000  the code that a signal handler returns to
 //   0x4000_0000  mmap, upwards
+//  0x1_0000_0000 mmap of 1 MiB and more without a file, upwards
 //  0xf_ff80_0000 stack of the first thread, 8 MiB, down from the end of the address space
 enum Layout {
     static let trampolineAddress: UInt64 = 0x3fff_f000
     static let mappingStart: UInt64 = 0x4000_0000
+    static let highStart: UInt64 = 0x1_0000_0000
+    static let highByteCount: UInt64 = 1 << 20
     static let stackEnd: UInt64 = Memory.byteCount - Memory.pageByteCount
     static let stackByteCount: UInt64 = 8 << 20
     static let argumentByteCountMax = 1 << 20
 }
 
 extension Memory {
-    /// Maps the segments of a program and the code that signal handlers return to.
+    /// Maps the segments of a program or of its loader.
     mutating func load(_ file: ELFFile, _ program: [UInt8]) throws(ELFError) {
         for segment in file.segments {
             guard let pages = Self.pages(segment.address, segment.byteCount) else {
@@ -39,6 +42,10 @@ extension Memory {
                 )
             }
         }
+    }
+
+    /// Maps the code that signal handlers return to.
+    mutating func mapTrampoline() {
         // li a7, 139; ecall: where the handler of a signal returns to (rt_sigreturn).
         let trampoline = Layout.trampolineAddress..<Layout.trampolineAddress + 4096
         guard !overlapsMapped(trampoline) else { return }
@@ -47,16 +54,22 @@ extension Memory {
         _ = write(code, at: trampoline.lowerBound, forced: true)
     }
 
-    /// Lays out arguments, environment and auxiliary vector as Linux does; returns the stack
-    /// pointer.
+    /// Lays out arguments, environment and auxiliary vector as Linux does.
+    ///
+    /// - Parameter name: the program's path, which it finds as AT_EXECFN; the first argument's
+    ///   address where nil.
     mutating func prepareStack(
         _ file: ELFFile,
+        loader: ELFFile?,
         _ arguments: [String],
         _ environment: [String],
+        name: String?,
         _ chance: inout Chance
-    ) throws(ELFError) -> UInt64 {
+    ) throws(ELFError) -> Start {
         let arguments = arguments.isEmpty ? ["program"] : arguments
-        let texts = (arguments + environment).map { Array($0.utf8) + [0] }
+        let texts = (arguments + environment + (name.map { [$0] } ?? [])).map {
+            Array($0.utf8) + [0]
+        }
         let byteCount = texts.reduce(0) { $0 + $1.count }
         guard byteCount <= Layout.argumentByteCountMax else {
             throw .argumentsTooLong(
@@ -75,12 +88,17 @@ extension Memory {
         let stringsAddress = (Layout.stackEnd - UInt64(strings.count)) & ~15
         var words: [UInt64] = [UInt64(arguments.count)]
         words += offsets.prefix(arguments.count).map { stringsAddress + $0 } + [0]
-        words += offsets.dropFirst(arguments.count).map { stringsAddress + $0 } + [0]
-        words += auxiliary(
+        words +=
+            offsets[arguments.count..<arguments.count + environment.count].map {
+                stringsAddress + $0
+            } + [0]
+        let auxiliary = auxiliary(
             file,
+            loader,
             random: stringsAddress + randomOffset,
-            name: stringsAddress
+            name: stringsAddress + (name == nil ? 0 : offsets.last ?? 0)
         )
+        words += auxiliary
         let stack = (stringsAddress - UInt64(words.count) * 8) & ~15
         var image: [UInt8] = []
         for word in words { image.append(littleEndian: word) }
@@ -90,16 +108,28 @@ extension Memory {
                 byteCountMax: byteCountMax
             )
         }
-        return stack
+        var bytes: [UInt8] = []
+        for word in auxiliary { bytes.append(littleEndian: word) }
+        return Start(stack: stack, auxiliary: bytes)
+    }
+
+    /// What the first thread starts with.
+    struct Start {
+        var stack: UInt64
+        /// The auxiliary vector as it lies in memory.
+        var auxiliary: [UInt8]
     }
 
     /// AT_PHDR, PHENT, PHNUM, PAGESZ, BASE, FLAGS, ENTRY, UID…EGID, HWCAP, CLKTCK, SECURE,
     /// RANDOM, EXECFN; the hardware capabilities are the letters IMAFDC as bits.
-    private func auxiliary(_ file: ELFFile, random: UInt64, name: UInt64) -> [UInt64] {
+    private func auxiliary(
+        _ file: ELFFile, _ loader: ELFFile?, random: UInt64, name: UInt64
+    ) -> [UInt64] {
         var capabilities: UInt64 = 0
         for letter in "imafdc".utf8 { capabilities |= 1 << UInt64(letter - UInt8(ascii: "a")) }
         return [
-            3, file.headerAddress, 4, 56, 5, file.headerCount, 6, Self.pageByteCount, 7, 0,
+            3, file.headerAddress, 4, 56, 5, file.headerCount, 6, Self.pageByteCount, 7,
+            loader?.base ?? 0,
             8, 0, 9, file.entry, 11, Machine.userID, 12, Machine.userID, 13, Machine.userID,
             14, Machine.userID, 16, capabilities, 17, 100, 23, 0, 25, random, 31, name, 0, 0,
         ]

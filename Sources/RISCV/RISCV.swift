@@ -7,13 +7,15 @@
 //   chance    splitmix64 from the seed (getrandom, AT_RANDOM, /dev/urandom)
 //   threads   100,000 instructions each in turn, on one host thread
 //   memory    addresses chosen first-fit; 64 GiB reserved, pages count when first written
-//   files     an in-memory tree with the inputs in /work; directories are listed sorted
+//   files     a tree in memory with the inputs in /work, and what the caller shows of the host;
+//             directories are listed sorted, times are virtual, changes stay in memory
 //   floats    computed in integers, or by the host where IEEE 754 leaves it no choice
 //   the end   exit, signal, or an exact number of instructions, as a value and never a crash
 //
 // The instruction set is RV64IMAFDC_Zicsr_Zifencei with the counters of Zicntr, in user mode
-// (RISC-V Instruction Set Manual, volume I, 20240411); the system calls are those that statically
-// linked glibc, picolibc and newlib programs in C and C++ make. Of what the ISA leaves open:
+// (RISC-V Instruction Set Manual, volume I, 20240411); the system calls are those of Linux that
+// one process needs, with threads, signals, timers, pipes, polling and files, and without fork,
+// exec and sockets to others: these fail, and are counted by number. Of what the ISA leaves open:
 // misaligned loads and stores work, misaligned atomics are SIGBUS, tininess is detected after
 // rounding (the manual says so), stores into code take effect at once, and SC fails only when
 // there was no LR to the same address, another SC, or a change of threads in between.
@@ -32,6 +34,9 @@
 //   TranslatedCode, CodeMemory       the code that was made, its exits, where it lies
 //   SoftFloat                        IEEE 754 from its definition
 //   Hart, Registers, Thread          who runs
+//   HostFolder, FileTree             what the program sees as files, links followed in its root
+//   HandleTable, Poller, Timers      what it has open, watches and waits for
+//   PendingSignals, ProcessFile      signals on their way; what /proc says
 //   Machine                          the door: run in slices, take output, digest, report;
 //                                    its extensions are what the loop leaves to it: faults,
 //                                    signals, threads, and system calls by topic

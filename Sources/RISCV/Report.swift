@@ -7,11 +7,16 @@ package struct Report: Hashable, Sendable {
     package var retired: UInt64
     package var digest: Digest
     package var peakMemoryByteCount: UInt64
+    /// The most threads, and the most open handles, that there were at one time.
+    package var threadCountPeak: Int
+    package var handleCountPeak: Int
     package var systemCalls: [SystemCallCount]
     package var unknownSystemCalls: [SystemCallCount]
     package var standardOutput: [UInt8]
     package var standardError: [UInt8]
     package var files: [OutputFile]
+    /// For each mount what the program has made of it; nothing where it may only be read.
+    package var hostChanges: [[HostChange]]
 }
 
 extension Machine {
@@ -30,7 +35,7 @@ extension Machine {
     }
 
     /// The report of a run that the caller drove, with the output that the caller took.
-    package func report(
+    package mutating func report(
         _ ending: Ending,
         standardOutput: [UInt8],
         standardError: [UInt8]
@@ -40,11 +45,14 @@ extension Machine {
             retired: retired,
             digest: stateDigest(),
             peakMemoryByteCount: peakMemoryByteCount,
+            threadCountPeak: threadCountPeak,
+            handleCountPeak: handles.countPeak,
             systemCalls: systemCalls(),
             unknownSystemCalls: unknownSystemCalls(),
             standardOutput: standardOutput,
             standardError: standardError,
-            files: outputFiles()
+            files: outputFiles(),
+            hostChanges: hostChanges()
         )
     }
 }

@@ -1,4 +1,3 @@
-package import Basics
 package import RISCV
 
 /// A guest program from start to end, in slices, so that it can be stopped in between.
@@ -7,7 +6,7 @@ package import RISCV
 /// is checked by another.
 package enum GuestRun {
     /// Bump when the same program could give another result.
-    package static let engineVersion = "swiftlet-riscv/1"
+    package static let engineVersion = "swiftlet-riscv/2"
     /// 20 million instructions: some 50 ms between two looks at the stop flag.
     private static let sliceFuel: UInt64 = 20_000_000
     /// What a task may use where it does not say: an hour or so of one core.
@@ -16,32 +15,25 @@ package enum GuestRun {
     /// Output that a task may write, in bytes: it is kept in memory until the task ends.
     package static let outputByteCountMax = 64 << 20
 
-    package struct Report: Sendable {
-        package var ending: Ending
-        package var retired: UInt64
-        package var digest: Digest
-        package var peakMemoryByteCount: UInt64
-        package var standardOutput: [UInt8]
-        package var standardError: [UInt8]
-        package var files: [OutputFile]
-        package var systemCalls: [SystemCallCount]
-        package var unknownSystemCalls: [SystemCallCount]
-    }
+    package typealias Report = RISCV.Report
 
     package struct Stopped: Error {}
 
     /// - Parameters:
+    ///   - folders: what the program sees of the host; of a task it is nothing.
     ///   - isStopped: looked at between two slices; `Stopped` is thrown when it says true.
     ///   - write: gets output as it comes, standard output first.
     package static func run(
         program: [UInt8], arguments: [String], environment: [String], files: [InputFile],
-        standardInput: [UInt8], settings: Machine.Settings,
+        standardInput: [UInt8], folders: HostFolders = .none, programPath: String? = nil,
+        settings: Machine.Settings,
         isStopped: () -> Bool = { false },
         write: (_ standardOutput: [UInt8], _ standardError: [UInt8]) -> Void = { _, _ in }
     ) throws -> Report {
         var machine = try Machine(
             program: program, arguments: arguments, environment: environment, files: files,
-            standardInput: standardInput, settings: settings)
+            standardInput: standardInput, folders: folders, programPath: programPath,
+            settings: settings)
         var standardOutput: [UInt8] = []
         var standardError: [UInt8] = []
         while true {
@@ -53,12 +45,8 @@ package enum GuestRun {
                 write(output.standardOutput, output.standardError)
             }
             if case .ended(let ending) = pause {
-                return Report(
-                    ending: ending, retired: machine.retired, digest: machine.stateDigest(),
-                    peakMemoryByteCount: machine.peakMemoryByteCount,
-                    standardOutput: standardOutput, standardError: standardError,
-                    files: machine.outputFiles(), systemCalls: machine.systemCalls(),
-                    unknownSystemCalls: machine.unknownSystemCalls())
+                return machine.report(
+                    ending, standardOutput: standardOutput, standardError: standardError)
             }
             if isStopped() { throw Stopped() }
         }

@@ -6,11 +6,14 @@ import Runtime
 /// A program run in this process, by the very code that runs it as a task.
 enum LocalRun {
     static func run(
-        _ order: RunOrder, isJSON: Bool, output: String?, engine: Engine = .interpreter
+        _ order: RunOrder, in folders: OpenFolders = OpenFolders(), isJSON: Bool,
+        output: String?, engine: Engine = .interpreter, showsCalls: Bool = false
     ) async throws {
         let report: GuestRun.Report
         do {
-            report = try await OwnThread.run { try perform(order, engine, isShown: !isJSON) }
+            report = try await OwnThread.run {
+                try perform(order, folders, engine, isShown: !isJSON)
+            }
         } catch let error as ELFError {
             throw Refusal("\(order.program) cannot run here: \(error).")
         }
@@ -20,6 +23,8 @@ enum LocalRun {
                 try FileName.write(file.bytes, as: file.name, below: output)
             }
         }
+        try folders.finish(report)
+        if showsCalls { show(report) }
         if let sentence = report.ending.sentence {
             Terminal.complain("\(order.programName) \(sentence).")
         }
@@ -27,9 +32,9 @@ enum LocalRun {
     }
 
     private static func perform(
-        _ order: RunOrder, _ engine: Engine, isShown: Bool
+        _ order: RunOrder, _ folders: OpenFolders, _ engine: Engine, isShown: Bool
     ) throws -> GuestRun.Report {
-        let program = try ArtifactFile.bytes(of: order.program)
+        let program = try folders.program(order.program, order.arguments)
         let files = try order.inputs.map {
             InputFile(name: $0.name, bytes: try ArtifactFile.bytes(of: $0.path))
         }
@@ -42,9 +47,10 @@ enum LocalRun {
         settings.seed = order.seed
         settings.engine = engine
         return try GuestRun.run(
-            program: program, arguments: [order.programName] + order.arguments,
+            program: program.bytes, arguments: program.arguments,
             environment: order.environment.map { "\($0.name)=\($0.value)" }, files: files,
-            standardInput: order.standardInput, settings: settings,
+            standardInput: order.standardInput, folders: folders.folders,
+            programPath: program.path, settings: settings,
             write: { standardOutput, standardError in
                 guard isShown else { return }
                 Terminal.write(standardOutput)
@@ -69,11 +75,38 @@ enum LocalRun {
             .init("digest", .string(report.digest.hex)), .init("node", nil),
             .init("attempt", nil), .init("statement", nil),
             .init("outputs", .array(report.files.map(document))),
+            .init("peak_memory_byte_count", .integer(Int64(clamping: report.peakMemoryByteCount))),
+            .init("peak_thread_count", .integer(Int64(report.threadCountPeak))),
+            .init("peak_handle_count", .integer(Int64(report.handleCountPeak))),
+            .init("system_calls", .array(report.systemCalls.map(document))),
+            .init("unknown_system_calls", .array(report.unknownSystemCalls.map(document))),
         ]
         if let sentence = report.ending.sentence {
             members.append(.init("message", .string(sentence)))
         }
         return .object(members)
+    }
+
+    private static func document(_ call: SystemCallCount) -> JSON {
+        [
+            "number": .integer(Int64(clamping: call.number)),
+            "name": call.name.map { .string($0) } ?? .null,
+            "count": .integer(Int64(clamping: call.count)),
+        ]
+    }
+
+    /// What it used, on standard error: the output is the program's.
+    private static func show(_ report: GuestRun.Report) {
+        func line(_ call: SystemCallCount) -> String {
+            "\(call.name ?? "number \(call.number)") \(call.count)"
+        }
+        var lines = [
+            "instructions \(report.retired)", "peak memory \(report.peakMemoryByteCount) bytes",
+            "peak threads \(report.threadCountPeak)", "peak handles \(report.handleCountPeak)",
+        ]
+        lines += report.systemCalls.map { "call \(line($0))" }
+        lines += report.unknownSystemCalls.map { "unknown call \(line($0))" }
+        for line in lines { Terminal.complain(line) }
     }
 
     private static func text(_ bytes: [UInt8]) -> JSON {

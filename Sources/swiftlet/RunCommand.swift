@@ -8,8 +8,9 @@ struct RunCommand: AsyncParsableCommand {
         discussion: """
             It is as if the program ran here: stdin, stdout, stderr and the exit code pass \
             through (stdin when it is no terminal). Its working directory is private and holds \
-            the files of --input; what it writes there comes back with --output. With --local this process \
-            runs it, without a mesh; output, count and digest are the same.
+            the files of --input; what it writes there comes back with --output. With --local \
+            this process runs it, without a mesh; output, count and digest are the same. Only \
+            then it may also see folders of this machine, with --sysroot and --mount.
 
             The node's owner signs the program under --license, which the mesh's policy must \
             allow. Without it the licence is LicenseRef-Task-Input: this program serves this \
@@ -38,6 +39,7 @@ struct RunCommand: AsyncParsableCommand {
     var memory: UInt64?
     @Option(help: "What its chance is made from.")
     var seed: UInt64 = 0
+    @OptionGroup var folders: FolderOptions
     @Option(help: "The program's SPDX licence identifier.")
     var license = "LicenseRef-Task-Input"
     @Flag(help: "Return as soon as the task is acknowledged.")
@@ -49,10 +51,18 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         let order = RunOrder(
-            program: program, arguments: arguments, environment: try variables(),
+            program: program, arguments: arguments, environment: try RunOrder.variables(env),
             inputs: try files(), standardInput: try standardInput(), fuel: fuel,
             memoryByteCountMax: memory.map { $0 << 20 }, seed: seed)
-        if local { return try await LocalRun.run(order, isJSON: options.json, output: output) }
+        if local {
+            return try await LocalRun.run(
+                order, in: try folders.open(), isJSON: options.json, output: output)
+        }
+        guard folders.isEmpty else {
+            throw Refusal(
+                "A task of the mesh sees no folder of this machine; add --local, or give it files "
+                    + "with --input.")
+        }
         try await options.withNode { node in
             let task = try await order.submit(to: node, license: license)
             if detach { return show(task: task) }
@@ -82,15 +92,6 @@ struct RunCommand: AsyncParsableCommand {
         let state = Text.cell(result["state"])
         if result["message"] == nil { Terminal.complain("The task ended as \(state).") }
         throw ExitCode(1)
-    }
-
-    private func variables() throws -> [(name: String, value: String)] {
-        try env.map { text in
-            guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
-                throw Refusal("--env \(text) lacks its value; write NAME=VALUE.")
-            }
-            return (String(text[..<equals]), String(text[text.index(after: equals)...]))
-        }
     }
 
     private func files() throws -> [(name: String, path: String)] {

@@ -15,6 +15,16 @@ struct RunOrder: Sendable {
     /// What the program finds as its own name: the same here and on the mesh.
     var programName: String { URL(fileURLWithPath: program).lastPathComponent }
 
+    /// The variables of `--env NAME=VALUE`.
+    static func variables(_ texts: [String]) throws -> [(name: String, value: String)] {
+        try texts.map { text in
+            guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
+                throw Refusal("--env \(text) lacks its value; write NAME=VALUE.")
+            }
+            return (String(text[..<equals]), String(text[text.index(after: equals)...]))
+        }
+    }
+
     /// Uploads what the node lacks, signs the program, and submits; returns the task's id.
     func submit(to node: NodeClient, license: String) async throws -> String {
         let elf = try ArtifactFile(path: program)

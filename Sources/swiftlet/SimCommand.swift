@@ -17,7 +17,12 @@ struct SimCommand: AsyncParsableCommand {
                 As `swiftlet run --local`, with as much fuel as it wants. Options come before the \
                 program, its own arguments after it.
 
+                With --sysroot the program may be dynamically linked, and an absolute path names a \
+                program in that folder. Nothing on this machine changes: what the program writes \
+                is kept in memory, unless --write-through is given for the folders of --mount.
+
                 Example: swiftlet sim run --engine interpreter prog.elf
+                Example: swiftlet sim run --sysroot riscv64/ --mount .:/a /usr/bin/python3 /a/b.py
                 """)
 
         @Option(help: "interpreter or translator; else the faster one that this host has.")
@@ -26,19 +31,29 @@ struct SimCommand: AsyncParsableCommand {
         var fuel: UInt64?
         @Option(help: "Its standard input; else none.", completion: .file())
         var stdin: String?
+        @Option(help: "NAME=VALUE for its environment; may be given several times.")
+        var env: [String] = []
+        @Option(help: "How many MiB of memory it may write.")
+        var memory: UInt64?
+        @OptionGroup var folders: FolderOptions
+        @Flag(help: "Tell on standard error what it used and which system calls it made.")
+        var calls = false
         @Flag(help: "Answer with one JSON document.")
         var json = false
-        @Argument(help: "A static riscv64 ELF.", completion: .file())
+        @Argument(help: "A riscv64 ELF.", completion: .file())
         var program: String
         @Argument(parsing: .captureForPassthrough, help: "Its arguments.")
         var arguments: [String] = []
 
         func run() async throws {
             let order = RunOrder(
-                program: program, arguments: arguments, environment: [], inputs: [],
+                program: program, arguments: arguments,
+                environment: try RunOrder.variables(env), inputs: [],
                 standardInput: try stdin.map(ArtifactFile.bytes) ?? [], fuel: fuel ?? .max,
-                memoryByteCountMax: nil, seed: 0)
-            try await LocalRun.run(order, isJSON: json, output: nil, engine: engine)
+                memoryByteCountMax: memory.map { $0 << 20 }, seed: 0)
+            try await LocalRun.run(
+                order, in: try folders.open(), isJSON: json, output: nil, engine: engine,
+                showsCalls: calls)
         }
     }
 
@@ -58,9 +73,12 @@ struct SimCommand: AsyncParsableCommand {
         var fuel: UInt64 = .max
         @Option(help: "Its standard input; else none.", completion: .file())
         var stdin: String?
+        @Option(help: "NAME=VALUE for its environment; may be given several times.")
+        var env: [String] = []
+        @OptionGroup var folders: FolderOptions
         @Flag(help: "Answer with one JSON document.")
         var json = false
-        @Argument(help: "A static riscv64 ELF.", completion: .file())
+        @Argument(help: "A riscv64 ELF.", completion: .file())
         var program: String
         @Argument(parsing: .captureForPassthrough, help: "Its arguments.")
         var arguments: [String] = []
@@ -73,13 +91,16 @@ struct SimCommand: AsyncParsableCommand {
             guard Engine.best == .translator else {
                 throw Refusal("This host has no translator; there is nothing to compare.")
             }
-            let bytes = try ArtifactFile.bytes(of: program)
-            let names = [URL(fileURLWithPath: program).lastPathComponent] + arguments
+            let folders = try folders.open()
+            let program = try folders.program(program, arguments)
+            let variables = try RunOrder.variables(env).map { "\($0.name)=\($0.value)" }
             let input = try stdin.map(ArtifactFile.bytes) ?? []
             let (every, fuel) = (every, fuel)
             let (outcome, retired) = try await OwnThread.run {
                 var comparison = try EngineComparison(
-                    program: bytes, arguments: names, standardInput: input,
+                    program: program.bytes, arguments: program.arguments,
+                    environment: variables, standardInput: input, folders: folders.folders,
+                    programPath: program.path,
                     settings: Machine.Settings(fuel: fuel))
                 while true {
                     let outcome = comparison.step(every)
