@@ -81,4 +81,6 @@ package enum Pause: Hashable, Sendable {
     case sliceDone
     /// Much output waits for `takeOutput`.
     case wroteOutput
+    /// The next instruction is where a debugger wants to stop, or its observer has seen enough.
+    case stopped
 }

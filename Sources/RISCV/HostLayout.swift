@@ -3,7 +3,7 @@
 /// Emitted code has one base register, the host address of the guest's address 0, and finds there
 /// all that it may touch: the guest's memory above, and below what it needs of the host.
 ///
-///     targets │ page bytes │ zeros │ context │ guest memory …
+///     no access │ targets │ page bytes │ zeros │ context │ guest memory … │ no access
 ///
 /// The guest cannot reach any of it: an access goes through the page bytes, and these speak of
 /// guest pages only.
@@ -84,6 +84,9 @@ enum HostConstant: Int, CaseIterable {
             unsafe base.storeBytes(of: newValue, toByteOffset: offset, as: UInt64.self)
         }
     }
+
+    /// A word for whoever checks that all is as it was made; the offset as above.
+    func word(_ offset: Int) -> UInt64 { self[offset] }
 
     /// What the emitted code is called with.
     // The memory outlives the call.

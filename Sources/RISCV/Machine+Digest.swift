@@ -9,7 +9,7 @@ extension Machine {
     /// the working directory that is new or changed its name and bytes with their counts. Output
     /// is not part of it, nor are handles and signal actions: they follow from the same history.
     package mutating func stateDigest() -> Digest {
-        var hash = SHA256()
+        var hash = StateHash()
         var head: [UInt8] = []
         head.append(littleEndian: retired)
         head.append(littleEndian: skipped)

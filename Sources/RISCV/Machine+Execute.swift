@@ -72,6 +72,9 @@ extension Machine {
         case .fetchFault:
             leave(stop, isRetired: false)
             fetchFault()
+        case .breakpoint:
+            leave(stop, isRetired: false)
+            isAtBreakpoint = true
         default:
             if frame.isAtomic(operation.code) { return atomic(stop, frame) }
             leave(stop, isRetired: false)
@@ -95,7 +98,7 @@ extension Machine {
         fault(.illegalInstruction, code: 1, address: hart.pc, cause: text)
     }
 
-    private mutating func fetchFault() {
+    mutating func fetchFault() {
         let text = "jump to address 0x\(String(hart.pc, radix: 16)), which holds no code"
         fault(.segmentation, code: 1, address: hart.pc, cause: text)
     }
@@ -215,7 +218,7 @@ extension Machine {
         )
     }
 
-    private static func byteCount(_ code: Operation.Code) -> UInt64 {
+    static func byteCount(_ code: Operation.Code) -> UInt64 {
         switch code {
         case .lb, .lbu, .sb: 1
         case .lh, .lhu, .sh: 2

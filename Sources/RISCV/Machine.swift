@@ -33,6 +33,8 @@ package struct Machine: ~Copyable {
     var retiredAtFault: UInt64 = 0
     /// What system calls cost the host in this slice, in instructions by a rough guess.
     var work: UInt64 = 0
+    /// Set where an engine came to a breakpoint.
+    var isAtBreakpoint = false
 
     /// Signals to the process that no thread takes yet.
     var processPending = PendingSignals()
@@ -107,11 +109,7 @@ package struct Machine: ~Copyable {
         tree.setLink("cwd", to: tree.path(of: tree.workingDirectory))
         tree.setLink("root", to: [UInt8(ascii: "/")])
         hart = Hart(memory.context.registers)
-        translated = TranslatedCode(
-            memory.context,
-            threshold: settings.translationThreshold,
-            codeByteCount: settings.codeByteCountMax
-        )
+        translated = TranslatedCode(memory.context, settings)
         engine = settings.engine
         self.memory = memory
         self.chance = chance
@@ -165,6 +163,12 @@ package struct Machine: ~Copyable {
     ///
     /// After `wroteOutput` nothing goes on until `takeOutput` was called.
     package mutating func run(fuel slice: UInt64) -> Pause {
+        var nobody = Nobody()
+        return run(fuel: slice, observer: &nobody)
+    }
+
+    /// As above; an observer may have its own way to execute (see `RunObserver`).
+    mutating func run(fuel slice: UInt64, observer: inout some RunObserver) -> Pause {
         let (sum, overflow) = retired.addingReportingOverflow(slice)
         let end = min(overflow ? .max : sum, settings.fuel)
         work = 0
@@ -179,7 +183,13 @@ package struct Machine: ~Copyable {
                 break
             }
             schedule()
-            if ending == nil { execute(min(end, stretchEnd) - retired) }
+            guard ending == nil else { break }
+            let allowance = min(end, stretchEnd) - retired
+            guard observer.execute(&self, allowance), !isAtBreakpoint else {
+                isAtBreakpoint = false
+                // What ended the program on the way is told first.
+                return ending.map { .ended($0) } ?? .stopped
+            }
         }
         // What shared mappings hold belongs to their files.
         flushShared(in: 0..<Memory.byteCount)

@@ -32,26 +32,29 @@ struct Memory: ~Copyable {
     static let byteCount: UInt64 = 1 << 36
     static let pageCount = byteCount / pageByteCount
 
+    /// 2 GiB without access on either side: as far as a displacement of emitted code reaches.
+    private static let guardByteCount = 1 << 31
+
     let window: MemoryWindow
     /// Mapped addresses, sorted, whole pages, neighbours merged.
     private(set) var ranges: [Range<UInt64>] = []
     private(set) var touchedPageCount: UInt64 = 0
-    private(set) var touchedPageCountPeak: UInt64 = 0
+    var touchedPageCountPeak: UInt64 = 0
     let touchedPageCountMax: UInt64
     var byteCountMax: UInt64 { touchedPageCountMax * Self.pageByteCount }
     /// Set when bytes of a page changed of which instructions are decoded.
     var codeChanged = false
     /// Set when a page was refused because of the limit.
-    private(set) var limitReached = false
+    var limitReached = false
 
     init(byteCountMax: UInt64) throws(ELFError) {
         touchedPageCountMax = byteCountMax / Self.pageByteCount
-        let total = HostLayout.byteCount + Int(Self.byteCount)
+        let total = HostLayout.byteCount + Int(Self.byteCount) + 2 * Self.guardByteCount
         // A fresh private mapping at an address of the system's choice: it overlaps nothing.
         let start = unsafe mmap(
             nil,
             total,
-            PROT_READ | PROT_WRITE,
+            PROT_NONE,
             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
             -1,
             0
@@ -60,8 +63,19 @@ struct Memory: ~Copyable {
         guard let start = unsafe start, unsafe start != MAP_FAILED else {
             throw .hostMemory(byteCount: UInt64(total))
         }
+        // All but the guards becomes accessible; a part of the mapping always can.
+        let isOpen = unsafe mprotect(
+            start + Self.guardByteCount,
+            total - 2 * Self.guardByteCount,
+            PROT_READ | PROT_WRITE
+        )
+        guard isOpen == 0 else {
+            // Nobody has a pointer into it yet.
+            unsafe munmap(start, total)
+            throw .hostMemory(byteCount: UInt64(total))
+        }
         // The page bytes lie below the guest's memory, inside the same mapping.
-        let base = unsafe start + HostLayout.byteCount
+        let base = unsafe start + Self.guardByteCount + HostLayout.byteCount
         window = unsafe MemoryWindow(
             base: base,
             pages: (base + HostLayout.pages).assumingMemoryBound(to: UInt8.self)
@@ -75,8 +89,8 @@ struct Memory: ~Copyable {
     deinit {
         // Mapped in `init` with this length, and no window outlives its memory.
         unsafe munmap(
-            window.base - HostLayout.byteCount,
-            HostLayout.byteCount + Int(Self.byteCount)
+            window.base - HostLayout.byteCount - Self.guardByteCount,
+            HostLayout.byteCount + Int(Self.byteCount) + 2 * Self.guardByteCount
         )
     }
 }

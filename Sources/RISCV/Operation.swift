@@ -2,7 +2,7 @@
 ///
 /// Registers are slots of one file (see `Registers`), so that the loop never asks whether a
 /// destination is x0 and float and integer registers are addressed alike.
-struct Operation {
+struct Operation: Sendable {
     var code: Code
     var destination: UInt8 = Registers.sink
     var first: UInt8 = 0
@@ -63,6 +63,6 @@ extension Operation {
         case csrrw, csrrs, csrrc, csrrwi, csrrsi, csrrci
         // The loop leaves for these.
         case fencei, ecall, ebreak, illegal
-        case header, link, fetchFault
+        case header, link, fetchFault, breakpoint
     }
 }

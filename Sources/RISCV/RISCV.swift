@@ -37,6 +37,13 @@
 //   HostFolder, FileTree             what the program sees as files, links followed in its root
 //   HandleTable, Poller, Timers      what it has open, watches and waits for
 //   PendingSignals, ProcessFile      signals on their way; what /proc says
+//   Snapshot, MemoryImage            all of this at one instruction, as a value to go on from
+//   RunObserver                      the interpreter with somebody looking: one straight run of
+//                                    instructions at a time, or one instruction
+//   CommitLog                        a line for each instruction, as Spike writes them
+//   Profiler, Profile, FlameGraph    each instruction counted: functions, blocks, mix, calls
+//   Debugger, Watcher                stops at places and accesses, and goes back by snapshots
+//   DebugStub, RemotePacket          gdb's protocol over a debugger, as a value without a socket
 //   Machine                          the door: run in slices, take output, digest, report;
 //                                    its extensions are what the loop leaves to it: faults,
 //                                    signals, threads, and system calls by topic
@@ -48,6 +55,9 @@
 // Both count at taken jumps and keep the longest trace in reserve, so that close to the end of the
 // fuel the interpreter goes instruction by instruction and the count is exact. `EngineComparison`
 // runs a program in both and compares.
+//
+// Who only runs a program pays nothing for those who look: breakpoints are records of the traces,
+// and an observed run is another loop around the same records.
 //
 // The interpreter's speed comes from four things: each instruction is decoded once; the loop
 // counts at taken jumps only, by a number in the jump; one test per access covers alignment, range

@@ -20,6 +20,9 @@ extension Machine {
         package var translationThreshold: UInt8
         /// Memory for translated code, in bytes; when it is full, all is translated anew.
         package var codeByteCountMax: Int
+        /// Whether translated code fences its addresses also against speculation of the host
+        /// (Spectre, variant 1: Kocher et al. 2019), for guests whose neighbours have secrets.
+        package var isHardened: Bool
 
         package init(
             fuel: UInt64 = .max,
@@ -31,7 +34,8 @@ extension Machine {
             seed: UInt64 = 0,
             engine: Engine = .interpreter,
             translationThreshold: UInt8 = 12,
-            codeByteCountMax: Int = 1 << 25
+            codeByteCountMax: Int = 1 << 25,
+            isHardened: Bool = false
         ) {
             self.fuel = fuel
             self.memoryByteCountMax = memoryByteCountMax
@@ -43,6 +47,7 @@ extension Machine {
             self.engine = engine
             self.translationThreshold = translationThreshold
             self.codeByteCountMax = codeByteCountMax
+            self.isHardened = isHardened
         }
     }
 }

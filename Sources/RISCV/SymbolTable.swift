@@ -46,20 +46,42 @@ struct SymbolTable: Sendable {
 
     /// "main+0x14", or nil below the first symbol.
     func name(of pc: UInt64) -> String? {
+        let function = function(at: pc)
+        guard function.index >= 0 else { return nil }
+        let address = symbols[function.index].address, name = functionName(function.index)
+        return pc == address ? name : "\(name)+0x\(String(pc - address, radix: 16))"
+    }
+
+    /// Far behind a symbol there is no code of it: a guess would mislead.
+    private static let functionByteCountMax: UInt64 = 1 << 20
+
+    /// The symbol that an address belongs to, and up to where; -1 where there is none.
+    func function(at pc: UInt64) -> (index: Int, range: Range<UInt64>) {
         var low = 0, high = symbols.count
         while low < high {
             let middle = (low + high) / 2
             if symbols[middle].address <= pc { low = middle + 1 } else { high = middle }
         }
-        guard low > 0 else { return nil }
+        let next = low < symbols.count ? symbols[low].address : .max
+        guard low > 0 else { return (-1, 0..<next) }
         let address = symbols[low - 1].address
-        // Far behind the last function there is no code of it: a guess would mislead.
-        guard pc - address < 1 << 20 else { return nil }
+        let (sum, overflow) = address.addingReportingOverflow(Self.functionByteCountMax)
+        let end = min(next, overflow ? .max : sum)
+        guard pc < end else { return (-1, end..<next) }
         var first = low - 1
         while first > 0, symbols[first - 1].address == address { first -= 1 }
-        let tail = names[symbols[first].nameOffset...].prefix(Self.nameByteCountMax)
-        let name = String(decoding: tail.prefix { $0 != 0 }, as: UTF8.self)
-        return pc == address ? name : "\(name)+0x\(String(pc - address, radix: 16))"
+        return (first, address..<end)
+    }
+
+    /// The name of a symbol by its index.
+    func functionName(_ index: Int) -> String {
+        guard symbols.indices.contains(index) else { return "[unknown]" }
+        let tail = names[symbols[index].nameOffset...].prefix(Self.nameByteCountMax)
+        return String(decoding: tail.prefix { $0 != 0 }, as: UTF8.self)
+    }
+
+    func functionAddress(_ index: Int) -> UInt64 {
+        symbols.indices.contains(index) ? symbols[index].address : 0
     }
 
     /// Compilers mark code and data with `$x`, `$d` and `.L` labels, which name no function.

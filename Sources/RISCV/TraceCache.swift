@@ -23,6 +23,13 @@
     let window: TraceWindow
     /// How often everything was forgotten.
     private(set) var generation: UInt64 = 0
+    /// How many instructions a trace may have; who changes it forgets what is decoded.
+    var lengthMax = TraceCache.instructionCountMax
+    // Only asked whether an address is in it.
+    /// Where the machine stops before an instruction; who changes it forgets what is decoded.
+    var breakpoints: Set<UInt64> = []
+    /// False while one instruction is executed although there is a breakpoint.
+    var heedsBreakpoints = true
     private var count = TraceCache.scratchCount
     // Looked up and emptied, never iterated.
     private var traces: [UInt32: UInt32] = [:]
@@ -66,7 +73,7 @@
         count = build(
             pc,
             at: start,
-            instructionCountMax: Self.instructionCountMax,
+            instructionCountMax: lengthMax,
             memory
         )
         traces[key] = UInt32(start + 1)
@@ -173,7 +180,7 @@ extension TraceCache {
         next += 1
         var isOpen = true, ordinal: UInt16 = 0
         while isOpen, ordinal < instructionCountMax {
-            var decoded = Self.fetch(pc, memory)
+            var decoded = fetch(pc, memory)
             ordinal += 1
             decoded.operation.ordinal = ordinal
             Self.place(&decoded, at: pc)
@@ -245,15 +252,20 @@ extension TraceCache {
 
     static func endsTrace(_ code: Operation.Code) -> Bool {
         switch code {
-        case .jump, .call, .jalr, .ecall, .ebreak, .illegal, .fencei, .fetchFault: true
+        case .jump, .call, .jalr, .ecall, .ebreak, .illegal, .fencei, .fetchFault, .breakpoint: true
         default: false
         }
     }
 
-    private static func fetch(_ pc: UInt64, _ memory: borrowing Memory) -> Decoder.Decoded {
+    private func fetch(_ pc: UInt64, _ memory: borrowing Memory) -> Decoder.Decoded {
+        if heedsBreakpoints, breakpoints.contains(pc) {
+            var stop = Decoder.Decoded(.breakpoint)
+            stop.operation.byteCount = 0
+            return stop
+        }
         var fault = Decoder.Decoded(.fetchFault)
         fault.operation.byteCount = 0
-        guard pc < addressMax, memory.canExecute(pc) else { return fault }
+        guard pc < Self.addressMax, memory.canExecute(pc) else { return fault }
         let half = UInt32(memory.window.load(UInt16.self, at: pc))
         if half & 3 != 3 { return Decoder.decodeCompressed(half) }
         guard memory.canExecute(pc + 2) else { return fault }

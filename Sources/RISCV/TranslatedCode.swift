@@ -39,7 +39,7 @@ struct TranslatedCode: ~Copyable {
     private let context: HostContext
     /// How often a trace is interpreted before it is worth translating.
     private let heatMax: UInt8
-    private var translator = X86Translator()
+    private var translator: X86Translator
     private var isOpen = false
     /// False once the host refused to map code.
     private(set) var isAvailable = CodeMemory.isSupported
@@ -54,12 +54,13 @@ struct TranslatedCode: ~Copyable {
     /// How often everything was forgotten: what was known before is no longer valid.
     private(set) var flushCount = 0
 
-    init(_ context: HostContext, threshold: UInt8, codeByteCount: Int) {
+    init(_ context: HostContext, _ settings: Machine.Settings) {
         self.context = context
+        translator = X86Translator(isHardened: settings.isHardened)
         // Whole pages, room for a few traces, and everything within reach of a jump.
-        let byteCount = min(max(codeByteCount, 4 * Self.traceByteCountMax), 1 << 30)
+        let byteCount = min(max(settings.codeByteCountMax, 4 * Self.traceByteCountMax), 1 << 30)
         code = CodeMemory(byteCount: byteCount & ~4095)
-        heatMax = threshold
+        heatMax = settings.translationThreshold
     }
 
     /// The code of the trace at an address, made now if it is worth it; nil where it is not.

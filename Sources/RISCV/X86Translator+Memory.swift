@@ -145,27 +145,50 @@ extension X86Translator {
             }
         }
         let first = read(o.first, or: .rcx)
-        let address = Address(Self.base, index: first, o.immediate)
         switch plan.checks[index] {
-        case .covered: return (address, nil)
+        case .covered: return (guestAddress(first, o.immediate), nil)
         case .group(let low, let high, let isWrite):
             emitGroupCheck(item, first, low, high, isWrite: isWrite)
-            return (address, nil)
+            return (guestAddress(first, o.immediate), nil)
         case .narrow(let low, let byteCount, let isWrite):
             let careful = assembler.label()
             emitCheck(first, low, byteCount, isWrite: isWrite, otherwise: careful)
             stubs.append(
                 .edge(
                     careful, target: item.pc, ordinal: o.ordinal - 1, isCareful: true))
-            return (address, nil)
+            return (guestAddress(first, o.immediate), nil)
         case .single:
             let slow = assembler.label()
             emitCheck(
                 first, o.immediate, byteCount, isWrite: Self.isStore(o.code), otherwise: slow)
             let exit = addExit(item)
             stubs.append(.leave(slow, exit: exit))
-            return (address, exit)
+            return (guestAddress(first, o.immediate), exit)
         }
+    }
+
+    /// Where a checked guest address is for the host.
+    ///
+    /// Hardened code takes the lowest 36 bits alone, so that also what the processor does before
+    /// it knows the check's outcome stays in the guest's memory.
+    private mutating func guestAddress(_ first: Register, _ offset: Int32) -> Address {
+        guard isHardened else { return Address(Self.base, index: first, offset) }
+        let bitCount = UInt8(Memory.byteCount.trailingZeroBitCount)
+        var source = first
+        if offset != 0 {
+            assembler.loadAddress(.rcx, Address(first, offset))
+            source = .rcx
+        }
+        assembler.rotateRight(.rcx, .register(source), by: bitCount)
+        assembler.shift(.right, .register(.rcx), by: 64 - bitCount)
+        return Address(Self.base, index: .rcx, 0)
+    }
+
+    /// In hardened code keeps the number of a page inside the table, or one page behind it.
+    private mutating func fencePage(_ register: Register, orNext: Bool = false) {
+        guard isHardened else { return }
+        let mask = Memory.pageCount - 1 | (orNext ? Memory.pageCount : 0)
+        assembler.arithmetic(.and, .register(register), immediate: Int32(mask), .word)
     }
 
     /// The check of one value: aligned, inside, and its page allows it.
@@ -194,6 +217,7 @@ extension X86Translator {
         assembler.arithmetic(
             .compare, .register(.rax), immediate: Int32(Memory.pageCount))
         assembler.jump(.aboveOrEqual, slow)
+        fencePage(.rax)
         assembler.test(
             byteAt: Address(Self.base, index: .rax, Int32(HostLayout.pages)),
             isWrite ? PageBits.write : PageBits.read)
@@ -229,10 +253,12 @@ extension X86Translator {
         assembler.arithmetic(
             .compare, .register(.rax), immediate: Int32(Memory.pageCount))
         assembler.jump(.aboveOrEqual, careful)
+        fencePage(.rax)
         // At most one page further, where the table has zeros behind its end.
         assembler.extend(.rax, .memory(Address(Self.base, index: .rax, pages)), .zero8)
         assembler.loadAddress(.rcx, Address(first, high))
         assembler.shift(.right, .register(.rcx), by: 12)
+        fencePage(.rcx, orNext: true)
         assembler.andByte(.rax, Address(Self.base, index: .rcx, pages))
         assembler.test(lowByteOf: .rax, isWrite ? PageBits.write : PageBits.read)
         assembler.jump(.equal, careful)

@@ -34,6 +34,8 @@ struct X86Translator {
     ]
 
     var assembler = X86Assembler(origin: 0)
+    /// Whether addresses are fenced also against speculation (see `guestAddress`).
+    let isHardened: Bool
     let hosts: [Register?]
     let vectors: [Vector?]
     /// Where code leaves; known once the frame is emitted.
@@ -61,7 +63,8 @@ struct X86Translator {
         case divide(X86Assembler.Label, isRemainder: Bool, back: X86Assembler.Label)
     }
 
-    init() {
+    init(isHardened: Bool) {
+        self.isHardened = isHardened
         var hosts = [Register?](repeating: nil, count: Registers.count)
         for (slot, host) in Self.integerHosts { hosts[Int(slot)] = host }
         var vectors = [Vector?](repeating: nil, count: Registers.count)

@@ -9,6 +9,8 @@ package enum GuestRun {
     package static let engineVersion = "swiftlet-riscv/2"
     /// 20 million instructions: some 50 ms between two looks at the stop flag.
     private static let sliceFuel: UInt64 = 20_000_000
+    /// A line is some 60 bytes, kept until the end of a slice.
+    private static let loggedSliceFuel: UInt64 = 100_000
     /// What a task may use where it does not say: an hour or so of one core.
     package static let defaultFuel: UInt64 = 1_000_000_000_000
     package static let defaultMemoryByteCountMax: UInt64 = 1 << 30
@@ -22,22 +24,27 @@ package enum GuestRun {
     /// - Parameters:
     ///   - folders: what the program sees of the host; of a task it is nothing.
     ///   - isStopped: looked at between two slices; `Stopped` is thrown when it says true.
+    ///   - log: gets a line for each instruction (see `CommitLog`), which takes its time.
     ///   - write: gets output as it comes, standard output first.
     package static func run(
         program: [UInt8], arguments: [String], environment: [String], files: [InputFile],
         standardInput: [UInt8], folders: HostFolders = .none, programPath: String? = nil,
         settings: Machine.Settings,
         isStopped: () -> Bool = { false },
+        log: ((_ lines: [UInt8]) -> Void)? = nil,
         write: (_ standardOutput: [UInt8], _ standardError: [UInt8]) -> Void = { _, _ in }
     ) throws -> Report {
         var machine = try Machine(
             program: program, arguments: arguments, environment: environment, files: files,
             standardInput: standardInput, folders: folders, programPath: programPath,
             settings: settings)
+        var observer = log == nil ? nil : CommitLog()
         var standardOutput: [UInt8] = []
         var standardError: [UInt8] = []
         while true {
-            let pause = machine.run(fuel: sliceFuel)
+            let pause =
+                observer?.run(&machine, fuel: loggedSliceFuel) ?? machine.run(fuel: sliceFuel)
+            if let lines = observer?.takeLines() { log?(lines) }
             let output = machine.takeOutput()
             standardOutput.append(contentsOf: output.standardOutput)
             standardError.append(contentsOf: output.standardError)

@@ -48,7 +48,23 @@ struct ArtifactFile: Sendable {
     static func bytes(of path: String) throws -> [UInt8] {
         let file = try open(path)
         defer { try? file.close() }
-        return Array(try file.readToEnd() ?? Data())
+        var status = stat()
+        let isPlain = fstat(file.fileDescriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        guard isPlain, status.st_size > 0 else { return Array(try file.readToEnd() ?? Data()) }
+        // Straight into the array: a program is read whenever it runs.
+        let bytes = [UInt8](unsafeUninitializedCapacity: Int(status.st_size)) { buffer, count in
+            while count < buffer.count, let start = buffer.baseAddress {
+                let rest = buffer.count - count
+                let read = Foundation.read(file.fileDescriptor, start + count, rest)
+                if read < 0, errno == EINTR { continue }
+                guard read > 0 else { break }
+                count += read
+            }
+        }
+        guard bytes.count == Int(status.st_size) else {
+            throw Refusal("\(path) cannot be read to its end; is it being changed?")
+        }
+        return bytes
     }
 
     /// Sees to it that the node holds this artifact.

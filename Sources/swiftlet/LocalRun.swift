@@ -7,12 +7,15 @@ import Runtime
 enum LocalRun {
     static func run(
         _ order: RunOrder, in folders: OpenFolders = OpenFolders(), isJSON: Bool,
-        output: String?, engine: Engine = .interpreter, showsCalls: Bool = false
+        output: String?, engine: Engine = .interpreter, showsCalls: Bool = false,
+        trace: String? = nil, isHardened: Bool = false
     ) async throws {
         let report: GuestRun.Report
         do {
             report = try await OwnThread.run {
-                try perform(order, folders, engine, isShown: !isJSON)
+                try perform(
+                    order, folders, engine, isShown: !isJSON, trace: trace,
+                    isHardened: isHardened)
             }
         } catch let error as ELFError {
             throw Refusal("\(order.program) cannot run here: \(error).")
@@ -32,7 +35,8 @@ enum LocalRun {
     }
 
     private static func perform(
-        _ order: RunOrder, _ folders: OpenFolders, _ engine: Engine, isShown: Bool
+        _ order: RunOrder, _ folders: OpenFolders, _ engine: Engine, isShown: Bool,
+        trace: String?, isHardened: Bool
     ) throws -> GuestRun.Report {
         let program = try folders.program(order.program, order.arguments)
         let files = try order.inputs.map {
@@ -46,11 +50,14 @@ enum LocalRun {
         settings.outputByteCountMax = GuestRun.outputByteCountMax
         settings.seed = order.seed
         settings.engine = engine
+        settings.isHardened = isHardened
+        let lines = try trace.map(TraceFile.init)
+        defer { lines?.close() }
         return try GuestRun.run(
             program: program.bytes, arguments: program.arguments,
             environment: order.environment.map { "\($0.name)=\($0.value)" }, files: files,
             standardInput: order.standardInput, folders: folders.folders,
-            programPath: program.path, settings: settings,
+            programPath: program.path, settings: settings, log: lines?.write,
             write: { standardOutput, standardError in
                 guard isShown else { return }
                 Terminal.write(standardOutput)

@@ -8,7 +8,7 @@ struct SimCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sim", abstract: "Run a program in a chosen engine, or compare the engines.",
         discussion: "Example: swiftlet sim diff prog.elf",
-        subcommands: [Run.self, Diff.self])
+        subcommands: [Run.self, Diff.self, GDB.self, Profile.self])
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -38,6 +38,12 @@ struct SimCommand: AsyncParsableCommand {
         @OptionGroup var folders: FolderOptions
         @Flag(help: "Tell on standard error what it used and which system calls it made.")
         var calls = false
+        @Flag(help: "Fence translated code against speculation too, which takes more time.")
+        var hardened = false
+        @Option(
+            help: "Write a line for each instruction, as Spike's commit log has them.",
+            completion: .file())
+        var trace: String?
         @Flag(help: "Answer with one JSON document.")
         var json = false
         @Argument(help: "A riscv64 ELF.", completion: .file())
@@ -53,7 +59,7 @@ struct SimCommand: AsyncParsableCommand {
                 memoryByteCountMax: memory.map { $0 << 20 }, seed: 0)
             try await LocalRun.run(
                 order, in: try folders.open(), isJSON: json, output: nil, engine: engine,
-                showsCalls: calls)
+                showsCalls: calls, trace: trace, isHardened: hardened)
         }
     }
 

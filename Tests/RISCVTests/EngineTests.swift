@@ -35,7 +35,8 @@ struct EngineTests {
     private static func difference(program: UInt64, _ chance: inout Chance) throws -> UInt64? {
         let bytes = InstructionSoup.program(seed: program)
         var interpreted = try machine(bytes, .interpreter)
-        var translated = try machine(bytes, .translator)
+        // Every third program runs in hardened code.
+        var translated = try machine(bytes, .translator, isHardened: program % 3 == 0)
         // By then a program is often caught in a loop that its own stores have made.
         while interpreted.retired < 25_000 {
             let slice = UInt64.random(in: 1...2000, using: &chance)
@@ -50,7 +51,11 @@ struct EngineTests {
         return max(interpreted.retired, 1)
     }
 
-    private static func machine(_ program: [UInt8], _ engine: Engine) throws -> Machine {
+    private static func machine(
+        _ program: [UInt8],
+        _ engine: Engine,
+        isHardened: Bool = false
+    ) throws -> Machine {
         try Machine(
             program: program,
             arguments: ["soup"],
@@ -58,7 +63,8 @@ struct EngineTests {
             settings: Machine.Settings(
                 engine: engine,
                 translationThreshold: 1,
-                codeByteCountMax: 1 << 17
+                codeByteCountMax: 1 << 17,
+                isHardened: isHardened
             )
         )
     }

@@ -28,18 +28,26 @@ struct HostileCodeTests {
             protection: 7)
     }
 
-    private static func report(_ program: [UInt8], _ engine: Engine) throws -> Report {
+    private static func report(
+        _ program: [UInt8],
+        _ engine: Engine,
+        isHardened: Bool = false
+    ) throws -> Report {
         var machine = try Machine(
             program: program,
             arguments: ["hostile"],
-            settings: Machine.Settings(fuel: 50_000, engine: engine, translationThreshold: 2)
+            settings: Machine.Settings(
+                fuel: 50_000, engine: engine, translationThreshold: 2, isHardened: isHardened)
         )
         return machine.runToEnd()
     }
 
     private static func expectSame(_ program: [UInt8], _ what: String) throws {
         let interpreted = try report(program, .interpreter)
-        #expect(try report(program, .translator) == interpreted, "\(what)")
+        for isHardened in [false, true] {
+            let translated = try report(program, .translator, isHardened: isHardened)
+            #expect(translated == interpreted, "\(what)")
+        }
     }
 
     @Test(arguments: addresses, [-2048, -8, -1, 0, 1, 4, 2047] as [Int32])

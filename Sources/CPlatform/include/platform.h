@@ -37,6 +37,18 @@ void platform_code_unmap(platform_code code);
 /// `to` being the address of the executable view plus `target`.
 uint32_t platform_code_call(platform_code code, size_t offset, void *context, size_t target);
 
+/// The eight words of SHA-256 between two blocks (FIPS 180-4 section 6.2).
+typedef struct platform_sha256_state {
+    uint32_t words[8];
+} platform_sha256_state;
+
+/// Whether the host has instructions for SHA-256 that `platform_sha256` uses.
+bool platform_has_sha256(void);
+
+/// The state after `count` more blocks of 64 bytes; only where `platform_has_sha256` says so.
+platform_sha256_state platform_sha256(
+    platform_sha256_state state, const uint8_t *blocks, size_t count);
+
 #if defined(__clang__)
 #pragma clang assume_nonnull end
 #endif
