@@ -242,6 +242,7 @@ extension Machine {
                 if neverWaits || file.neverWaits { throw .again }
                 return .again(until: nil)
             }
+            work += part.count / 8
             try append(bytes, to: handle, at: offset.map { $0 + Int(total) })
             total += part.count
         }

@@ -96,7 +96,9 @@ extension Machine {
 
     /// Bytes that the seed decides.
     mutating func randomBytes(_ count: Int) -> [UInt8] {
+        work += UInt64(count) / 2
         var bytes: [UInt8] = []
+        bytes.reserveCapacity(count + 7)
         while bytes.count < count { bytes.append(littleEndian: chance.next()) }
         return Array(bytes.prefix(count))
     }

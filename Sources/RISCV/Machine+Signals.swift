@@ -174,6 +174,8 @@ extension Machine {
         _ info: SignalInfo,
         _ action: SignalActions.Action
     ) -> Bool {
+        // A frame is a thousand bytes, and a program may fault at every instruction.
+        work += 10 * Self.callWork
         let thread = threads[current], x = hart.registers
         var top = x[2]
         let alternate = thread.alternateStack

@@ -178,6 +178,7 @@ extension Machine {
     }
 
     mutating func put(_ bytes: [UInt8], at address: UInt64) throws(Errno) {
+        work += UInt64(bytes.count) / 8
         guard memory.write(bytes, at: address) else { throw .badAddress }
     }
 

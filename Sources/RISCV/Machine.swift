@@ -68,7 +68,8 @@ package struct Machine: ~Copyable {
     var unknownCalls: [UInt64: UInt64] = [:]
 
     static let callWork: UInt64 = 200
-    /// A slice ends early when its system calls were so much work, so that the caller can cancel.
+    /// A slice ends early when its system calls and signals were so much work, so that the caller
+    /// can cancel.
     private static let workMax: UInt64 = 200_000_000
     static let callNumberLimit = 512
     /// How much output may wait before `run` comes back.

@@ -22,6 +22,8 @@ extension Machine {
         package var codeByteCountMax: Int
         /// Whether translated code fences its addresses also against speculation of the host
         /// (Spectre, variant 1: Kocher et al. 2019), for guests whose neighbours have secrets.
+        /// Off by default because it costs 7 to 26 %, 15 % in the geometric mean of
+        /// `Tests/Programs/bench`.
         package var isHardened: Bool
 
         package init(

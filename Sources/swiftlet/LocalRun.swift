@@ -12,11 +12,10 @@ enum LocalRun {
     ) async throws {
         let report: GuestRun.Report
         do {
-            report = try await OwnThread.run {
-                try perform(
-                    order, folders, engine, isShown: !isJSON, trace: trace,
-                    isHardened: isHardened)
-            }
+            // On the thread that is there: this process has nothing else to do, and a thread of
+            // its own would cost a short program more than its run.
+            report = try perform(
+                order, folders, engine, isShown: !isJSON, trace: trace, isHardened: isHardened)
         } catch let error as ELFError {
             throw Refusal("\(order.program) cannot run here: \(error).")
         }

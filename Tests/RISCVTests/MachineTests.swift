@@ -162,6 +162,18 @@ struct MachineTests {
         }
     }
 
+    @Test func `a slice ends when its system calls were much work for few instructions`() throws {
+        // getrandom(data, 60,000, 0) for ever.
+        let code =
+            Assembler.li(8, Assembler.dataAddress) + Assembler.li(9, 60_000) + [
+                Assembler.addi(10, 8, 0), Assembler.addi(11, 9, 0), Assembler.addi(12, 0, 0),
+                Assembler.addi(17, 0, 278), Assembler.ecall, Assembler.jal(0, -20),
+            ]
+        var machine = try Machine(program: Assembler.program(code), arguments: ["test"])
+        #expect(machine.run(fuel: .max) == .sliceDone)
+        #expect(machine.retired < 100_000)
+    }
+
     @Test func `a handler that faults for ever is stopped`() throws {
         // Its address holds no code, it may interrupt itself, and its stack begins anew each time.
         let data: [(UInt64, Int32)] = [
