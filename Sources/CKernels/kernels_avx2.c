@@ -11,13 +11,7 @@
 #define TILE_COLUMNS 4
 // One column: four rows share the activation block and hide the latency of the chains.
 #define TILE_ROWS_MAX 4
-#define SUPERBLOCK_COLUMNS 2
 #define VNNI 0
-#define DOT(sum, a, b) \
-    _mm256_add_epi32( \
-        (sum), _mm256_madd_epi16(_mm256_maddubs_epi16((a), (b)), _mm256_set1_epi16(1)))
-#define DOT_SCALED(sum, a, b, s) \
-    _mm256_add_epi32((sum), _mm256_madd_epi16(_mm256_maddubs_epi16((a), (b)), (s)))
 
 #include "kernels_x86.h"
 

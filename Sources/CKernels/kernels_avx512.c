@@ -1,5 +1,5 @@
-// The table for CPUs with AVX-512 VL and VNNI: the same eight lanes, but 32 registers, and one
-// instruction for the four products of a lane and their sum.
+// The table for CPUs with AVX-512 VL and VNNI: 32 registers, and one instruction for the four
+// products of a lane and their sum.
 
 #if defined(__x86_64__)
 
@@ -13,10 +13,7 @@
 #define TILE_ROWS 4
 #define TILE_COLUMNS 4
 #define TILE_ROWS_MAX 4
-#define SUPERBLOCK_COLUMNS 4
 #define VNNI 1
-#define DOT(sum, a, b) _mm256_dpbusd_epi32((sum), (a), (b))
-#define DOT_SCALED(sum, a, b, s) _mm256_dpwssd_epi32((sum), _mm256_maddubs_epi16((a), (b)), (s))
 
 #include "kernels_x86.h"
 

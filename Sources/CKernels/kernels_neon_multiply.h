@@ -4,8 +4,8 @@
 //   MULTIPLY        the name of the function
 //   DOT(sum, a, b)  int32 lanes: lane j = sum + Σ a·b over bytes 4j … 4j+3, both signed
 //
-// The eight lanes are two registers of four. One row at a time, times up to four columns: a block
-// is unpacked once for them.
+// The eight lanes of float weights are two registers of four. One row at a time, times up to four
+// columns: a block is unpacked once for them.
 
 #include "kernels_formats.h"
 #include "kernels_tables.h"
@@ -113,43 +113,27 @@ INLINE void unpack_quants(const kernels_type type, const uint8_t *block, int8x16
 
 INLINE void block_row(const kernels_type type, const int column_count, const span *s) {
     const size_t block_count = s->length / BLOCK_LENGTH;
-    const int32x4_t zero = vdupq_n_s32(0);
     const uint8_t *row = s->row;
-    lanes sums[TILE_COLUMNS];
-    float minima[TILE_COLUMNS][LANE_COUNT] = {{0}};
-    UNROLL for (int c = 0; c < column_count; c++) {
-        sums[c] = zero_lanes();
-    }
+    float results[TILE_COLUMNS] = {0};
     for (size_t block = 0; block < block_count; block++, row += block_bytes(type)) {
         int8x16_t weights[2];
         unpack_quants(type, row, weights);
         const float scale = half_to_float(load_u16(row));
         const float least = has_minima(type) ? half_to_float(load_u16(row + 2)) : 0;
         UNROLL for (int c = 0; c < column_count; c++) {
-            const size_t column = s->column + (size_t)c;
-            const int8_t *quants = s->x->quants + column * s->length + block * BLOCK_LENGTH;
-            const size_t place = column * s->x->block_stride + block;
-            const float32x4_t factor = vdupq_n_f32(scale * s->x->scales[place]);
-            const int32x4_t low = DOT(zero, weights[0], vld1q_s8(quants));
-            const int32x4_t high = DOT(zero, weights[1], vld1q_s8(quants + 16));
-            sums[c].low = vfmaq_f32(sums[c].low, vcvtq_f32_s32(low), factor);
-            sums[c].high = vfmaq_f32(sums[c].high, vcvtq_f32_s32(high), factor);
+            const size_t place = (s->column + (size_t)c) * block_count + block;
+            const int8_t *quants = s->x->quants + place * BLOCK_LENGTH;
+            int32x4_t products = DOT(vdupq_n_s32(0), weights[0], vld1q_s8(quants));
+            products = DOT(products, weights[1], vld1q_s8(quants + 16));
+            results[c] = fmaf(
+                (float)vaddvq_s32(products), scale * s->x->scales[place], results[c]);
             if (has_minima(type)) {
-                float *lane = &minima[c][block % LANE_COUNT];
-                *lane = fmaf(least, s->x->sums[place], *lane);
+                results[c] = fmaf(least, s->x->sums[place], results[c]);
             }
         }
     }
     UNROLL for (int c = 0; c < column_count; c++) {
-        float value = fold(sums[c], NULL, NULL, 0);
-        if (has_minima(type)) {
-            // The padding of the reference: a lane of -0 becomes +0.
-            for (size_t block = block_count; block % LANE_COUNT != 0; block++) {
-                minima[c][block % LANE_COUNT] = fmaf(0, 0, minima[c][block % LANE_COUNT]);
-            }
-            value += fold_lanes(minima[c]);
-        }
-        write_result(s, c, value);
+        write_result(s, c, results[c]);
     }
 }
 

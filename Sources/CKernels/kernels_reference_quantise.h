@@ -7,11 +7,10 @@
 #include "kernels_formats.h"
 
 KERNELS_INLINE void reference_quantise(
-    const float *x, size_t count, int8_t *quants, float *scales, float *sums
+    const float *x, size_t count, int8_t *quants, float *scales, float *sums,
+    int32_t *negative_totals
 ) {
-    const size_t block_count = count / BLOCK_LENGTH;
-    size_t block = 0;
-    for (; block < block_count; block++) {
+    for (size_t block = 0; block < count / BLOCK_LENGTH; block++) {
         const float *part = x + block * BLOCK_LENGTH;
         uint32_t magnitude = 0;
         for (size_t i = 0; i < BLOCK_LENGTH; i++) {
@@ -30,10 +29,7 @@ KERNELS_INLINE void reference_quantise(
         }
         scales[block] = round_to_half(scale);
         sums[block] = round_to_half(scale * (float)sum);
-    }
-    for (; block % LANE_COUNT != 0; block++) {
-        scales[block] = 0;
-        sums[block] = 0;
+        negative_totals[block] = -sum;
     }
 }
 

@@ -9,9 +9,10 @@
 #pragma STDC FP_CONTRACT OFF
 
 static void scalar_quantise(
-    const float *x, size_t count, int8_t *quants, float *scales, float *sums
+    const float *x, size_t count, int8_t *quants, float *scales, float *sums,
+    int32_t *negative_totals
 ) {
-    reference_quantise(x, count, quants, scales, sums);
+    reference_quantise(x, count, quants, scales, sums, negative_totals);
 }
 
 static void scalar_quantise_superblocks(

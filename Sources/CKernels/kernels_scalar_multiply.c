@@ -9,32 +9,21 @@ static float dot_blocks(
     kernels_type type, const uint8_t *row, size_t block_count,
     const int8_t *quants, const float *scales, const float *sums
 ) {
-    const bool minima = has_minima(type);
-    float lanes[LANE_COUNT] = {0}, minima_lanes[LANE_COUNT] = {0};
+    float result = 0;
     for (size_t block = 0; block < block_count; block++, row += block_bytes(type)) {
         int8_t weights[BLOCK_LENGTH];
         unpack_block(type, row, weights);
-        const float factor = half_to_float(load_u16(row)) * scales[block];
-        for (size_t lane = 0; lane < LANE_COUNT; lane++) {
-            int32_t sum = 0;
-            for (size_t i = 4 * lane; i < 4 * lane + 4; i++) {
-                sum += weights[i] * quants[block * BLOCK_LENGTH + i];
-            }
-            lanes[lane] = fmaf((float)sum, factor, lanes[lane]);
+        int32_t products = 0;
+        for (size_t i = 0; i < BLOCK_LENGTH; i++) {
+            products += weights[i] * quants[i];
         }
-        if (minima) {
-            float *lane = &minima_lanes[block % LANE_COUNT];
-            *lane = fmaf(half_to_float(load_u16(row + 2)), sums[block], *lane);
+        result = fmaf((float)products, half_to_float(load_u16(row)) * scales[block], result);
+        if (has_minima(type)) {
+            result = fmaf(half_to_float(load_u16(row + 2)), sums[block], result);
         }
+        quants += BLOCK_LENGTH;
     }
-    if (!minima) {
-        return fold_lanes(lanes);
-    }
-    // The zeros of the padding: they turn a lane of -0 into +0 and change nothing else.
-    for (size_t block = block_count; block % LANE_COUNT != 0; block++) {
-        minima_lanes[block % LANE_COUNT] = fmaf(0, 0, minima_lanes[block % LANE_COUNT]);
-    }
-    return fold_lanes(lanes) + fold_lanes(minima_lanes);
+    return result;
 }
 
 static float dot_superblocks(
@@ -88,10 +77,10 @@ static float dot_row(
             x->superblock_scales + column * count,
             x->superblock_sums + SUPERBLOCK_SUM_COUNT * column * count);
     }
-    const size_t offset = column * x->block_stride;
+    const size_t count = length / BLOCK_LENGTH;
     return dot_blocks(
-        type, row, length / BLOCK_LENGTH, x->quants + column * length, x->scales + offset,
-        x->sums + offset);
+        type, row, count, x->quants + column * length, x->scales + column * count,
+        x->sums + column * count);
 }
 
 void kernels_multiply_scalar(

@@ -2,14 +2,9 @@
 //
 //   TARGET        the target attribute of every function
 //   TABLE, ISA, SET_NAME   the name and the kind of the table, the name of its attention
-//   TILE_ROWS, TILE_COLUMNS   the register tile when there are enough activation rows
-//   TILE_ROWS_MAX   the rows of the tile for a single activation row
-//   SUPERBLOCK_COLUMNS   the columns of the tile of weights in blocks of 256
+//   TILE_ROWS, TILE_COLUMNS   the register tile of float weights
+//   TILE_ROWS_MAX   the rows of its tile for a single activation row
 //   VNNI          1 when the set has the products of bytes and words of AVX-512 VNNI, else 0
-//   DOT(sum, a, b)   int32 lanes: lane j = sum + Σ a·b over bytes 4j … 4j+3, a unsigned, b
-//                 signed; without VNNI, a·b + a'·b' of neighbours fits int16
-//   DOT_SCALED(sum, a, b, s)   lane j = sum + Σ s·(a·b + a'·b') over the two pairs of
-//                 neighbours of bytes 4j … 4j+3, s int16; a·b + a'·b' fits int16
 
 #include "kernels_attend.h"
 #include "kernels_reference.h"
@@ -48,12 +43,14 @@ INLINE __m256 load_halves(const void *p) {
 #include "kernels_rotate.h"
 
 // In the order in which they use each other.
+#if VNNI
+#include "kernels_avx512_lanes.h"
+#else
+#include "kernels_avx2_lanes.h"
+#endif
 #include "kernels_x86_tile.h"
 #include "kernels_x86_floats.h"
 #include "kernels_x86_blocks.h"
-#if VNNI
-#include "kernels_avx512_column.h"
-#endif
 #include "kernels_x86_superblocks.h"
 #include "kernels_x86_multiply.h"
 

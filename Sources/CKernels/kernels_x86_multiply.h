@@ -1,39 +1,82 @@
-// A part of the template kernels_x86.h: `multiply`, which goes through tiles of rows × columns.
+// A part of the template kernels_x86.h: `multiply`.
+//
+// Quantised weights: as many rows as a register has lanes go side by side, a lane a row. A load of
+// sixteen bytes of each row and eight shuffles put the same four quants of all rows into one
+// register; what they are multiplied with is the same four activation quants in all lanes. So the
+// int32 sums of a block need no gathering, and all else about it is done for all rows at once.
+//
+// The limit, many columns: of a block of 32 of sixteen rows, eight products of bytes, a factor and
+// one or two multiply-adds go through the same ports, of which a Zen 4 core does one of 512 bits
+// per cycle: 46 to 51 multiplications per cycle.
 
-INLINE void tile(
-    const kernels_type type, const int row_count, const int column_count, const span *s
-) {
-    if (is_float(type)) {
-        float_tile(type, row_count, column_count, s);
-    } else if (is_superblock(type)) {
-        superblock_tile(type, row_count, column_count, s);
-    } else {
-        block_tile(type, row_count, column_count, s);
-    }
-}
-
-/// All rows of a strip times a fixed number of columns.
-INLINE void strip(
+/// All rows of a strip of float weights times a fixed number of columns.
+INLINE void float_strip(
     const kernels_type type, const int row_count, const int column_count, span s, size_t count
 ) {
-#if VNNI
-    const bool has_blocks = !is_float(type) && !is_superblock(type);
-    if (column_count == 1 && has_blocks && s.length >= 8 * BLOCK_LENGTH) {
-        const size_t done = column_strip(type, s, count);
-        s.rows += done * s.row_byte_count;
-        s.out += done;
-        count -= done;
-    }
-#endif
     for (; count >= (size_t)row_count; count -= (size_t)row_count) {
-        tile(type, row_count, column_count, &s);
+        float_tile(type, row_count, column_count, &s);
         s.rows += (size_t)row_count * s.row_byte_count;
         s.out += row_count;
     }
     for (; count > 0; count--) {
-        tile(type, 1, column_count, &s);
+        float_tile(type, 1, column_count, &s);
         s.rows += s.row_byte_count;
         s.out += 1;
+    }
+}
+
+INLINE void multiply_floats(const kernels_type type, span all, size_t count, size_t column_count) {
+    // 32 rows of 1536 halves are 96 KB: they stay in the second cache for all columns.
+    enum { STRIP_ROWS = 32 };
+    const size_t tile_bytes = TILE_ROWS_MAX * all.row_byte_count;
+    all.prefetch_distance = (PREFETCH_DISTANCE / tile_bytes + 1) * tile_bytes;
+    for (size_t done = 0; done < count; done += STRIP_ROWS) {
+        const size_t row_count = count - done < STRIP_ROWS ? count - done : STRIP_ROWS;
+        for (size_t column = 0; column < column_count;) {
+            span s = all;
+            s.rows += done * s.row_byte_count;
+            s.column = column;
+            s.out += column * s.out_stride + done;
+            if (column + TILE_COLUMNS <= column_count) {
+                float_strip(type, TILE_ROWS, TILE_COLUMNS, s, row_count);
+                column += TILE_COLUMNS;
+            } else {
+                float_strip(type, TILE_ROWS_MAX, 1, s, row_count);
+                column += 1;
+            }
+        }
+    }
+}
+
+INLINE void strip(const kernels_type type, const int column_count, const span *s) {
+    if (is_superblock(type)) {
+        superblock_strip(type, column_count, s);
+    } else {
+        block_strip(type, column_count, s);
+    }
+}
+
+/// LANES rows times all columns.
+INLINE void multiply_lanes(const kernels_type type, span s, size_t column_count) {
+    for (size_t column = 0; column < column_count;) {
+        const size_t left = column_count - column;
+        const size_t count = left < PANEL_COLUMNS_MAX ? left : PANEL_COLUMNS_MAX;
+        s.column = column;
+        if (count == 1) {
+            strip(type, 1, &s);
+        } else if (count == 2) {
+            strip(type, 2, &s);
+        } else if (count == 3) {
+            strip(type, 3, &s);
+        } else if (count == 4) {
+            strip(type, 4, &s);
+        } else if (is_superblock(type)) {
+            superblock_panel(type, count, &s);
+        } else {
+            block_panel(type, count, &s);
+        }
+        s.out += count * s.out_stride;
+        column += count;
     }
 }
 
@@ -42,34 +85,35 @@ INLINE void multiply_type(
     const kernels_activations *x, size_t column_count,
     float *out, size_t out_stride, bool accumulate
 ) {
-    // 32 rows of 1536 elements of Q4_1 are 30 KB: they stay in the first cache for all columns;
-    // 32 rows of 8192 stay in the second.
-    enum { STRIP_ROWS = 32 };
-    const int columns = is_superblock(type) ? SUPERBLOCK_COLUMNS : TILE_COLUMNS;
-    const int rows = is_superblock(type) ? 4 : TILE_ROWS;
-    const size_t tile_bytes = TILE_ROWS_MAX * weights->row_byte_count;
-    for (size_t done = 0; done < count; done += STRIP_ROWS) {
-        const size_t row = first + done;
-        const size_t row_count = count - done < STRIP_ROWS ? count - done : STRIP_ROWS;
-        for (size_t column = 0; column < column_count;) {
-            const span s = {
-                .rows = weights->bytes + row * weights->row_byte_count,
-                .row_byte_count = weights->row_byte_count,
-                .length = weights->row_length,
-                .prefetch_distance = (PREFETCH_DISTANCE_MIN / tile_bytes + 1) * tile_bytes,
-                .x = x,
-                .column = column,
-                .out = out + column * out_stride + row,
-                .out_stride = out_stride,
-                .accumulate = accumulate,
-            };
-            if (column + (size_t)columns <= column_count) {
-                strip(type, rows, columns, s, row_count);
-                column += (size_t)columns;
-            } else {
-                strip(type, TILE_ROWS_MAX, 1, s, row_count);
-                column += 1;
-            }
+    span s = {
+        .rows = weights->bytes + first * weights->row_byte_count,
+        .row_byte_count = weights->row_byte_count,
+        .length = weights->row_length,
+        .x = x,
+        .out = out + first,
+        .out_stride = out_stride,
+        .accumulate = accumulate,
+    };
+    if (is_float(type)) {
+        multiply_floats(type, s, count, column_count);
+        return;
+    }
+    for (; count >= LANES; count -= LANES) {
+        multiply_lanes(type, s, column_count);
+        s.rows += LANES * s.row_byte_count;
+        s.out += LANES;
+    }
+    if (count > 0) {
+        // The last rows go with some that were computed before or that another thread computes.
+        const size_t row = (size_t)(s.out - out);
+        s.written = LANES - (int)count;
+        s.rows -= (size_t)s.written * s.row_byte_count;
+        s.out -= s.written;
+        if (row >= (size_t)s.written) {
+            multiply_lanes(type, s, column_count);
+        } else {
+            kernels_multiply_scalar(
+                weights, row, count, x, column_count, out, out_stride, accumulate);
         }
     }
 }

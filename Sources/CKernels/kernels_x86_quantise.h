@@ -21,11 +21,11 @@ INLINE __m256i pack_quants(const __m256i integers[4]) {
 }
 
 TARGET static void quantise(
-    const float *x, size_t count, int8_t *quants, float *scales, float *sums
+    const float *x, size_t count, int8_t *quants, float *scales, float *sums,
+    int32_t *negative_totals
 ) {
     const size_t block_count = count / BLOCK_LENGTH;
-    size_t block = 0;
-    for (; block < block_count; block++, x += BLOCK_LENGTH, quants += BLOCK_LENGTH) {
+    for (size_t block = 0; block < block_count; block++) {
         __m256 parts[4];
         __m256i magnitude = _mm256_setzero_si256();
         UNROLL for (int i = 0; i < 4; i++) {
@@ -49,10 +49,9 @@ TARGET static void quantise(
         _mm256_storeu_si256((__m256i *)quants, pack_quants(integers));
         scales[block] = round_to_half(scale);
         sums[block] = round_to_half(scale * (float)_mm_cvtsi128_si32(total));
-    }
-    for (; block % LANE_COUNT != 0; block++) {
-        scales[block] = 0;
-        sums[block] = 0;
+        negative_totals[block] = -_mm_cvtsi128_si32(total);
+        x += BLOCK_LENGTH;
+        quants += BLOCK_LENGTH;
     }
 }
 

@@ -1,214 +1,256 @@
-// A part of the template kernels_x86.h: tiles of weights in blocks of 256.
+// A part of the template kernels_x86.h: weights in blocks of 256, rows side by side.
 //
-// The sum over a block is exact in int32, so it may be gathered in any order: here in eight
-// lanes, which are added up for four rows at a time at the end of the block.
-//
-// The limit, one row: 144 bytes of Q4_K take about 40 vector operations, of which a core does
-// four per cycle: 14 bytes per cycle, twice what memory gives. Many rows: per 32 products one
-// operation multiplies bytes and one scales and adds, and a tenth more gathers: 50
-// multiplications per cycle when the unpacking is shared by enough columns.
+// A block is taken apart in four pairs of sub-blocks, those whose quants share bytes.
 
-/// What is needed of the blocks at one place of four rows beside their quants.
-typedef struct block_scales {
-    /// Q4_K, Q5_K: the scale of each sub-block, twice as int16. Q6_K: the 16 scales as int16.
-    _Alignas(32) uint32_t pairs[4][SUBBLOCK_COUNT];
-    /// Of the blocks, one lane a row.
-    __m128 scales, minima;
-    /// Q4_K, Q5_K: the minima of two neighbouring sub-blocks, one lane a row.
-    __m128i minimum_pairs[4];
-} block_scales;
+/// All of a block of each row but its quants.
+typedef struct superblock_scales {
+    floats scale, minimum;
+    /// The factors of sixteen quants each, of Q4_K and Q5_K eight of 32.
+    words scales[16];
+    /// Two int16 a lane: Q4_K, Q5_K: the minima of neighbouring sub-blocks; Q6_K: the factors of
+    /// neighbouring sixteens.
+    words pairs[8];
+} superblock_scales;
 
-/// The halves at the same place of four blocks as floats.
-INLINE __m128 load_four_halves(const uint8_t *const blocks[4], const size_t place) {
-    uint64_t words = 0;
-    UNROLL for (int r = 0; r < 4; r++) {
-        words |= (uint64_t)load_u16(blocks[r] + place) << 16 * r;
-    }
-    return _mm_cvtph_ps(_mm_cvtsi64_si128((long long)words));
+/// The quants of the sub-blocks `first_of_pair` and `second_of_pair`, unsigned; word j holds
+/// 4j … 4j+3.
+typedef struct subblock_pair {
+    words first[8], second[8];
+} subblock_pair;
+
+INLINE int first_of_pair(const kernels_type type, const int pair) {
+    return type == KERNELS_Q6_K ? pair / 2 * 4 + pair % 2 : 2 * pair;
 }
 
-/// Rows of four become columns.
-INLINE void transpose(__m128i x[4]) {
-    const __m128i a = _mm_unpacklo_epi32(x[0], x[1]), b = _mm_unpacklo_epi32(x[2], x[3]);
-    const __m128i c = _mm_unpackhi_epi32(x[0], x[1]), d = _mm_unpackhi_epi32(x[2], x[3]);
-    x[0] = _mm_unpacklo_epi64(a, b);
-    x[1] = _mm_unpackhi_epi64(a, b);
-    x[2] = _mm_unpacklo_epi64(c, d);
-    x[3] = _mm_unpackhi_epi64(c, d);
+INLINE int second_of_pair(const kernels_type type, const int pair) {
+    return first_of_pair(type, pair) + (type == KERNELS_Q6_K ? 2 : 1);
 }
 
-INLINE void load_block_scales(
-    const kernels_type type, const uint8_t *const blocks[4], block_scales *out
+/// Byte `i` of each lane.
+INLINE words byte_lanes(words x, const int i) {
+    return x >> 8 * i & 0xFF;
+}
+
+INLINE void unpack_superblock_lanes(
+    const kernels_type type, const row_starts *rows, superblock_scales *out
 ) {
-    out->scales = load_four_halves(blocks, type == KERNELS_Q6_K ? 208 : 0);
+    words head[4];
     if (type == KERNELS_Q6_K) {
-        UNROLL for (int r = 0; r < 4; r++) {
-            const __m128i scales = _mm_loadu_si128((const __m128i *)(blocks[r] + 192));
-            _mm256_store_si256((__m256i *)out->pairs[r], _mm256_cvtepi8_epi16(scales));
+        // The last sixteen bytes end with the scale.
+        load_words(rows, 194, head);
+        out->scale = halves(head[3] >> 16);
+        load_words(rows, 192, head);
+        UNROLL for (int i = 0; i < 16; i++) {
+            out->scales[i] = (words)((integers)(head[i / 4] << (24 - 8 * (i % 4))) >> 24);
+        }
+        UNROLL for (int i = 0; i < 8; i++) {
+            out->pairs[i] = (out->scales[2 * i] & 0xFFFF) | out->scales[2 * i + 1] << 16;
         }
         return;
     }
-    out->minima = load_four_halves(blocks, 2);
-    // -1 makes a zero byte.
-    const __m256i twice = _mm256_setr_epi8(
-        0, -1, 0, -1, 1, -1, 1, -1, 2, -1, 2, -1, 3, -1, 3, -1,
-        4, -1, 4, -1, 5, -1, 5, -1, 6, -1, 6, -1, 7, -1, 7, -1);
-    UNROLL for (int r = 0; r < 4; r++) {
-        uint64_t scales, minima;
-        unpack_scales(blocks[r] + 4, &scales, &minima);
-        _mm256_store_si256(
-            (__m256i *)out->pairs[r],
-            _mm256_shuffle_epi8(_mm256_set1_epi64x((long long)scales), twice));
-        out->minimum_pairs[r] = _mm_cvtepu8_epi16(_mm_cvtsi64_si128((long long)minima));
+    load_words(rows, 0, head);
+    out->scale = halves(head[0]);
+    out->minimum = halves(head[0] >> 16);
+    // As `unpack_scales`.
+    const words scales[2] = {
+        head[1] & 0x3F3F3F3F, (head[3] & 0x0F0F0F0F) | (head[1] >> 2 & 0x30303030),
+    };
+    const words minima[2] = {
+        head[2] & 0x3F3F3F3F, (head[3] >> 4 & 0x0F0F0F0F) | (head[2] >> 2 & 0x30303030),
+    };
+    UNROLL for (int i = 0; i < 8; i++) {
+        out->scales[i] = byte_lanes(scales[i / 4], i % 4);
     }
-    transpose(out->minimum_pairs);
-}
-
-/// The scales of a sub-block of a row beside each pair of its quants.
-INLINE __m256i scale_pairs(
-    const kernels_type type, const block_scales *scales, const int row, const int sub
-) {
-    if (type != KERNELS_Q6_K) {
-        return _mm256_set1_epi32((int)scales->pairs[row][sub]);
-    }
-    // Words 2 sub and 2 sub + 1, each eight times.
-    const __m256i half = _mm256_broadcastsi128_si256(
-        _mm_load_si128((const __m128i *)scales->pairs[row] + sub / 4));
-    const int low = 4 * (sub % 4), high = low + 2;
-    const short even = (short)(low | (low + 1) << 8), odd = (short)(high | (high + 1) << 8);
-    return _mm256_shuffle_epi8(
-        half, _mm256_setr_m128i(_mm_set1_epi16(even), _mm_set1_epi16(odd)));
-}
-
-/// What the sum of products of a row starts from. The quants of Q6_K are 32 too large: minus 32
-/// times the scales, which fits int16, times the sums of sixteen activations.
-INLINE __m256i start_products(
-    const kernels_type type, const block_scales *scales, const int row, const int16_t *sums
-) {
-    const __m256i zero = _mm256_setzero_si256();
-    if (type != KERNELS_Q6_K) {
-        return zero;
-    }
-    const __m256i words = _mm256_load_si256((const __m256i *)scales->pairs[row]);
-    return _mm256_madd_epi16(
-        _mm256_sub_epi16(zero, _mm256_slli_epi16(words, 5)),
-        _mm256_loadu_si256((const __m256i *)sums));
-}
-
-INLINE __m256i load_bytes(const uint8_t *p) {
-    return _mm256_loadu_si256((const __m256i *)p);
-}
-
-/// The bits `mask` of x shifted right by `shift`, or left when it is negative. Shifting words
-/// is fine: the mask drops what comes from the neighbour.
-INLINE __m256i bits_at(__m256i x, const int shift, const int mask) {
-    const __m256i shifted =
-        shift < 0 ? _mm256_slli_epi16(x, -shift) : _mm256_srli_epi16(x, shift);
-    return _mm256_and_si256(shifted, _mm256_set1_epi8((char)mask));
-}
-
-/// The 32 quants of a sub-block as they are stored: unsigned, below 64.
-INLINE __m256i unpack_subblock(const kernels_type type, const uint8_t *block, const int sub) {
-    if (type == KERNELS_Q6_K) {
-        const int half = sub / 4, quarter = sub % 4;
-        const __m256i pairs = load_bytes(block + 64 * half + 32 * (quarter % 2));
-        const __m256i upper = load_bytes(block + 128 + 32 * half);
-        return _mm256_or_si256(
-            bits_at(pairs, quarter < 2 ? 0 : 4, 0x0F), bits_at(upper, 2 * quarter - 4, 0x30));
-    }
-    const uint8_t *pairs = block + (type == KERNELS_Q5_K ? 48 : 16) + 32 * (sub / 2);
-    const __m256i lower = bits_at(load_bytes(pairs), sub % 2 == 0 ? 0 : 4, 0x0F);
-    if (type == KERNELS_Q4_K) {
-        return lower;
-    }
-    return _mm256_or_si256(lower, bits_at(load_bytes(block + 16), sub - 4, 0x10));
-}
-
-/// Four sums of four vectors of eight.
-INLINE __m128i gather_eight(__m256i a, __m256i b, __m256i c, __m256i d) {
-    const __m256i sums = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
-    return _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
-}
-
-/// Adds a block of four rows to their sums in one column: the last steps, in floats.
-INLINE __m128 add_block(
-    const kernels_type type, const block_scales *scales, const __m256i products[4],
-    const int16_t *sums, float scale, __m128 result
-) {
-    const __m128i whole = gather_eight(products[0], products[1], products[2], products[3]);
-    const __m128 scale_lanes = _mm_set1_ps(scale);
-    result = _mm_fmadd_ps(
-        _mm_cvtepi32_ps(whole), _mm_mul_ps(scales->scales, scale_lanes), result);
-    if (!has_minima(type)) {
-        return result;
-    }
-    __m128i minima = _mm_setzero_si128();
     UNROLL for (int i = 0; i < 4; i++) {
-        // Two sums of 32.
-        const __m128i pair = _mm_set1_epi32((int)load_u32(sums + 16 + 2 * i));
-        minima = _mm_add_epi32(minima, _mm_madd_epi16(scales->minimum_pairs[i], pair));
+        const words two = minima[i / 2] >> 16 * (i % 2);
+        out->pairs[i] = (two & 0xFF) | (two & 0xFF00) << 8;
     }
-    return _mm_fnmadd_ps(
-        _mm_cvtepi32_ps(minima), _mm_mul_ps(scales->minima, scale_lanes), result);
 }
 
-/// A tile of `row_count` rows: four, or one, which then stands for all four.
-INLINE void superblock_tile(
-    const kernels_type type, const int row_count, const int column_count, const span *s
+INLINE void unpack_subblock_pair(
+    const kernels_type type, const row_starts *rows, const int pair,
+    subblock_pair *out
 ) {
-    const size_t stride = block_bytes(type), block_count = s->length / SUPERBLOCK_LENGTH;
-    const int8_t *quants = s->x->superblock_quants + s->column * s->length;
-    const float *scales = s->x->superblock_scales + s->column * block_count;
-    const int16_t *sums =
-        s->x->superblock_sums + s->column * block_count * SUPERBLOCK_SUM_COUNT;
-    __m128 results[SUPERBLOCK_COLUMNS];
-    UNROLL for (int c = 0; c < column_count; c++) {
-        results[c] = _mm_setzero_ps();
+    const int first = first_of_pair(type, pair), second = second_of_pair(type, pair);
+    const size_t place = type == KERNELS_Q4_K ? 16 : type == KERNELS_Q5_K ? 48 : 0;
+    UNROLL for (int half = 0; half < 2; half++) {
+        words pairs[4], upper[4];
+        load_words(rows, place + (size_t)(32 * pair + 16 * half), pairs);
+        if (type == KERNELS_Q5_K) {
+            load_words(rows, (size_t)(16 + 16 * half), upper);
+        } else if (type == KERNELS_Q6_K) {
+            load_words(rows, (size_t)(128 + 32 * (pair / 2) + 16 * half), upper);
+        }
+        UNROLL for (int j = 0; j < 4; j++) {
+            words low = pairs[j] & 0x0F0F0F0F, high = pairs[j] >> 4 & 0x0F0F0F0F;
+            if (type == KERNELS_Q5_K) {
+                low |= (upper[j] >> first & 0x01010101) << 4;
+                high |= (upper[j] >> second & 0x01010101) << 4;
+            } else if (type == KERNELS_Q6_K) {
+                low |= (upper[j] >> 2 * (first % 4) & 0x03030303) << 4;
+                high |= (upper[j] >> 2 * (second % 4) & 0x03030303) << 4;
+            }
+            out->first[4 * half + j] = low;
+            out->second[4 * half + j] = high;
+        }
     }
-    for (size_t k = 0; k < block_count; k++) {
-        const uint8_t *blocks[4];
-        block_scales row_scales;
-        __m256i products[SUPERBLOCK_COLUMNS][4];
-        UNROLL for (int r = 0; r < 4; r++) {
-            blocks[r] = s->rows + (size_t)(r % row_count) * s->row_byte_count + k * stride;
-            if (column_count == 1 && r < row_count) {
-                prefetch(blocks[r] + s->prefetch_distance, stride);
+}
+
+/// What the products of a block start from: the quants of Q6_K are 32 too large.
+INLINE void start_superblock(
+    const kernels_type type, const int column_count, const superblock_scales *weights,
+    const int16_t *sums, size_t stride, integers products[]
+) {
+    UNROLL for (int c = 0; c < column_count; c++) {
+        products[c] = (integers){0};
+        if (type == KERNELS_Q6_K) {
+            UNROLL for (int i = 0; i < 8; i++) {
+                products[c] = dot_pairs(
+                    products[c], weights->pairs[i], load_u32(sums + (size_t)c * stride + 2 * i));
             }
+            products[c] = -(products[c] << 5);
         }
-        load_block_scales(type, blocks, &row_scales);
+    }
+}
+
+/// Adds the products of a sub-block, whose quants meet those at `x`.
+INLINE void add_subblock(
+    const kernels_type type, const int column_count, const words quants[8],
+    const superblock_scales *weights, const int sub, const int8_t *x, size_t length,
+    integers products[]
+) {
+    // Of how many words the factor is the same.
+    const int run = type == KERNELS_Q6_K ? 4 : 8;
+    UNROLL for (int from = 0; from < 8; from += run) {
+        integers sums[TILE];
         UNROLL for (int c = 0; c < column_count; c++) {
-            const size_t block = (size_t)c * block_count + k;
-            UNROLL for (int r = 0; r < 4; r++) {
-                products[c][r] = start_products(
-                    type, &row_scales, r, sums + SUPERBLOCK_SUM_COUNT * block);
-            }
+            sums[c] = (integers){0};
         }
-        UNROLL for (int sub = 0; sub < SUBBLOCK_COUNT; sub++) {
-            __m256i weights[4], pairs[4];
-            UNROLL for (int r = 0; r < row_count; r++) {
-                weights[r] = unpack_subblock(type, blocks[r], sub);
-                pairs[r] = scale_pairs(type, &row_scales, r, sub);
-            }
+        UNROLL for (int j = from; j < from + run; j++) {
             UNROLL for (int c = 0; c < column_count; c++) {
-                const size_t place = (size_t)c * s->length + k * SUPERBLOCK_LENGTH;
-                const __m256i x = load_bytes((const uint8_t *)quants + place + 32 * sub);
-                UNROLL for (int r = 0; r < row_count; r++) {
-                    products[c][r] = DOT_SCALED(products[c][r], weights[r], x, pairs[r]);
-                }
+                sums[c] = dot(
+                    sums[c], quants[j], load_u32(x + (size_t)c * length + 32 * sub + 4 * j));
             }
         }
+        const integers factor =
+            (integers)weights->scales[type == KERNELS_Q6_K ? 2 * sub + from / 4 : sub];
         UNROLL for (int c = 0; c < column_count; c++) {
-            const size_t block = (size_t)c * block_count + k;
-            results[c] = add_block(
-                type, &row_scales, products[c], sums + SUPERBLOCK_SUM_COUNT * block,
-                scales[block], results[c]);
+            products[c] += sums[c] * factor;
         }
     }
+}
+
+/// Adds a block to the results: the last steps, in floats.
+INLINE void finish_superblock(
+    const kernels_type type, const int column_count, const superblock_scales *weights,
+    const float *scales, const int16_t *sums, size_t block_count, const integers products[],
+    floats results[]
+) {
     UNROLL for (int c = 0; c < column_count; c++) {
-        float values[4];
-        _mm_storeu_ps(values, results[c]);
-        UNROLL for (int r = 0; r < row_count; r++) {
-            write_result(s, r, c, values[r]);
+        const floats scale = all_lanes(scales[(size_t)c * block_count]);
+        results[c] = multiply_add(
+            __builtin_convertvector(products[c], floats), weights->scale * scale, results[c]);
+        if (has_minima(type)) {
+            integers minima = {0};
+            UNROLL for (int i = 0; i < 4; i++) {
+                minima = dot_pairs(
+                    minima, weights->pairs[i],
+                    load_u32(sums + (size_t)c * block_count * SUPERBLOCK_SUM_COUNT + 16 + 2 * i));
+            }
+            results[c] = multiply_add(
+                __builtin_convertvector(minima, floats), -(weights->minimum * scale), results[c]);
         }
+    }
+}
+
+/// Adds the products of a block, number `block` of its row, to the results of a tile. Its quants
+/// are those of `taken`, or, when that is null, are taken from `rows`.
+INLINE void add_superblock(
+    const kernels_type type, const int column_count, const superblock_scales *weights,
+    const subblock_pair *taken, const row_starts *rows, const span *s, size_t column,
+    size_t block, floats results[]
+) {
+    const size_t block_count = s->length / SUPERBLOCK_LENGTH;
+    const size_t place = (s->column + column) * block_count + block;
+    const int8_t *x = s->x->superblock_quants + place * SUPERBLOCK_LENGTH;
+    const int16_t *sums = s->x->superblock_sums + place * SUPERBLOCK_SUM_COUNT;
+    integers products[TILE];
+    start_superblock(
+        type, column_count, weights, sums, block_count * SUPERBLOCK_SUM_COUNT, products);
+    UNROLL for (int pair = 0; pair < 4; pair++) {
+        subblock_pair own;
+        if (taken == NULL) {
+            unpack_subblock_pair(type, rows, pair, &own);
+        }
+        const subblock_pair *quants = taken == NULL ? &own : taken + pair;
+        add_subblock(
+            type, column_count, quants->first, weights, first_of_pair(type, pair), x, s->length,
+            products);
+        add_subblock(
+            type, column_count, quants->second, weights, second_of_pair(type, pair), x, s->length,
+            products);
+    }
+    finish_superblock(
+        type, column_count, weights, s->x->superblock_scales + place, sums, block_count, products,
+        results);
+}
+
+/// Few columns: each block is multiplied as soon as it is taken apart.
+INLINE void superblock_strip(const kernels_type type, const int column_count, const span *s) {
+    const size_t block_count = s->length / SUPERBLOCK_LENGTH, stride = block_bytes(type);
+    row_starts rows = starts_of(s);
+    floats results[TILE];
+    UNROLL for (int c = 0; c < column_count; c++) {
+        results[c] = (floats){0};
+    }
+    for (size_t block = 0; block < block_count; block++) {
+        prefetch(s->rows + PREFETCH_DISTANCE + block * stride * LANES, stride * LANES);
+        superblock_scales weights;
+        unpack_superblock_lanes(type, &rows, &weights);
+        add_superblock(type, column_count, &weights, NULL, &rows, s, 0, block, results);
+        advance(&rows, stride);
+    }
+    UNROLL for (int c = 0; c < column_count; c++) {
+        write_results(s, (size_t)c, results[c]);
+    }
+}
+
+INLINE void superblock_tile(
+    const kernels_type type, const int column_count, const superblock_scales *weights,
+    const subblock_pair *quants, const span *s, size_t column, size_t block, floats sums[]
+) {
+    floats results[TILE];
+    UNROLL for (int c = 0; c < column_count; c++) {
+        results[c] = sums[column + (size_t)c];
+    }
+    add_superblock(type, column_count, weights, quants, NULL, s, column, block, results);
+    UNROLL for (int c = 0; c < column_count; c++) {
+        sums[column + (size_t)c] = results[c];
+    }
+}
+
+/// Many columns: a block is taken apart once for all of them; 6 KB in the first cache.
+INLINE void superblock_panel(const kernels_type type, size_t column_count, const span *s) {
+    const size_t block_count = s->length / SUPERBLOCK_LENGTH, stride = block_bytes(type);
+    row_starts rows = starts_of(s);
+    superblock_scales weights;
+    subblock_pair quants[4];
+    floats sums[PANEL_COLUMNS_MAX];
+    for (size_t c = 0; c < column_count; c++) {
+        sums[c] = (floats){0};
+    }
+    for (size_t block = 0; block < block_count; block++) {
+        prefetch(s->rows + PREFETCH_DISTANCE + block * stride * LANES, stride * LANES);
+        unpack_superblock_lanes(type, &rows, &weights);
+        UNROLL for (int pair = 0; pair < 4; pair++) {
+            unpack_subblock_pair(type, &rows, pair, &quants[pair]);
+        }
+        advance(&rows, stride);
+#define TILE_OF(columns) superblock_tile(type, (columns), &weights, quants, s, column, block, sums)
+        FOR_EACH_TILE(column_count, TILE_OF);
+#undef TILE_OF
+    }
+    for (size_t c = 0; c < column_count; c++) {
+        write_results(s, c, sums[c]);
     }
 }

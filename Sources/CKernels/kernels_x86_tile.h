@@ -6,11 +6,14 @@
 // come from. A tile reads several rows side by side, which the prefetcher of the hardware does
 // not follow: 7 to 9 GB/s on a Zen 4 core whose plain copy loop reads 24. So a tile asks for the
 // bytes at its own place in a later tile, into the second cache (the first has too few buffers
-// for lines on their way: 10 GB/s); then it reads as fast as the copy loop.
+// for lines on their way: 10 GB/s); then it reads as fast as the copy loop. The rows of a tile
+// follow each other in memory, so any order in which its bytes are asked for is as good.
 
-// Two microseconds at 4 GB/s, 300 ns at 27: farther than memory is slow, nearer than the second
-// cache is large.
-enum { PREFETCH_DISTANCE_MIN = 8192 };
+// Bytes ahead: 4 KB are too near when other cores use the memory, 64 KB no better.
+enum { PREFETCH_DISTANCE = 16384 };
+
+// Columns that a panel of weights meets before the next one: their results are 4 KB.
+enum { PANEL_COLUMNS_MAX = 64 };
 
 INLINE void prefetch(const uint8_t *p, const size_t byte_count) {
     for (size_t i = 0; i < byte_count; i += 64) {
@@ -28,9 +31,55 @@ typedef struct span {
     float *out;
     size_t out_stride;
     bool accumulate;
+    /// Of rows side by side: how many of the first were written before.
+    int written;
 } span;
 
 INLINE void write_result(const span *s, int row, int column, float value) {
     float *place = s->out + (size_t)column * s->out_stride + row;
     *place = s->accumulate ? *place + value : value;
 }
+
+INLINE row_starts starts_of(const span *s) {
+    row_starts rows = {.stride = s->row_byte_count, .three_strides = 3 * s->row_byte_count};
+    UNROLL for (size_t i = 0; i < LANES / 4; i++) {
+        rows.starts[i] = s->rows + 4 * i * s->row_byte_count;
+    }
+    return rows;
+}
+
+/// Goes on to the next blocks. The compiler must not see that the starts are a multiple of the
+/// stride apart: it would keep a pointer for each row, most of them in memory.
+INLINE void advance(row_starts *rows, const size_t byte_count) {
+    UNROLL for (size_t i = 0; i < LANES / 4; i++) {
+        rows->starts[i] += byte_count;
+        __asm__("" : "+r"(rows->starts[i]));
+    }
+    __asm__("" : "+r"(rows->three_strides));
+}
+
+INLINE void write_results(const span *s, size_t column, floats values) {
+    write_lanes(s->out + column * s->out_stride, values, s->written, s->accumulate);
+}
+
+/// Does OF(columns) for tiles that cover `count` columns; it finds its first one in `column`.
+#define FOR_EACH_TILE(count, OF) \
+    for (size_t column = 0; column < (count);) { \
+        const size_t left = (count) - column; \
+        if (TILE > 4 && left >= TILE) { \
+            OF(TILE); \
+            column += TILE; \
+        } else if (left >= 4) { \
+            OF(4); \
+            column += 4; \
+        } else if (left == 3) { \
+            OF(3); \
+            column += 3; \
+        } else if (left == 2) { \
+            OF(2); \
+            column += 2; \
+        } else { \
+            OF(1); \
+            column += 1; \
+        } \
+    }

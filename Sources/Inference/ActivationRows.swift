@@ -20,14 +20,14 @@ import CKernels
     }
 
     package let floats: FloatRows
-    /// Blocks of 32 of a row, rounded up to the 8 that kernels read at a time.
-    let blockStride: Int
     // Owned: allocated in `init`, freed in `deinit`, never replaced. Shared as in `FloatRows`.
     let quants: UnsafeMutablePointer<Int8>
-    // As above; zero behind the last block of each row.
+    // As above.
     let scales: UnsafeMutablePointer<Float>
     // As above.
     let sums: UnsafeMutablePointer<Float>
+    // As above; of each block, minus the sum of its quants.
+    let negativeTotals: UnsafeMutablePointer<Int32>
     // As above; empty without whole blocks of 256.
     let superblockQuants: UnsafeMutablePointer<Int8>
     // As above.
@@ -49,15 +49,16 @@ import CKernels
 
     package init(_ floats: FloatRows) {
         self.floats = floats
-        blockStride = (floats.rowLength / 32).roundedUp(to: 8)
         let elementCount = floats.rowCount * floats.rowLength
-        let blockCount = floats.rowCount * blockStride
+        let blockCount = floats.rowCount * (floats.rowLength / 32)
         // Safe: all that is allocated is zeroed and freed by `deinit`.
         unsafe quants = Self.zeros(elementCount)
         // Safe: as above.
         unsafe scales = Self.zeros(blockCount)
         // Safe: as above.
         unsafe sums = Self.zeros(blockCount)
+        // Safe: as above.
+        unsafe negativeTotals = Self.zeros(blockCount)
         let wholeCount = floats.rowLength % 256 == 0 ? elementCount : 0
         // Safe: as above.
         unsafe superblockQuants = Self.zeros(wholeCount)
@@ -75,6 +76,8 @@ import CKernels
         // Safe: as above.
         unsafe sums.deallocate()
         // Safe: as above.
+        unsafe negativeTotals.deallocate()
+        // Safe: as above.
         unsafe superblockQuants.deallocate()
         // Safe: as above.
         unsafe superblockScales.deallocate()
@@ -85,17 +88,16 @@ import CKernels
     /// The rows from `first` on as C reads them; valid while the object lives.
     func layout(from first: Int) -> kernels_activations {
         precondition(0 <= first && first <= rowCount, "row \(first) of \(rowCount)")
-        let elements = first * rowLength, blocks = first * (rowLength / 256)
-        let hasWhole = rowLength % 256 == 0
+        let elements = first * rowLength, blocks = first * (rowLength / 32)
+        let superblocks = rowLength % 256 == 0 ? blocks / 8 : 0
         // Safe: each part has `rowCount` rows, so the pointers stay inside or at its end; those
         // of a form that does not exist are not moved. They are passed on, not followed.
         return unsafe kernels_activations(
-            quants: quants + elements, scales: scales + first * blockStride,
-            sums: sums + first * blockStride, floats: floats.base + elements,
-            block_stride: blockStride,
-            superblock_quants: superblockQuants + (hasWhole ? elements : 0),
-            superblock_scales: superblockScales + (hasWhole ? blocks : 0),
-            superblock_sums: superblockSums + (hasWhole ? blocks * 24 : 0))
+            quants: quants + elements, scales: scales + blocks, sums: sums + blocks,
+            negative_totals: negativeTotals + blocks, floats: floats.base + elements,
+            superblock_quants: superblockQuants + superblocks * 256,
+            superblock_scales: superblockScales + superblocks,
+            superblock_sums: superblockSums + superblocks * 24)
     }
 
     private static func zeros<Number: Numeric>(_ count: Int) -> UnsafeMutablePointer<Number> {

@@ -26,10 +26,11 @@
 //
 // Speed. Activations are quantised once per row to int8 blocks (in ggml's format, scales rounded
 // to halves, so that greedy output can be compared with llama.cpp's), and weights are multiplied
-// in the file's format: int8 dot products, one fused multiply-add per block and lane. `Threads`
-// run a whole forward pass together and meet at barriers; nothing in it allocates, locks or
-// awaits. The mathematics of the layers follows Llama (arXiv 2302.13971): RMS normalisation
-// (1910.07467), rotary positions (2104.09864), grouped queries (2305.13245), SwiGLU (2002.05202).
+// in the file's format: int8 dot products that are exact over a block, one fused multiply-add per
+// block. `Threads` run a whole forward pass together and meet at barriers; nothing in it
+// allocates, locks or awaits. The mathematics of the layers follows Llama (arXiv 2302.13971): RMS
+// normalisation (1910.07467), rotary positions (2104.09864), grouped queries (2305.13245), SwiGLU
+// (2002.05202).
 //
 // Attention reads each key and value once for all query heads of its group and some rows
 // (CKernels/kernels_attend_lanes.h), and `AttentionPlan` shares it among threads.

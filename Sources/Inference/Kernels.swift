@@ -41,10 +41,11 @@ import CKernels
         precondition(0 <= place && place < x.rowCount, "row \(place) of \(x.rowCount)")
         let forms = forms.intersection(x.forms)
         if forms.contains(.blocks) {
+            let blocks = place * (length / 32)
             // Safe: `x` has a place for each of its rows in all parts of the form.
             unsafe table.pointee.quantise(
                 x.floats.pointer(row: row), length, x.quants + place * length,
-                x.scales + place * x.blockStride, x.sums + place * x.blockStride)
+                x.scales + blocks, x.sums + blocks, x.negativeTotals + blocks)
         }
         if forms.contains(.superblocks) {
             // Safe: as above.

@@ -81,7 +81,7 @@ struct GenerationOutcome: Sendable {
 
 /// The head of a generation: tokenizes, has the stages compute, and signs the result.
 final class Generator: Sendable {
-    static let engineVersion = "swiftlet-inference/2"
+    static let engineVersion = "swiftlet-inference/3"
     /// How long a model may take to be placed and loaded.
     static let placementLimit = Duration.seconds(60)
 

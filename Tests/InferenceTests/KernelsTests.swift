@@ -42,7 +42,10 @@ struct KernelsTests {
         default: lengths = [256, 512, 2304]
         }
         for length in lengths {
-            for (rowCount, columnCount) in [(1, 1), (5, 1), (35, 3), (7, 4), (70, 9)] {
+            // Less than a vector of rows, whole ones, and some over; all tiles of columns.
+            for (rowCount, columnCount) in [
+                (1, 1), (5, 1), (35, 3), (7, 4), (70, 9), (48, 1), (41, 14), (33, 67),
+            ] {
                 let weights = WeightMatrix(
                     copying: ModelFixture.weights(
                         type, rowLength: length, rowCount: rowCount, random: &random),
@@ -78,7 +81,7 @@ struct KernelsTests {
                 if type != .Q6_K && type != .Q8_0 { block.replaceSubrange(2..<4, with: [1, 0x80]) }
                 if type == .Q6_K { block.replaceSubrange(208..<210, with: [0xFF, 0x7B]) }
                 let weights = WeightMatrix(
-                    copying: Array(repeatElement(block, count: 15).joined()), type: type,
+                    copying: Array(repeatElement(block, count: 63).joined()), type: type,
                     rowLength: length)
                 for x in [0, -0.0, 0x1p-130, 3e4, -3e4, .leastNonzeroMagnitude] as [Float] {
                     let same = [Float](repeating: x, count: length)
@@ -86,9 +89,9 @@ struct KernelsTests {
                     let alternating = (0..<length).map { $0 % 2 == 0 ? x : -x }
                     for row in [same, alternating] {
                         let expected = product(
-                            scalar, weights, row, columnCount: 1, rows: 0..<5, accumulate: false)
+                            scalar, weights, row, columnCount: 1, rows: 0..<21, accumulate: false)
                         let found = product(
-                            Kernels(limit: set), weights, row, columnCount: 1, rows: 0..<5,
+                            Kernels(limit: set), weights, row, columnCount: 1, rows: 0..<21,
                             accumulate: false)
                         #expect(bits(found) == bits(expected), "\(type) \(byte) \(x)")
                     }
@@ -102,20 +105,20 @@ struct KernelsTests {
         let length = 2 * type.blockLength
         var random = KernelRandomness(seed: 3)
         let weights = WeightMatrix(
-            copying: ModelFixture.weights(type, rowLength: length, rowCount: 5, random: &random),
+            copying: ModelFixture.weights(type, rowLength: length, rowCount: 21, random: &random),
             type: type, rowLength: length)
         let good = random.floats(length)
         for kernels in [scalar] + sets.map({ Kernels(limit: $0) }) {
             let alone = product(
-                kernels, weights, good, columnCount: 1, rows: 0..<5, accumulate: false)
+                kernels, weights, good, columnCount: 1, rows: 0..<21, accumulate: false)
             for bad in [Float.nan, .infinity, -.infinity] {
                 var spoilt = good
                 spoilt[length - 1] = bad
                 let found = product(
-                    kernels, weights, spoilt + good, columnCount: 2, rows: 0..<5,
+                    kernels, weights, spoilt + good, columnCount: 2, rows: 0..<21,
                     accumulate: false)
-                #expect(found[0..<5].allSatisfy { $0.isNaN })
-                #expect(found[5..<10].map(\.bitPattern) == bits(alone))
+                #expect(found[0..<21].allSatisfy { $0.isNaN })
+                #expect(found[21..<42].map(\.bitPattern) == bits(alone))
             }
         }
     }
@@ -143,13 +146,13 @@ struct KernelsTests {
     mutating func `products are near those of dequantised weights`(type: GGUFType) {
         let length = 256
         let weights = WeightMatrix(
-            copying: ModelFixture.weights(type, rowLength: length, rowCount: 6, random: &random),
+            copying: ModelFixture.weights(type, rowLength: length, rowCount: 22, random: &random),
             type: type, rowLength: length)
         let x = random.floats(length)
         let row = FloatRows(rowCount: 1, rowLength: length)
         let found = product(
-            Kernels(), weights, x, columnCount: 1, rows: 0..<6, accumulate: false)
-        for index in 0..<6 {
+            Kernels(), weights, x, columnCount: 1, rows: 0..<22, accumulate: false)
+        for index in 0..<22 {
             weights.read(row: index, into: row, row: 0)
             let terms = zip(row[0], x).map { Double($0) * Double($1) }
             let magnitude = terms.reduce(0) { $0 + abs($1) }

@@ -11,17 +11,15 @@
 //     of 16 and of 32 quants: ggml's Q8_K. So greedy output can be compared with llama.cpp's.
 //     A block that holds an infinity or a NaN gets scale NaN and quants 0; one below 2^-120 is
 //     zero.
-//   - Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 (blocks of 32): the dot product of a row keeps eight float
-//     lanes. In each block, lane j adds the products of elements 4j ... 4j+3, which are exact in
-//     int32, as one fused multiply-add with the rounded factor (weight scale * activation scale).
-//     The minima of Q4_1 and Q5_1 are a second dot product, of minima and block sums: lane =
-//     block mod 8, rows padded with zeros to a multiple of 8 blocks, added at the end.
-//   - Q4_K, Q5_K, Q6_K (blocks of 256): one float per row, a chain over the blocks from +0. The
-//     sum of sub-block scale * quant * activation quant over a whole block is exact in int32 (at
-//     most 2^27); it is rounded to float and added as one fused multiply-add with the rounded
-//     factor (weight scale * activation scale). Then, of Q4_K and Q5_K, the exact sum of
-//     sub-block minimum * sum of activation quants likewise with -(weight minimum * activation
-//     scale).
+//   - Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 (blocks of 32): one float per row, a chain over the blocks
+//     from +0. The sum of quant * activation quant over a block, which is exact in int32 and in
+//     float, is added as one fused multiply-add with the factor (weight scale * activation
+//     scale). Then, of Q4_1 and Q5_1, minimum * block sum likewise.
+//   - Q4_K, Q5_K, Q6_K (blocks of 256): the same chain. The sum of sub-block scale * quant *
+//     activation quant over a whole block is exact in int32 (at most 2^27); it is rounded to
+//     float and added with the rounded factor (weight scale * activation scale). Then, of Q4_K
+//     and Q5_K, the exact sum of sub-block minimum * sum of activation quants with
+//     -(weight minimum * activation scale).
 //   - F32, F16, BF16: eight lanes, lane = element mod 8, fused multiply-add, activations in
 //     float.
 //   - Eight lanes fold as ((0+4)+(2+6)) + ((1+5)+(3+7)).
@@ -87,15 +85,15 @@ typedef struct kernels_matrix {
     kernels_type type;
 } kernels_matrix;
 
-/// Activation rows of one length. Weights in blocks of 32 read the first three members and
-/// `block_stride`, weights in blocks of 256 the three `superblock_` ones, the others `floats`;
-/// members that the weights do not read may be null.
+/// Activation rows of one length. Weights in blocks of 32 read the first four members, weights in
+/// blocks of 256 the three `superblock_` ones, the others `floats`; members that the weights do
+/// not read may be null.
 typedef struct kernels_activations {
     const int8_t *_Nullable quants;  // (rows, row_length)
-    const float *_Nullable scales;   // (rows, block_stride), zero behind the last block
-    const float *_Nullable sums;     // (rows, block_stride), likewise
-    const float *_Nullable floats;   // (rows, row_length)
-    size_t block_stride;             // blocks of a row, rounded up to a multiple of 8
+    const float *_Nullable scales;   // (rows, row_length / 32)
+    const float *_Nullable sums;     // (rows, row_length / 32)
+    const int32_t *_Nullable negative_totals;  // (rows, row_length / 32): -(sum of the quants)
+    const float *_Nullable floats;             // (rows, row_length)
     const int8_t *_Nullable superblock_quants;  // (rows, row_length)
     const float *_Nullable superblock_scales;   // (rows, row_length / 256)
     // (rows, row_length / 256, 24): of each block, sixteen sums of 16 quants, eight of 32.
@@ -141,9 +139,10 @@ static inline size_t kernels_attend_scratch(size_t head_length) {
 typedef struct kernels_table {
     kernels_isa isa;
 
-    /// Quantises one row in blocks of 32; `count` is a multiple of 32. Writes zeros up to the
-    /// next multiple of 8 blocks in `scales` and `sums`.
-    void (*quantise)(const float *x, size_t count, int8_t *quants, float *scales, float *sums);
+    /// Quantises one row in blocks of 32; `count` is a multiple of 32.
+    void (*quantise)(
+        const float *x, size_t count, int8_t *quants, float *scales, float *sums,
+        int32_t *negative_totals);
 
     /// Quantises one row in blocks of 256; `count` is a multiple of 256.
     void (*quantise_superblocks)(

@@ -38,7 +38,7 @@ void print_digest(const char *name, int type, const void *bytes, size_t byte_cou
     printf("%s %d %016llx\n", name, type, (unsigned long long)hash);
 }
 
-enum { ROWS = 7, COLUMNS = 5, LENGTH_MAX = 768, BLOCK_BYTES_MAX = 210 };
+enum { ROWS = 37, COLUMNS = 17, LENGTH_MAX = 768, BLOCK_BYTES_MAX = 210 };
 
 typedef struct format {
     kernels_type type;
@@ -77,6 +77,7 @@ static void random_blocks(const format *f, uint8_t *out, size_t count) {
 static void print_products(const kernels_table *table, const format *f) {
     static uint8_t weights[ROWS * LENGTH_MAX * 4];
     static float x[COLUMNS * LENGTH_MAX], scales[COLUMNS * 32], sums[COLUMNS * 32];
+    static int32_t negative_totals[COLUMNS * 32];
     static int8_t quants[COLUMNS * LENGTH_MAX], wide_quants[COLUMNS * LENGTH_MAX];
     static float wide_scales[COLUMNS * LENGTH_MAX / 256];
     static int16_t wide_sums[COLUMNS * LENGTH_MAX / 256 * 24];
@@ -84,12 +85,12 @@ static void print_products(const kernels_table *table, const format *f) {
     const size_t length = f->length, block_count = length / f->block_length;
     random_blocks(f, weights, ROWS * block_count);
     random_floats(x, COLUMNS * length);
-    const size_t stride = (length / 32 + 7) / 8 * 8, wide = length / 256;
+    const size_t narrow = length / 32, wide = length / 256;
     for (size_t c = 0; c < COLUMNS; c++) {
         if (f->block_length == 32) {
             table->quantise(
-                x + c * length, length, quants + c * length, scales + c * stride,
-                sums + c * stride);
+                x + c * length, length, quants + c * length, scales + c * narrow,
+                sums + c * narrow, negative_totals + c * narrow);
         } else if (f->block_length == 256) {
             table->quantise_superblocks(
                 x + c * length, length, wide_quants + c * length, wide_scales + c * wide,
@@ -98,8 +99,10 @@ static void print_products(const kernels_table *table, const format *f) {
     }
     if (f->block_length == 32) {
         print_digest("quants", (int)f->type, quants, COLUMNS * length);
-        print_digest("scales", (int)f->type, scales, COLUMNS * stride * sizeof *scales);
-        print_digest("sums", (int)f->type, sums, COLUMNS * stride * sizeof *sums);
+        print_digest("scales", (int)f->type, scales, COLUMNS * narrow * sizeof *scales);
+        print_digest("sums", (int)f->type, sums, COLUMNS * narrow * sizeof *sums);
+        print_digest(
+            "totals", (int)f->type, negative_totals, COLUMNS * narrow * sizeof *negative_totals);
     } else if (f->block_length == 256) {
         print_digest("quants", (int)f->type, wide_quants, COLUMNS * length);
         print_digest("scales", (int)f->type, wide_scales, COLUMNS * wide * sizeof *wide_scales);
@@ -117,7 +120,7 @@ static void print_products(const kernels_table *table, const format *f) {
         .scales = scales,
         .sums = sums,
         .floats = x,
-        .block_stride = stride,
+        .negative_totals = negative_totals,
         .superblock_quants = wide_quants,
         .superblock_scales = wide_scales,
         .superblock_sums = wide_sums,
