@@ -3,13 +3,20 @@
 
 #include "platform.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <sys/mman.h>
 #include <unistd.h>
 
 bool platform_has_x86_translation(void) {
 #if defined(__x86_64__)
-    return __builtin_cpu_supports("avx") && __builtin_cpu_supports("fma")
-        && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    unsigned a, b, c, d;
+    // LZCNT has a bit of its own, which not every compiler's library knows by name.
+    bool counts_zeros = __get_cpuid(0x80000001, &a, &b, &c, &d) && (c & 1u << 5);
+    return counts_zeros && __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("avx")
+        && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")
+        && __builtin_cpu_supports("bmi2");
 #else
     return false;
 #endif

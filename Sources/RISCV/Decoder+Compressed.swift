@@ -1,5 +1,5 @@
 extension Decoder {
-    /// Decodes a 16-bit instruction of the C extension; reserved ones come out as `illegal`.
+    /// Decodes a 16-bit instruction of C, Zcb and Zcmop; reserved ones come out as `illegal`.
     static func decodeCompressed(_ half: UInt32) -> Decoded {
         var decoded = Decoded(.illegal)
         switch half & 3 {
@@ -47,9 +47,28 @@ extension Decoder {
         case 1: set(&decoded, .fld, to: low + Registers.float, base, 0, double)
         case 2: set(&decoded, .lw, to: low, base, 0, word)
         case 3: set(&decoded, .ld, to: low, base, 0, double)
+        case 4: decodeNarrowAccess(half, low, base, &decoded)
         case 5: set(&decoded, .fsd, base, low + Registers.float, double)
         case 6: set(&decoded, .sw, base, low, word)
         case 7: set(&decoded, .sd, base, low, double)
+        default: return
+        }
+    }
+
+    /// The bytes and halfwords of Zcb.
+    private static func decodeNarrowAccess(
+        _ half: UInt32,
+        _ register: UInt8,
+        _ base: UInt8,
+        _ decoded: inout Decoded
+    ) {
+        let inHalves = bits(half, 5, 1, to: 1), inBytes = inHalves | bits(half, 6, 1)
+        switch (bits(half, 10, 3), bits(half, 6, 1)) {
+        case (0, _): set(&decoded, .lbu, to: register, base, 0, inBytes)
+        case (1, 0): set(&decoded, .lhu, to: register, base, 0, inHalves)
+        case (1, 1): set(&decoded, .lh, to: register, base, 0, inHalves)
+        case (2, _): set(&decoded, .sb, base, register, inBytes)
+        case (3, 0): set(&decoded, .sh, base, register, inHalves)
         default: return
         }
     }
@@ -69,7 +88,11 @@ extension Decoder {
             let amount = signed(high | low, 10)
             if amount != 0 { set(&decoded, .addi, to: 2, 2, 0, UInt32(bitPattern: amount)) }
         case 3:
-            guard immediate != 0 else { return }
+            guard immediate != 0 else {
+                // c.mop.n (Zcmop) does nothing.
+                if register < 16, register % 2 == 1 { set(&decoded, .addi) }
+                return
+            }
             set(&decoded, .constant, to: destination)
             let value = Int64(Int32(bitPattern: immediate &<< 12))
             decoded.operation.set(constant: UInt64(bitPattern: value))
@@ -91,9 +114,28 @@ extension Decoder {
         case 1: set(&decoded, .srai, to: register, register, 0, amount)
         case 2: set(&decoded, .andi, to: register, register, 0, immediate6(half))
         default:
-            let codes: [Operation.Code] = [.sub, .xor, .or, .and, .subw, .addw]
-            let code = codes[safe: Int(bits(half, 12, 1, to: 2) | bits(half, 5, 2))] ?? .illegal
+            let codes: [Operation.Code] = [.sub, .xor, .or, .and, .subw, .addw, .mul]
+            guard let code = codes[safe: Int(bits(half, 12, 1, to: 2) | bits(half, 5, 2))] else {
+                return decodeUnary(half, register, &decoded)
+            }
             set(&decoded, code, to: register, register, UInt8(8 + bits(half, 2, 3)))
+        }
+    }
+
+    /// The extensions of Zcb, and c.not.
+    private static func decodeUnary(
+        _ half: UInt32,
+        _ register: UInt8,
+        _ decoded: inout Decoded
+    ) {
+        switch bits(half, 2, 3) {
+        case 0: set(&decoded, .andi, to: register, register, 0, 255)
+        case 1: set(&decoded, .sextb, to: register, register)
+        case 2: set(&decoded, .zexth, to: register, register)
+        case 3: set(&decoded, .sexth, to: register, register)
+        case 4: set(&decoded, .adduw, to: register, register)
+        case 5: set(&decoded, .xori, to: register, register, 0, .max)
+        default: return
         }
     }
 

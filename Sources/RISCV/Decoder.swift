@@ -1,5 +1,8 @@
-/// Decodes one instruction of RV64IMAFDC_Zicsr_Zifencei (unprivileged ISA manual, 20240411).
+/// Decodes one instruction of the sets in `Extension` (unprivileged ISA manual, 20240411).
 ///
+/// Each set has its place: RV64IMA and Zicsr here, C with Zcb and Zcmop in `Decoder+Compressed`,
+/// F, D, Zfh and Zfa in `Decoder+Float`, B and Zicond in `Decoder+Bits`; the major opcode 0x57 and
+/// the vector widths of 0x07 and 0x27 are free for V.
 /// Branches and `jump`, `call` come out with their offset as the immediate, `auipc` as an
 /// `addi` of nothing that the trace turns into a constant; whoever builds the trace knows the pc.
 enum Decoder {
@@ -58,7 +61,7 @@ enum Decoder {
         case 0x13: decodeImmediate(word, function, &decoded)
         case 0x1b: decodeImmediateWord(word, function, &decoded)
         case 0x33, 0x3b: decodeRegister(word, function, &decoded)
-        case 0x0f: decoded.operation.code = [.fence, .fencei][safe: function] ?? .illegal
+        case 0x0f: decodeMemoryOrder(word, function, &decoded)
         case 0x73: decodeSystem(word, function, &decoded)
         case 0x2f: decodeAtomic(word, function, &decoded)
         default: decodeFloat(word, function, &decoded)
@@ -111,10 +114,10 @@ enum Decoder {
         let upper = bits(word, 26, 6)
         switch function {
         case 1:
-            decoded.operation.code = upper == 0 ? .slli : .illegal
+            decoded.operation.code = upper == 0 ? .slli : leftBits(word)
             decoded.operation.immediate = Int32(bits(word, 20, 6))
         case 5:
-            decoded.operation.code = upper == 0 ? .srli : upper == 0x10 ? .srai : .illegal
+            decoded.operation.code = upper == 0 ? .srli : upper == 0x10 ? .srai : rightBits(word)
             decoded.operation.immediate = Int32(bits(word, 20, 6))
         default:
             let codes: [Operation.Code] = [
@@ -138,11 +141,15 @@ enum Decoder {
         case 0:
             decoded.operation.code = .addiw
             return
-        case 1: decoded.operation.code = upper == 0 ? .slliw : .illegal
-        case 5: decoded.operation.code = upper == 0 ? .srliw : upper == 0x20 ? .sraiw : .illegal
+        case 1: decoded.operation.code = upper == 0 ? .slliw : leftBitsOfWord(word)
+        case 5:
+            decoded.operation.code =
+                upper == 0
+                ? .srliw : upper == 0x20 ? .sraiw : upper == 0x30 ? .roriw : .illegal
         default: return
         }
-        decoded.operation.immediate = Int32(bits(word, 20, 5))
+        // All but slli.uw shift by less than 32.
+        decoded.operation.immediate = Int32(bits(word, 20, 6))
     }
 
     private static func decodeRegister(
@@ -154,14 +161,35 @@ enum Decoder {
         switch (bits(word, 3, 1), bits(word, 25, 7)) {
         case (0, 0x00): codes = [.add, .sll, .slt, .sltu, .xor, .srl, .or, .and]
         case (0, 0x01): codes = [.mul, .mulh, .mulhsu, .mulhu, .div, .divu, .rem, .remu]
-        case (0, 0x20): codes = [.sub, .illegal, .illegal, .illegal, .illegal, .sra]
+        case (0, 0x20): codes = [.sub, .illegal, .illegal, .illegal, .xnor, .sra, .orn, .andn]
         case (1, 0x00): codes = [.addw, .sllw, .illegal, .illegal, .illegal, .srlw]
         case (1, 0x01):
             codes = [.mulw, .illegal, .illegal, .illegal, .divw, .divuw, .remw, .remuw]
         case (1, 0x20): codes = [.subw, .illegal, .illegal, .illegal, .illegal, .sraw]
-        default: codes = []
+        default:
+            decoded.operation.code = registerBits(word, function)
+            return
         }
         decoded.operation.code = codes[safe: function] ?? .illegal
+    }
+
+    /// Fences, and what Zicbom and Zicboz say of cache blocks; the prefetches of Zicbop are `ori`.
+    private static func decodeMemoryOrder(
+        _ word: UInt32,
+        _ function: Int,
+        _ decoded: inout Decoded
+    ) {
+        switch (function, bits(word, 20, 12)) {
+        case (0, _): decoded.operation.code = .fence
+        case (1, _): decoded.operation.code = .fencei
+        // cbo.inval (0) is illegal in user mode unless the system allows it, and Linux does not.
+        case (2, 1) where bits(word, 7, 5) == 0, (2, 2) where bits(word, 7, 5) == 0:
+            decoded.operation.code = .cbo
+        case (2, 4) where bits(word, 7, 5) == 0: decoded.operation.code = .cbozero
+        default: return
+        }
+        decoded.operation.destination = Registers.sink
+        decoded.operation.immediate = 0
     }
 
     private static func decodeSystem(
@@ -172,6 +200,13 @@ enum Decoder {
         switch (function, word) {
         case (0, 0x0000_0073): decoded.operation.code = .ecall
         case (0, 0x0010_0073): decoded.operation.code = .ebreak
+        // wrs.nto and wrs.sto.
+        case (0, 0x00d0_0073), (0, 0x01d0_0073): decoded.operation.code = .wrs
+        case (4, _):
+            // mop.r.n and mop.rr.n (Zimop): zero, until somebody redefines them.
+            if word & 0xb3c0_0000 == 0x81c0_0000 || word & 0xb200_0000 == 0x8200_0000 {
+                decoded.operation.set(constant: 0)
+            }
         default:
             let codes: [Operation.Code] = [
                 .illegal, .csrrw, .csrrs, .csrrc, .illegal, .csrrwi, .csrrsi, .csrrci,

@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// F and D: first the host's arithmetic where it must agree, else `SoftFloat`.
+/// F, D, Zfh and Zfa: first the host's arithmetic where it must agree, else `SoftFloat`.
 ///
 /// The host is right when rounding is to nearest-even and the result is a normal number well
 /// inside the range: then no flag but inexact can be due, and when inexact is already raised
@@ -8,19 +8,19 @@ internal import Glibc
 extension Frame {
     private static let boxMask: UInt64 = 0xffff_ffff_0000_0000
 
-    /// A single out of its box; what is not boxed counts as the canonical NaN.
-    private func unboxed(_ slot: UInt8) -> UInt64 {
-        let bits = x[slot]
-        let isBoxed = bits & Self.boxMask == Self.boxMask
-        return isBoxed ? bits & 0xffff_ffff : SoftFloat.Format.single.canonicalNaN
+    /// A narrower value out of its box; what is not boxed counts as the canonical NaN.
+    private func value(_ slot: UInt8, _ format: SoftFloat.Format) -> UInt64 {
+        let bits = x[slot], mask = format.boxMask
+        return bits & mask == mask ? bits & ~mask : format.canonicalNaN
     }
 
-    private func value(_ slot: UInt8, isDouble: Bool) -> UInt64 {
-        isDouble ? x[slot] : unboxed(slot)
+    private func single(_ slot: UInt8) -> Float {
+        let bits = x[slot], isBoxed = bits & Self.boxMask == Self.boxMask
+        return Float(bitPattern: isBoxed ? UInt32(truncatingIfNeeded: bits) : 0x7fc0_0000)
     }
 
-    private func set(_ o: Operation, float bits: UInt64, isDouble: Bool) {
-        x[o.destination] = isDouble ? bits : bits | Self.boxMask
+    private func set(_ o: Operation, float bits: UInt64, _ format: SoftFloat.Format) {
+        x[o.destination] = bits | format.boxMask
     }
 
     private func raise(_ flags: UInt8) { x[Registers.fcsr] |= UInt64(flags) }
@@ -53,15 +53,19 @@ extension Frame {
 
     /// Arithmetic and conversions; false where the rounding mode is reserved.
     func executeFloat(_ o: Operation) -> Bool {
-        let isDouble = o.immediate & Decoder.doubleBit != 0
         guard let rounding = rounding(o) else { return false }
         if rounding == .nearestEven, x[Registers.fcsr] & UInt64(SoftFloat.Flag.inexact) != 0,
-            isDouble ? executeOnHostDouble(o) : executeOnHostSingle(o)
+            executeOnHost(o)
         {
             return true
         }
-        executeSoft(o, SoftFloat(isDouble ? .double : .single, rounding), isDouble: isDouble)
+        executeSoft(o, SoftFloat(o.format, rounding))
         return true
+    }
+
+    private func executeOnHost(_ o: Operation) -> Bool {
+        if o.immediate & Decoder.doubleBit != 0 { return executeOnHostDouble(o) }
+        return o.immediate & Decoder.halfBit == 0 && executeOnHostSingle(o)
     }
 
     private func executeOnHostDouble(_ o: Operation) -> Bool {
@@ -81,8 +85,7 @@ extension Frame {
     }
 
     private func executeOnHostSingle(_ o: Operation) -> Bool {
-        let a = Float(bitPattern: UInt32(unboxed(o.first)))
-        let b = Float(bitPattern: UInt32(unboxed(o.second)))
+        let a = single(o.first), b = single(o.second)
         let result: Float
         switch o.code {
         case .fadd: result = a + b
@@ -91,7 +94,7 @@ extension Frame {
         case .fdiv: result = a / b
         case .fsqrt: result = a.squareRoot()
         case .fmadd, .fmsub, .fnmsub, .fnmadd:
-            let c = Float(bitPattern: UInt32(unboxed(o.third)))
+            let c = single(o.third)
             let isAddendNegated = o.code == .fmsub || o.code == .fnmadd
             let isProductNegated = o.code == .fnmsub || o.code == .fnmadd
             result = (isAddendNegated ? -c : c).addingProduct(isProductNegated ? -a : a, b)
@@ -104,10 +107,10 @@ extension Frame {
     }
 
     @inline(never)
-    private func executeSoft(_ o: Operation, _ start: SoftFloat, isDouble: Bool) {
+    private func executeSoft(_ o: Operation, _ start: SoftFloat) {
         var soft = start
-        let a = value(o.first, isDouble: isDouble)
-        let b = value(o.second, isDouble: isDouble)
+        let format = soft.format
+        let a = value(o.first, format), b = value(o.second, format)
         var result: UInt64
         switch o.code {
         case .fadd: result = soft.add(a, b)
@@ -119,19 +122,22 @@ extension Frame {
             result = soft.multiplyAdd(
                 a,
                 b,
-                value(o.third, isDouble: isDouble),
+                value(o.third, format),
                 negatingProduct: o.code == .fnmsub || o.code == .fnmadd,
                 negatingAddend: o.code == .fmsub || o.code == .fnmadd
             )
-        case .fcvtsd: result = soft.convert(x[o.first], from: .double)
-        case .fcvtds: result = soft.convert(unboxed(o.first), from: .single)
+        case .fcvtsd, .fcvthd: result = soft.convert(x[o.first], from: .double)
+        case .fcvtds, .fcvths: result = soft.convert(value(o.first, .single), from: .single)
+        case .fcvtsh, .fcvtdh: result = soft.convert(value(o.first, .half), from: .half)
+        case .fround, .froundnx:
+            result = soft.toIntegral(a, raisingInexact: o.code == .froundnx)
         case .fcvtfw, .fcvtfwu, .fcvtfl, .fcvtflu: result = converted(o, &soft)
         default:
             convertToInteger(o, a, &soft)
             raise(soft.flags)
             return
         }
-        set(o, float: result, isDouble: isDouble)
+        set(o, float: result, format)
         raise(soft.flags)
     }
 
@@ -153,25 +159,26 @@ extension Frame {
         case .fcvtwf: setWord(o, soft.toInteger(a, Int32.self))
         case .fcvtwuf: setWord(o, Int32(bitPattern: soft.toInteger(a, UInt32.self)))
         case .fcvtlf: set(o, soft.toInteger(a, Int64.self))
+        case .fcvtmodwd: setWord(o, soft.toModularWord(a))
         default: x[o.destination] = soft.toInteger(a, UInt64.self)
         }
     }
 
     /// What rounds nothing: moves, signs, comparisons, minimum and maximum.
     func moveFloat(_ o: Operation) {
-        let isDouble = o.immediate & Decoder.doubleBit != 0
         switch o.code {
         case .fmvxd, .fmvdx: x[o.destination] = x[o.first]
         case .fmvxw: setWord(o, low(o.first))
         case .fmvwx: x[o.destination] = Self.boxMask | UInt64(bits(o.first))
+        case .fmvxh: set(o, Int64(Int16(truncatingIfNeeded: x[o.first])))
+        case .fmvhx: set(o, float: x[o.first] & 0xffff, .half)
         case .fsgnj, .fsgnjn, .fsgnjx:
-            let a = value(o.first, isDouble: isDouble), b = value(o.second, isDouble: isDouble)
-            let sign: UInt64 = isDouble ? 1 << 63 : 1 << 31
+            let format = o.format, a = value(o.first, format), b = value(o.second, format)
             let new = o.code == .fsgnj ? b : o.code == .fsgnjn ? ~b : a ^ b
-            set(o, float: a & ~sign | new & sign, isDouble: isDouble)
+            set(o, float: a & ~format.signBit | new & format.signBit, format)
         default:
-            if isDouble, compareOnHost(o) { return }
-            compareSoft(o, isDouble: isDouble)
+            if o.immediate & Decoder.doubleBit != 0, compareOnHost(o) { return }
+            compareSoft(o)
         }
     }
 
@@ -181,24 +188,28 @@ extension Frame {
         guard a == a, b == b else { return false }
         switch o.code {
         case .feq: x[o.destination] = a == b ? 1 : 0
-        case .flt: x[o.destination] = a < b ? 1 : 0
-        case .fle: x[o.destination] = a <= b ? 1 : 0
+        case .flt, .fltq: x[o.destination] = a < b ? 1 : 0
+        case .fle, .fleq: x[o.destination] = a <= b ? 1 : 0
         default: return false
         }
         return true
     }
 
-    private func compareSoft(_ o: Operation, isDouble: Bool) {
-        var soft = SoftFloat(isDouble ? .double : .single, .nearestEven)
-        let a = value(o.first, isDouble: isDouble), b = value(o.second, isDouble: isDouble)
+    private func compareSoft(_ o: Operation) {
+        let format = o.format
+        var soft = SoftFloat(format, .nearestEven)
+        let a = value(o.first, format), b = value(o.second, format)
         switch o.code {
         case .fmin, .fmax:
-            let result = soft.extreme(a, b, isMaximum: o.code == .fmax)
-            set(o, float: result, isDouble: isDouble)
+            set(o, float: soft.extreme(a, b, isMaximum: o.code == .fmax), format)
+        case .fminm, .fmaxm:
+            set(o, float: soft.strictExtreme(a, b, isMaximum: o.code == .fmaxm), format)
         case .feq: x[o.destination] = soft.compare(a, b, isQuiet: true) == .equal ? 1 : 0
-        case .flt: x[o.destination] = soft.compare(a, b, isQuiet: false) == .less ? 1 : 0
-        case .fle:
-            let relation = soft.compare(a, b, isQuiet: false)
+        case .flt, .fltq:
+            let relation = soft.compare(a, b, isQuiet: o.code == .fltq)
+            x[o.destination] = relation == .less ? 1 : 0
+        case .fle, .fleq:
+            let relation = soft.compare(a, b, isQuiet: o.code == .fleq)
             x[o.destination] = relation == .less || relation == .equal ? 1 : 0
         default: x[o.destination] = soft.classify(a)
         }

@@ -17,12 +17,26 @@ extension Frame {
             guard memory.allows(PageBits.read, UInt32.self, at: address) else { return false }
             // NaN-boxed (ISA manual, "NaN Boxing of Narrower Values").
             x[o.destination] = ~0 << 32 | UInt64(memory.load(UInt32.self, at: address))
+        case .adduw, .sh1add, .sh2add, .sh3add, .sh1adduw, .sh2adduw, .sh3adduw, .slliuw, .andn,
+            .orn, .xnor, .min, .minu, .max, .maxu, .czeroeqz, .czeronez, .clz, .clzw, .ctz, .ctzw,
+            .cpop, .cpopw, .sextb, .sexth, .zexth, .orcb, .rev8, .brev8, .rol, .rolw, .ror, .rorw,
+            .rori, .roriw, .pack, .packh, .packw, .clmul, .clmulh, .clmulr, .bclr, .bext, .binv,
+            .bset, .bclri, .bexti, .binvi, .bseti:
+            executeBits(o)
+        case .flh:
+            let address = x[o.first] &+ o.offset
+            guard memory.allows(PageBits.read, UInt16.self, at: address) else { return false }
+            let box = SoftFloat.Format.half.boxMask
+            x[o.destination] = box | UInt64(memory.load(UInt16.self, at: address))
+        case .fsh: return store(UInt16.self, o)
+        case .cbozero: return zeroBlock(x[o.first])
         case .fence: break
         case .fsgnj, .fsgnjn, .fsgnjx, .fmin, .fmax, .feq, .flt, .fle, .fclass, .fmvxw, .fmvwx,
-            .fmvxd, .fmvdx:
+            .fmvxd, .fmvdx, .fmvxh, .fmvhx, .fminm, .fmaxm, .fleq, .fltq:
             moveFloat(o)
         case .fmadd, .fmsub, .fnmsub, .fnmadd, .fsqrt, .fcvtwf, .fcvtwuf, .fcvtlf,
-            .fcvtluf, .fcvtfw, .fcvtfwu, .fcvtfl, .fcvtflu, .fcvtsd, .fcvtds:
+            .fcvtluf, .fcvtfw, .fcvtfwu, .fcvtfl, .fcvtflu, .fcvtsd, .fcvtds, .fcvtsh, .fcvths,
+            .fcvtdh, .fcvthd, .fround, .froundnx, .fcvtmodwd:
             return executeFloat(o)
         case .csrrw, .csrrs, .csrrc, .csrrwi, .csrrsi, .csrrci: return executeFloatCSR(o)
         default:
@@ -35,6 +49,16 @@ extension Frame {
                 : memory.allows(bit, UInt64.self, at: address)
             guard isAtomic(o.code), isSimple else { return false }
             executeAtomic(o)
+        }
+        return true
+    }
+
+    /// cbo.zero of a block of 64 bytes; false where its page is not simply writable.
+    private func zeroBlock(_ address: UInt64) -> Bool {
+        let start = address & ~(Extension.blockByteCount - 1)
+        guard memory.allows(PageBits.write, UInt64.self, at: start) else { return false }
+        for offset in stride(from: 0, to: Extension.blockByteCount, by: 8) {
+            memory.store(UInt64(0), at: start + offset)
         }
         return true
     }

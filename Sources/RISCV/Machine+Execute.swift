@@ -56,8 +56,9 @@ extension Machine {
     mutating func perform(_ stop: Stop, _ frame: Frame) -> Bool {
         let operation = stop.operation
         switch operation.code {
-        case .lb, .lh, .lw, .ld, .lbu, .lhu, .lwu, .flw, .fld: return load(stop, frame)
-        case .sb, .sh, .sw, .sd, .fsw, .fsd: return store(stop, frame)
+        case .lb, .lh, .lw, .ld, .lbu, .lhu, .lwu, .flh, .flw, .fld: return load(stop, frame)
+        case .sb, .sh, .sw, .sd, .fsh, .fsw, .fsd: return store(stop, frame)
+        case .cbo, .cbozero: return block(stop, frame)
         case .csrrw, .csrrs, .csrrc, .csrrwi, .csrrsi, .csrrci: return readCounter(stop, frame)
         case .ecall:
             leave(stop, isRetired: true)
@@ -66,6 +67,10 @@ extension Machine {
         case .fencei:
             leave(stop, isRetired: true)
             traces.forget(&memory)
+        case .wrs:
+            // Whoever ends the wait is another thread: the turn ends here.
+            leave(stop, isRetired: true)
+            turnEnd = retired
         case .ebreak:
             leave(stop, isRetired: false)
             fault(.trap, code: 1, address: stop.pc, cause: "breakpoint (ebreak)")
@@ -123,6 +128,7 @@ extension Machine {
             case .lbu: UInt64(window.load(UInt8.self, at: address))
             case .lhu: UInt64(window.load(UInt16.self, at: address))
             case .lwu: UInt64(window.load(UInt32.self, at: address))
+            case .flh: ~0 << 16 | UInt64(window.load(UInt16.self, at: address))
             case .flw: ~0 << 32 | UInt64(window.load(UInt32.self, at: address))
             default: window.load(UInt64.self, at: address)
             }
@@ -148,6 +154,25 @@ extension Machine {
         default: window.store(value, at: address)
         }
         guard traces.holdsCode(address, byteCount) else { return true }
+        leave(stop, isRetired: true)
+        traces.forget(&memory)
+        return false
+    }
+
+    /// cbo.clean and cbo.flush, which need what a load or a store needs and change nothing, and
+    /// cbo.zero, which is a store of a block (ISA manual, "CMO").
+    private mutating func block(_ stop: Stop, _ frame: Frame) -> Bool {
+        let address = frame.x[stop.operation.first], byteCount = Extension.blockByteCount
+        let start = address & ~(byteCount - 1), isZero = stop.operation.code == .cbozero
+        guard isZero ? memory.prepareWrite(start, byteCount) : memory.canRead(start, byteCount)
+        else {
+            leave(stop, isRetired: false)
+            memoryFault(address, "store to")
+            return false
+        }
+        guard isZero else { return true }
+        memory.window.store([UInt8](repeating: 0, count: Int(byteCount)), at: start)
+        guard traces.holdsCode(start, byteCount) else { return true }
         leave(stop, isRetired: true)
         traces.forget(&memory)
         return false
@@ -182,12 +207,14 @@ extension Machine {
         return false
     }
 
-    /// cycle, time and instret, which a program may read but not write.
+    /// cycle, time, instret and the counters of Zihpm, which a program may read but not write.
+    ///
+    /// The latter count nothing: no event is chosen, and that is the system's to do.
     private mutating func readCounter(_ stop: Stop, _ frame: Frame) -> Bool {
         let operation = stop.operation
         let isWrite =
             operation.code == .csrrw || operation.code == .csrrwi || operation.first != 0
-        guard !isWrite, 0xc00...0xc02 ~= operation.immediate else {
+        guard !isWrite, 0xc00...0xc1f ~= operation.immediate else {
             leave(stop, isRetired: false)
             fault(
                 .illegalInstruction,
@@ -198,7 +225,8 @@ extension Machine {
             return false
         }
         let time = operation.immediate == 0xc01 ? skipped : 0
-        frame.x[operation.destination] = stop.retired + time
+        let isEvent = operation.immediate > 0xc02
+        frame.x[operation.destination] = isEvent ? 0 : stop.retired + time
         return true
     }
 
@@ -221,7 +249,7 @@ extension Machine {
     static func byteCount(_ code: Operation.Code) -> UInt64 {
         switch code {
         case .lb, .lbu, .sb: 1
-        case .lh, .lhu, .sh: 2
+        case .lh, .lhu, .sh, .flh, .fsh: 2
         case .lw, .lwu, .sw, .flw, .fsw: 4
         default: 8
         }

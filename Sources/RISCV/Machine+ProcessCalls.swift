@@ -77,7 +77,8 @@ extension Machine {
             return 0
         case 179: return try systemInformation(a[0])
         // riscv_hwprobe, rseq: the C library then does without.
-        case 258, 293: throw .notImplemented
+        case 258: return try probe(a)
+        case 293: throw .notImplemented
         case 259:
             traces.forget(&memory)
             return 0

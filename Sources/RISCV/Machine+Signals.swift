@@ -204,6 +204,7 @@ extension Machine {
             threads[current].signalMask |= PendingSignals.bit(info.number)
         }
         if action.flags & Self.resetHandler != 0 { actions[info.number] = .init() }
+        x[Registers.reservation] = Registers.noReservation
         x[1] = Layout.trampolineAddress
         x[2] = frame
         x[10] = UInt64(UInt32(bitPattern: info.number))

@@ -19,6 +19,8 @@ extension Machine {
     /// Performs the call of the current thread; its ecall has retired and pc is behind it.
     mutating func systemCall() {
         let x = hart.registers, number = x[17], caller = threads[current].id
+        // As on Linux, whose way back to the program ends every reservation.
+        x[Registers.reservation] = Registers.noReservation
         work += Self.callWork
         if number < UInt64(Self.callNumberLimit), !threads[current].isRetrying {
             callCounts[Int(number)] += 1

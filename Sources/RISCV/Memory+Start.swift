@@ -121,17 +121,15 @@ extension Memory {
     }
 
     /// AT_PHDR, PHENT, PHNUM, PAGESZ, BASE, FLAGS, ENTRY, UID…EGID, HWCAP, CLKTCK, SECURE,
-    /// RANDOM, EXECFN; the hardware capabilities are the letters IMAFDC as bits.
+    /// RANDOM, EXECFN; the hardware capabilities are the letters of `Extension` as bits.
     private func auxiliary(
         _ file: ELFFile, _ loader: ELFFile?, random: UInt64, name: UInt64
     ) -> [UInt64] {
-        var capabilities: UInt64 = 0
-        for letter in "imafdc".utf8 { capabilities |= 1 << UInt64(letter - UInt8(ascii: "a")) }
-        return [
+        [
             3, file.headerAddress, 4, 56, 5, file.headerCount, 6, Self.pageByteCount, 7,
             loader?.base ?? 0,
             8, 0, 9, file.entry, 11, Machine.userID, 12, Machine.userID, 13, Machine.userID,
-            14, Machine.userID, 16, capabilities, 17, 100, 23, 0, 25, random, 31, name, 0, 0,
+            14, Machine.userID, 16, Extension.capabilities, 17, 100, 23, 0, 25, random, 31, name, 0, 0,
         ]
     }
 }

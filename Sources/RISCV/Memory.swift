@@ -155,6 +155,18 @@ extension Memory {
         }
     }
 
+    /// Whether the same addresses are mapped, and all pages hold the same bytes.
+    func hasContent(of other: borrowing Memory) -> Bool {
+        guard ranges == other.ranges else { return false }
+        for range in ranges {
+            for address in stride(from: range.lowerBound, to: range.upperBound, by: 4096)
+            where isTouched(address) || other.isTouched(address) {
+                guard window.hasPage(of: other.window, at: address) else { return false }
+            }
+        }
+        return true
+    }
+
     func isTouched(_ address: UInt64) -> Bool {
         window[page: address >> 12] & PageBits.touched != 0
     }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// What the byte of a page says.
 enum PageBits {
     /// The loop may read.
@@ -76,6 +78,12 @@ enum PageBits {
             toByteOffset: Int(truncatingIfNeeded: address),
             as: Value.self
         )
+    }
+
+    /// Whether the page at an address holds the same bytes in another memory.
+    func hasPage(of other: MemoryWindow, at address: UInt64) -> Bool {
+        // The page is mapped in both, and both have all of it inside their reservation.
+        unsafe memcmp(base + Int(address), other.base + Int(address), 4096) == 0
     }
 
     /// Bytes that were checked to be readable.

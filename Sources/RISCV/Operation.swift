@@ -14,7 +14,7 @@ struct Operation: Sendable {
     /// How many instructions of the trace have retired once this one has.
     var ordinal: UInt16 = 0
     /// The immediate; of `call` the return address; of `link` the target address; of a float
-    /// operation the rounding mode and, in bit 3, the format; of a CSR operation its number.
+    /// operation the rounding mode and, from bit 3, the format; of a CSR operation its number.
     var immediate: Int32 = 0
     /// Of a branch, `jump` and `call` the index of the record to go on with; of `jalr` the
     /// return address; of `link` the record to patch; of `header` the address of the trace.
@@ -32,6 +32,12 @@ struct Operation: Sendable {
 
     /// The number of places to shift by; the decoder keeps it below 64.
     @inline(__always) var shift: UInt64 { UInt64(UInt32(bitPattern: immediate)) }
+
+    /// The format of a float operation.
+    @inline(__always) var format: SoftFloat.Format {
+        immediate & Decoder.doubleBit != 0
+            ? .double : immediate & Decoder.halfBit != 0 ? .half : .single
+    }
 
     mutating func set(constant value: UInt64) {
         code = .constant
@@ -60,6 +66,16 @@ extension Operation {
         case fsgnj, fsgnjn, fsgnjx, fmin, fmax, feq, flt, fle, fclass
         case fcvtwf, fcvtwuf, fcvtlf, fcvtluf, fcvtfw, fcvtfwu, fcvtfl, fcvtflu, fcvtsd, fcvtds
         case fmvxw, fmvwx, fmvxd, fmvdx
+        // Zba, Zbb, Zbs, Zbc, Zbkb, Zicond.
+        case adduw, sh1add, sh2add, sh3add, sh1adduw, sh2adduw, sh3adduw, slliuw
+        case andn, orn, xnor, min, minu, max, maxu, czeroeqz, czeronez
+        case clz, clzw, ctz, ctzw, cpop, cpopw, sextb, sexth, zexth, orcb, rev8, brev8
+        case rol, rolw, ror, rorw, rori, roriw, pack, packh, packw, clmul, clmulh, clmulr
+        case bclr, bext, binv, bset, bclri, bexti, binvi, bseti
+        // Zfh and Zfa; cbo and wrs are the machine's.
+        case flh, fsh, fmvxh, fmvhx, fcvtsh, fcvths, fcvtdh, fcvthd
+        case fminm, fmaxm, fleq, fltq, fround, froundnx, fcvtmodwd
+        case cbo, cbozero, wrs
         case csrrw, csrrs, csrrc, csrrwi, csrrsi, csrrci
         // The loop leaves for these.
         case fencei, ecall, ebreak, illegal

@@ -74,7 +74,7 @@ extension Machine {
     private func text(of file: ProcessFile) -> String {
         switch file {
         case .cpuInformation:
-            "processor\t: 0\nhart\t\t: 0\nisa\t\t: rv64imafdc_zicsr_zifencei\nmmu\t\t: sv39\n\n"
+            "processor\t: 0\nhart\t\t: 0\nisa\t\t: \(Extension.string)\nmmu\t\t: sv39\n\n"
         case .memoryInformation: memoryText
         case .version: "Linux version 6.1.0 (swiftlet) #1\n"
         case .uptime: "\(seconds(uptime)) 0.00\n"

@@ -12,13 +12,14 @@
 //   floats    computed in integers, or by the host where IEEE 754 leaves it no choice
 //   the end   exit, signal, or an exact number of instructions, as a value and never a crash
 //
-// The instruction set is RV64IMAFDC_Zicsr_Zifencei with the counters of Zicntr, in user mode
-// (RISC-V Instruction Set Manual, volume I, 20240411); the system calls are those of Linux that
-// one process needs, with threads, signals, timers, pipes, polling and files, and without fork,
-// exec and sockets to others: these fail, and are counted by number. Of what the ISA leaves open:
-// misaligned loads and stores work, misaligned atomics are SIGBUS, tininess is detected after
-// rounding (the manual says so), stores into code take effect at once, and SC fails only when
-// there was no LR to the same address, another SC, or a change of threads in between.
+// The instruction sets are those of `Extension`, in user mode: RVA22U64 with Zfh, and of RVA23U64
+// all but V (RISC-V Instruction Set Manual, volume I, 20240411); riscv_hwprobe and AT_HWCAP tell
+// the program the same. The system calls are those of Linux that one process needs, with threads,
+// signals, timers, pipes, polling and files, and without fork, exec and sockets to others: these
+// fail, and are counted by number. Of what the ISA leaves open: misaligned loads and stores work,
+// misaligned atomics are SIGBUS, tininess is detected after rounding (the manual says so), stores
+// into code take effect at once, a cache block has 64 bytes, and SC fails only when there was no
+// LR to the same address, another SC, a system call, a signal or a change of threads in between.
 //
 // From the file to the result:
 //

@@ -62,9 +62,15 @@ struct Hart {
 }
 
 /// What a hart holds, as a value.
-struct SavedRegisters: Sendable {
+struct SavedRegisters: Sendable, Equatable {
     var x: [32 of UInt64] = .init(repeating: 0)
     var f: [32 of UInt64] = .init(repeating: 0)
     var fcsr: UInt64 = 0
     var pc: UInt64 = 0
+
+    static func == (left: SavedRegisters, right: SavedRegisters) -> Bool {
+        for index in 0..<32 where left.x[index] != right.x[index] { return false }
+        for index in 0..<32 where left.f[index] != right.f[index] { return false }
+        return left.fcsr == right.fcsr && left.pc == right.pc
+    }
 }

@@ -20,11 +20,12 @@ struct SoftFloat {
         static let invalid: UInt8 = 16
     }
 
-    /// The two formats differ in numbers only.
+    /// The formats differ in numbers only.
     struct Format: Sendable {
         /// Bits of the significand, the hidden one included.
         let precision: Int
         let bias: Int
+        static let half = Format(precision: 11, bias: 15)
         static let single = Format(precision: 24, bias: 127)
         static let double = Format(precision: 53, bias: 1023)
 
@@ -35,6 +36,8 @@ struct SoftFloat {
         var canonicalNaN: UInt64 { infinity | quietBit }
         var quietBit: UInt64 { 1 << UInt64(precision - 2) }
         var largest: UInt64 { infinity - 1 }
+        /// The ones above a narrower value in a register (ISA manual, "NaN Boxing").
+        var boxMask: UInt64 { ~(signBit << 1 &- 1) }
     }
 
     /// A number taken apart: `significand × 2^exponent` with the top bit of 64 set, unless zero.

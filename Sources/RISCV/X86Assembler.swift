@@ -4,7 +4,8 @@
 /// It knows encodings and nothing of the guest (Intel SDM, volume 2; AMD64 manual, volume 3).
 /// Operands are registers or memory; where an instruction has a second source it is called
 /// `operand`. Widths are explicit, because half of the RISC-V instructions compute in 32 bits.
-/// What it needs beyond the base: BMI2 for shifts that leave the flags alone, AVX and FMA.
+/// What it needs beyond the base: BMI1, LZCNT and POPCNT, BMI2 for shifts that leave the flags
+/// alone, AVX and FMA.
 package struct X86Assembler {
     package enum Register: UInt8 {
         case rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15

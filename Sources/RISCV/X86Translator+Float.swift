@@ -13,6 +13,8 @@ extension X86Translator {
     /// F and D without loads and stores; false where the machine must do it.
     mutating func emitFloat(_ item: TraceRecords.Item) -> Bool {
         let o = item.operation
+        // Half precision is the machine's, whose arithmetic knows it.
+        if o.immediate & Decoder.halfBit != 0 { return false }
         let format: Format = o.immediate & Decoder.doubleBit != 0 ? .double : .single
         let isNearest = o.immediate & 7 == 0 || o.immediate & 7 == 7
         switch o.code {

@@ -2,6 +2,7 @@ extension X86Translator {
     /// RV64I without jumps and memory, and M; false for what is none of it.
     mutating func emitInteger(_ o: Operation) -> Bool {
         switch o.code {
+        case .constant where o.destination >= Registers.float: emitFloatConstant(o)
         case .constant: move(o.destination, constant: o.constant)
         case .addi, .slti, .sltiu, .xori, .ori, .andi, .slli, .srli, .srai, .addiw, .slliw,
             .srliw, .sraiw:

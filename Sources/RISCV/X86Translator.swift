@@ -151,7 +151,7 @@ struct X86Translator {
         case .jalr: emitIndirect(item)
         case .fence: break
         default:
-            if emitInteger(o) || emitFloat(item) { return 1 }
+            if emitInteger(o) || emitBits(o) || emitFloat(item) { return 1 }
             emitPerform(item)
         }
         return 1

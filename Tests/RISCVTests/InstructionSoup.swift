@@ -6,42 +6,57 @@ import Basics
 /// count x23 down; at its end, and after every fault, a piece of code that sets the pointers anew
 /// and enters somewhere else, even in the middle of an instruction. Stores go to data, to the
 /// edge of what is mapped, and into the program itself. The same seed gives the same program.
+///
+/// A portable one does only what every simulator of RV64GC with Zba, Zbb, Zbs, Zbc, Zbkb and Zfh
+/// must do alike, ends after some rounds, and writes its registers and data as its output.
 struct InstructionSoup {
     static let dataAddress: UInt64 = Assembler.dataAddress
+    /// The data that pieces work on; above it lies the stack of the signal handlers.
+    static let dataByteCount: Int32 = 20_480
     private static let entryCount = 64
     private static let pieceCount = 500
 
-    private var chance: Chance
-    private var halves: [UInt16] = []
+    var chance: Chance
+    var halves: [UInt16] = []
     /// Offsets of beginnings of pieces, for jumps and entries.
     private var starts: [Int] = []
-    private let isFloat: Bool
+    let isFloat: Bool
     private let isRewriting: Bool
+    let isPortable: Bool
+    private let roundCount: Int32
 
     /// The program as an ELF file whose code may be read, written and executed.
     static func program(seed: UInt64) -> [UInt8] {
-        var soup = InstructionSoup(seed: seed)
+        var soup = InstructionSoup(seed: seed, isPortable: false, roundCount: 0)
         return soup.make()
     }
 
-    private init(seed: UInt64) {
-        chance = Chance(seed: seed)
-        isFloat = seed % 2 == 1
-        isRewriting = seed % 4 > 1
+    /// One that ends after so many entries, below 2048, and tells what it has come to.
+    static func portableProgram(seed: UInt64, roundCount: Int32) -> [UInt8] {
+        var soup = InstructionSoup(seed: seed, isPortable: true, roundCount: roundCount)
+        return soup.make()
     }
 
-    private mutating func below(_ bound: UInt32) -> UInt32 {
+    private init(seed: UInt64, isPortable: Bool, roundCount: Int32) {
+        chance = Chance(seed: seed)
+        isFloat = seed % 2 == 1
+        isRewriting = !isPortable && seed % 4 > 1
+        self.isPortable = isPortable
+        self.roundCount = roundCount
+    }
+
+    mutating func below(_ bound: UInt32) -> UInt32 {
         UInt32.random(in: 0..<bound, using: &chance)
     }
 
-    private mutating func emit(_ word: UInt32) {
+    mutating func emit(_ word: UInt32) {
         halves.append(UInt16(truncatingIfNeeded: word))
         halves.append(UInt16(truncatingIfNeeded: word >> 16))
     }
 
-    private mutating func emit(_ words: [UInt32]) { for word in words { emit(word) } }
+    mutating func emit(_ words: [UInt32]) { for word in words { emit(word) } }
 
-    private var position: Int { halves.count * 2 }
+    var position: Int { halves.count * 2 }
 
     // MARK: - The frame
 
@@ -64,7 +79,7 @@ struct InstructionSoup {
             halves[3] = UInt16(truncatingIfNeeded: word >> 16)
         }
         for _ in 0..<Self.entryCount {
-            let isWild = below(8) == 0
+            let isWild = !isPortable && below(8) == 0
             let entry =
                 isWild
                 ? bodyStart + 2 * Int(below(UInt32(again - bodyStart) / 2))
@@ -114,10 +129,14 @@ struct InstructionSoup {
             emit(Assembler.store(5, 20, 256 + 8 * index))
         }
         for register in 5..<20 as Range<UInt32> { emit(Assembler.li(register, value())) }
+        // Rounds left.
+        emit(Assembler.addi(4, 0, roundCount))
+        emit(Assembler.store(4, 20, 88))
     }
 
     /// Counts rounds, sets the pointers, and enters at the next place of the table.
     private mutating func emitAgain() {
+        if isPortable { emitRoundEnd() }
         emit(Assembler.li(25, 6_364_136_223_846_793_005))
         emit([
             Assembler.register(1, 25, 24, 0, 24, 0x33), Assembler.addi(24, 24, 1),
@@ -139,6 +158,28 @@ struct InstructionSoup {
         ])
     }
 
+    /// Counts a round; after the last one, writes fcsr, registers and data, and exits.
+    private mutating func emitRoundEnd() {
+        // What a signal handler is called with differs between systems.
+        for register in [1, 2, 10, 11, 12] as [UInt32] { emit(Assembler.addi(register, 0, 0)) }
+        emit(Assembler.li(20, Self.dataAddress))
+        let last: [UInt32] =
+            (1..<32).map { Assembler.store($0, 20, 1024 + 8 * Int32($0)) }
+            + (0..<32).map { Assembler.store($0, 20, 1280 + 8 * Int32($0), opcode: 0x27) } + [
+                // csrr x5, fcsr
+                0x0030_22f3, Assembler.store(5, 20, 1536), Assembler.addi(10, 0, 1),
+                Assembler.addi(11, 20, 0),
+            ] + Assembler.li(12, UInt64(Self.dataByteCount)) + [
+                Assembler.addi(17, 0, 64), Assembler.ecall, Assembler.addi(10, 0, 0),
+                Assembler.addi(17, 0, 93), Assembler.ecall,
+            ]
+        emit([
+            Assembler.load(4, 20, 88), Assembler.addi(4, 4, -1), Assembler.store(4, 20, 88),
+            Assembler.branch(5, 4, 0, 4 + 4 * Int32(last.count)),
+        ])
+        emit(last)
+    }
+
     private mutating func patchTable(_ table: Int) {
         let words = Assembler.li(26, Assembler.codeAddress + UInt64(table))
         for (index, word) in words.enumerated() {
@@ -149,7 +190,7 @@ struct InstructionSoup {
 
     // MARK: - Values
 
-    private mutating func value() -> UInt64 {
+    mutating func value() -> UInt64 {
         switch below(6) {
         case 0: return UInt64(below(16))
         case 1: return 0 &- UInt64(below(16))
@@ -173,9 +214,11 @@ struct InstructionSoup {
             0x7f80_0001, 0xffc0_1234, 1, 0x007f_ffff, 0x0080_0000, 0x7f7f_ffff, 0x4f00_0000,
             0xdf00_0000, 0x3400_0000,
         ]
-        switch below(5) {
+        switch below(7) {
         case 0: return corners[Int(below(UInt32(corners.count)))]
         case 1: return 0xffff_ffff_0000_0000 | UInt64(singles[Int(below(16))])
+        case 4: return 0xffff_ffff_ffff_0000 | UInt64(Self.halfValues[Int(below(14))])
+        case 5: return 0xffff_ffff_ffff_0000 | chance.next() >> 48
         case 2: return 0xffff_ffff_0000_0000 | chance.next() >> 32
         // Numbers near 1, which neither overflow nor vanish.
         case 3: return 0x3ff0_0000_0000_0000 ^ chance.next() >> 11
@@ -183,14 +226,19 @@ struct InstructionSoup {
         }
     }
 
+    private static let halfValues: [UInt16] = [
+        0, 0x8000, 0x3c00, 0xbe00, 0x7c00, 0xfc00, 0x7e00, 0x7c01, 1, 0x03ff, 0x0400, 0x7bff,
+        0x6400, 0x0c00,
+    ]
+
     /// A destination: pointers are overwritten only now and then.
-    private mutating func destination() -> UInt32 {
+    mutating func destination() -> UInt32 {
         let register = below(32)
-        if 20...22 ~= register || register == 2, below(40) != 0 { return 8 }
+        if 20...22 ~= register || register == 2, isPortable || below(40) != 0 { return 8 }
         return 23...24 ~= register ? 9 : register
     }
 
-    private mutating func source() -> UInt32 { below(32) }
+    mutating func source() -> UInt32 { below(32) }
 }
 
 // MARK: - Pieces
@@ -199,15 +247,19 @@ extension InstructionSoup {
     private mutating func emitPiece() {
         let kind = below(100)
         switch kind {
-        case 0..<28: emitArithmetic()
-        case 28..<36: emitImmediate()
-        case 36..<48: emitCompressed()
-        case 48..<64: emitAccess()
-        case 64..<72: emitBranch()
-        case 72..<76: emitAtomic()
-        case 76..<78: emitCSR()
-        case 78: if isRewriting { emitRewrite() } else { emitAccess() }
-        case 79: emitRare()
+        case 0..<20: emitArithmetic()
+        case 20..<27: emitImmediate()
+        case 27..<42: emitBits()
+        case 42..<50: emitCompressed()
+        case 50..<53: emitNarrowAccess()
+        case 53..<65: emitAccess()
+        case 65..<72: emitBranch()
+        case 72..<75: emitAtomic()
+        case 75..<77: emitCSR()
+        case 77: if isRewriting { emitRewrite() } else { emitAccess() }
+        case 78: emitRare()
+        case 79: emitBlock()
+        case 80: if isRewriting || isPortable && below(4) == 0 { emitPatch() } else { emitBits() }
         default: if isFloat { emitFloat() } else { emitArithmetic() }
         }
     }
@@ -264,6 +316,7 @@ extension InstructionSoup {
             let register = UInt32(half >> 7 & 31)
             if quadrant == 3 || half == 0 { continue }
             if quadrant == 1, function >= 5 { continue }
+            if isPortable, !isPortable(half) { continue }
             if quadrant == 2, function == 4, half >> 2 & 31 == 0 { continue }
             if quadrant != 0, 20...24 ~= register || register == 2 { continue }
             halves.append(half)
@@ -271,8 +324,16 @@ extension InstructionSoup {
         }
     }
 
+    /// Whether a compressed instruction is none of Zcb or Zcmop, and no access just anywhere.
+    private func isPortable(_ half: UInt16) -> Bool {
+        let quadrant = half & 3, function = half >> 13
+        if quadrant == 0 { return function == 0 && half >> 5 & 0xff != 0 }
+        if quadrant == 1, function == 4 { return half >> 10 & 7 != 7 || half >> 5 & 3 < 2 }
+        return quadrant == 2 || function != 3 || half & 0x107c != 0
+    }
+
     private mutating func emitAccess() {
-        let bases: [UInt32] = [20, 20, 20, 2, 2, 22, source()]
+        let bases: [UInt32] = [20, 20, 20, 2, 2, 22, isPortable ? 20 : source()]
         let base = bases[Int(below(7))], width = below(4)
         var offset = Int32(below(2048)) - 1024
         // Most accesses are aligned; some runs of them share a base.
@@ -295,7 +356,9 @@ extension InstructionSoup {
     }
 
     private mutating func emitBranch() {
-        switch below(6) {
+        // A portable program jumps over the next piece, never into the middle of an instruction.
+        if isPortable, starts.count < 5 || below(4) != 0 { return emitSkip() }
+        switch isPortable ? 0 : below(6) {
         case 0 where starts.count > 4:
             // A loop: x23 counts down, and below 1 nothing goes back.
             let target = starts[starts.count - 2 - Int(below(3))]
@@ -317,9 +380,27 @@ extension InstructionSoup {
         }
     }
 
+    private mutating func emitSkip() {
+        let functions: [UInt32] = [0, 1, 4, 5, 6, 7]
+        switch below(5) {
+        case 0: emit(Assembler.jal(below(2) == 0 ? 0 : destination(), 8))
+        case 1:
+            // auipc x5, 0; jalr x5, 12(x5)
+            emit([5 << 7 | 0x17, Assembler.immediate(12, 5, 0, below(2) * 5, 0x67)])
+        default:
+            emit(
+                Assembler.branch(
+                    functions[Int(below(6))], source(), below(3) == 0 ? 0 : source(), 8))
+        }
+        emitArithmetic()
+    }
+
     private mutating func emitAtomic() {
+        if below(4) == 0 { return emitReservation() }
         let functions: [UInt32] = [0, 1, 2, 3, 4, 8, 12, 16, 20, 24, 28]
-        let function = functions[Int(below(11))]
+        // A reservation's life between LR and SC is the implementation's.
+        let drawn = functions[Int(below(11))]
+        let function = isPortable && 2...3 ~= drawn ? 0 : drawn
         emit(Assembler.addi(27, 22, 8 * Int32(below(60)) + (below(20) == 0 ? 2 : 0)))
         emit(
             Assembler.register(
@@ -329,7 +410,8 @@ extension InstructionSoup {
 
     private mutating func emitCSR() {
         let numbers: [Int32] = [1, 1, 3, 0xc00 - 4096, 0xc02 - 4096, 2, 1, 1]
-        let number = numbers[Int(below(8))], function = 1 + below(3)
+        let drawn = numbers[Int(below(8))], function = 1 + below(3)
+        let number = isPortable && drawn < 0 ? 1 : drawn
         let isCounter = number < 0
         // A write of frm is rare, and of one that is reserved too.
         let isHarmless = isCounter || number != 1 && below(6) != 0
@@ -349,43 +431,24 @@ extension InstructionSoup {
     }
 
     private mutating func emitRare() {
-        switch below(5) {
+        switch below(8) {
         case 0: emit(0x0010_0073)
-        case 1: emit(UInt32(truncatingIfNeeded: chance.next()) | 3)
-        case 2: emit([Assembler.addi(17, 0, 172), Assembler.ecall])
-        case 3: emit(0x0000_000f)
+        case 1 where !isPortable: emit(UInt32(truncatingIfNeeded: chance.next()) | 3)
+        case 2 where !isPortable: emit([Assembler.addi(17, 0, 172), Assembler.ecall])
+        // sched_yield
+        case 2: emit([Assembler.addi(17, 0, 124), Assembler.ecall])
+        // fence, pause
+        case 3: emit(below(2) == 0 ? 0x0000_000f : 0x0100_000f)
+        // wrs.nto, wrs.sto
+        case 4 where !isPortable: emit(below(2) == 0 ? 0x00d0_0073 : 0x01d0_0073)
+        // mop.r.n and mop.rr.n
+        case 5 where !isPortable:
+            let number = below(4) << 20 | below(2) << 30
+            emit(0x81c0_4073 | number | source() << 15 | destination() << 7)
+        case 6 where !isPortable:
+            let number = below(4) << 26 | source() << 20
+            emit(0x8200_4073 | number | source() << 15 | destination() << 7)
         default: emit([Assembler.addi(28, 0, 0), Assembler.load(28, 28, 64)])
-        }
-    }
-
-    private mutating func emitFloat() {
-        let format = below(2), rd = below(32), rs1 = below(32), rs2 = below(32)
-        let modes: [UInt32] = [7, 7, 7, 7, 7, 7, 0, 0, 1, 2, 3, 4]
-        let mode = modes[Int(below(12))]
-        switch below(14) {
-        case 0: emit(Assembler.load(rd, 20, -1792 + 8 * Int32(below(48))) & ~0x7f | 0x07)
-        case 1, 2:
-            let opcodes: [UInt32] = [0x43, 0x47, 0x4b, 0x4f]
-            let function7 = below(32) << 2 | format
-            emit(Assembler.register(function7, rs2, rs1, mode, rd, opcodes[Int(below(4))]))
-        case 3: emit(Assembler.register(0x2c | format, 0, rs1, mode, rd, 0x53))
-        case 4: emit(Assembler.register(0x10 | format, rs2, rs1, below(3), rd, 0x53))
-        case 5:
-            if below(2) == 0 {
-                // Zeros of both signs, which compare equal and are not.
-                emit(Assembler.register(0x78 | format, 0, 0, 0, rs1, 0x53))
-                emit(Assembler.register(0x10 | format, rs1, rs1, 1, rs2, 0x53))
-            }
-            emit(Assembler.register(0x14 | format, rs2, rs1, below(2), rd, 0x53))
-        case 6:
-            emit(Assembler.register(0x50 | format, rs2, rs1, below(3), destination(), 0x53))
-        case 7: emit(Assembler.register(0x60 | format, below(4), rs1, mode, destination(), 0x53))
-        case 8: emit(Assembler.register(0x68 | format, below(4), rs1, mode, rd, 0x53))
-        case 9: emit(Assembler.register(0x20 | format, 1 - format, rs1, mode, rd, 0x53))
-        case 10: emit(Assembler.register(0x70 | format, 0, rs1, below(2), destination(), 0x53))
-        case 11: emit(Assembler.register(0x78 | format, 0, rs1, 0, rd, 0x53))
-        default:
-            emit(Assembler.register(below(4) << 2 | format, rs2, rs1, mode, rd, 0x53))
         }
     }
 }
