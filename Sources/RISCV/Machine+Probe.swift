@@ -2,7 +2,7 @@ internal import Basics
 
 // riscv_hwprobe (Linux, Documentation/arch/riscv/hwprobe.rst): what the hart can do, asked by key.
 extension Machine {
-    /// RISCV_HWPROBE_WHICH_CPUS: which processors have these values, instead of what the values are.
+    /// RISCV_HWPROBE_WHICH_CPUS: which processors have these values, and not what the values are.
     private static let whichProcessors: UInt64 = 1
     private static let pairCountMax: UInt64 = 1 << 12
 

@@ -129,7 +129,8 @@ extension Memory {
             3, file.headerAddress, 4, 56, 5, file.headerCount, 6, Self.pageByteCount, 7,
             loader?.base ?? 0,
             8, 0, 9, file.entry, 11, Machine.userID, 12, Machine.userID, 13, Machine.userID,
-            14, Machine.userID, 16, Extension.capabilities, 17, 100, 23, 0, 25, random, 31, name, 0, 0,
+            14, Machine.userID, 16, Extension.capabilities, 17, 100, 23, 0, 25, random, 31, name,
+            0, 0,
         ]
     }
 }

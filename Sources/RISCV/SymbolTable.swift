@@ -44,6 +44,26 @@ struct SymbolTable: Sendable {
         symbols.sort { ($0.address, $0.nameOffset) < ($1.address, $1.nameOffset) }
     }
 
+    /// The address of any symbol by its name, or nil where the table does not have it.
+    static func address(of name: String, in bytes: [UInt8], base: UInt64) -> UInt64? {
+        guard let sections = sections(of: bytes) else { return nil }
+        let wanted = Array(name.utf8) + [0]
+        for section in sections where section.type == 2 && section.entryByteCount == 24 {
+            guard section.link < sections.count else { continue }
+            let strings = sections[section.link].range, range = section.range
+            for offset in stride(from: range.lowerBound, to: range.upperBound - 23, by: 24)
+                .prefix(symbolCountMax)
+            {
+                let start = strings.lowerBound + Int(bytes.integer(UInt32.self, at: offset))
+                guard bytes.integer(UInt16.self, at: offset + 6) != 0, start < strings.upperBound,
+                    bytes[start..<strings.upperBound].starts(with: wanted)
+                else { continue }
+                return bytes.integer(UInt64.self, at: offset + 8) &+ base
+            }
+        }
+        return nil
+    }
+
     /// "main+0x14", or nil below the first symbol.
     func name(of pc: UInt64) -> String? {
         let function = function(at: pc)

@@ -6,9 +6,10 @@ import RISCV
 /// The simulator by itself: what engineers ask of it.
 struct SimCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sim", abstract: "Run a program in a chosen engine, or compare the engines.",
+        commandName: "sim",
+        abstract: "Run a program in a chosen engine, compare the engines, check them with tests.",
         discussion: "Example: swiftlet sim diff prog.elf",
-        subcommands: [Run.self, Diff.self, GDB.self, Profile.self])
+        subcommands: [Run.self, Diff.self, Suite.self, GDB.self, Profile.self])
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

@@ -96,8 +96,13 @@ enum Assembler {
         ]
     }
 
-    /// An ELF file of one segment of code and one of 64 KiB to write to.
-    static func program(_ words: [UInt32], protection: UInt32 = 5) -> [UInt8] {
+    /// An ELF file of one segment of code and one to write to, which begins with some data.
+    static func program(
+        _ words: [UInt32],
+        protection: UInt32 = 5,
+        data: [UInt8] = [],
+        dataByteCount: UInt64 = 65536
+    ) -> [UInt8] {
         var code: [UInt8] = []
         for word in words { code.append(little: word) }
         var file: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -109,9 +114,11 @@ enum Assembler {
         file.append(little: UInt64(0))
         file.append(little: UInt32(0))
         for size in [64, 56, 2, 64, 0, 0] as [UInt16] { file.append(little: size) }
+        // Offsets are whole pages, as addresses are: other simulators map the file.
+        let dataOffset = data.isEmpty ? 4096 : (4096 + UInt64(code.count) + 4095) & ~4095
         let headers: [(UInt32, UInt64, UInt64, Int, UInt64)] = [
-            (protection, 176, codeAddress, code.count, UInt64(code.count)),
-            (6, 176, dataAddress, 0, 65536),
+            (protection, 4096, codeAddress, code.count, UInt64(code.count)),
+            (6, dataOffset, dataAddress, data.count, dataByteCount),
         ]
         for (flags, offset, address, fileSize, memorySize) in headers {
             file.append(little: UInt32(1))
@@ -120,7 +127,9 @@ enum Assembler {
                 file.append(little: value)
             }
         }
-        return file + code
+        file += [UInt8](repeating: 0, count: 4096 - file.count) + code
+        if data.isEmpty { return file }
+        return file + [UInt8](repeating: 0, count: Int(dataOffset) - file.count) + data
     }
 
     static let dataAddress: UInt64 = 0x100000

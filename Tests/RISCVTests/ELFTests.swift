@@ -60,8 +60,8 @@ struct ELFTests {
                 == .truncated(.programHeaders, offset: 64, byteCount: 112, fileByteCount: 100)
         )
         #expect(
-            Self.refusal(Array(Self.good.prefix(180)))
-                == .truncated(.segment, offset: 176, byteCount: 12, fileByteCount: 180)
+            Self.refusal(Array(Self.good.prefix(4100)))
+                == .truncated(.segment, offset: 4096, byteCount: 12, fileByteCount: 4100)
         )
     }
 
@@ -88,7 +88,7 @@ struct ELFTests {
         // The second header as an interpreter.
         var dynamic = Self.changed(120, [3])
         dynamic += Array("/lib/ld.so\0".utf8)
-        dynamic.replaceSubrange(128..<136, with: [188, 0, 0, 0, 0, 0, 0, 0])
+        dynamic.replaceSubrange(128..<136, with: [12, 16, 0, 0, 0, 0, 0, 0])
         dynamic.replaceSubrange(152..<160, with: [11, 0, 0, 0, 0, 0, 0, 0])
         #expect(Self.refusal(dynamic) == .needsInterpreter("/lib/ld.so"))
     }
