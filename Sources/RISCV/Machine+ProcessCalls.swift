@@ -76,8 +76,8 @@ extension Machine {
             if a[1] != 0 { try put(UInt32(0), at: a[1]) }
             return 0
         case 179: return try systemInformation(a[0])
-        // riscv_hwprobe, rseq: the C library then does without.
         case 258: return try probe(a)
+        // rseq: the C library then does without.
         case 293: throw .notImplemented
         case 259:
             traces.forget(&memory)

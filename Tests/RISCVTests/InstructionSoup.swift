@@ -129,6 +129,8 @@ struct InstructionSoup {
             emit(Assembler.store(5, 20, 256 + 8 * index))
         }
         for register in 5..<20 as Range<UInt32> { emit(Assembler.li(register, value())) }
+        // The stack that a program is given differs between systems.
+        emit(Assembler.li(2, Self.dataAddress + 16_384))
         // Rounds left.
         emit(Assembler.addi(4, 0, roundCount))
         emit(Assembler.store(4, 20, 88))
