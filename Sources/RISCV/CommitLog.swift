@@ -115,8 +115,9 @@ extension Operation {
     /// Whether the destination is one; in stores and branches its bits mean something else.
     fileprivate var writesDestination: Bool {
         switch code {
-        case .sb, .sh, .sw, .sd, .fsw, .fsd, .beq, .bne, .blt, .bge, .bltu, .bgeu, .jump, .fence,
-            .fencei, .ebreak, .illegal, .header, .link, .fetchFault, .breakpoint:
+        case .sb, .sh, .sw, .sd, .fsh, .fsw, .fsd, .beq, .bne, .blt, .bge, .bltu, .bgeu, .jump,
+            .fence, .fencei, .cbo, .cbozero, .wrs, .ebreak, .illegal, .header, .link, .fetchFault,
+            .breakpoint:
             false
         default: true
         }
@@ -126,10 +127,11 @@ extension Operation {
     fileprivate func raisesFlags(mode: UInt64) -> Bool {
         switch code {
         case .fmadd, .fmsub, .fnmsub, .fnmadd, .fadd, .fsub, .fmul, .fdiv, .fsqrt, .fcvtwf,
-            .fcvtwuf, .fcvtlf, .fcvtluf, .fcvtfw, .fcvtfwu, .fcvtfl, .fcvtflu, .fcvtsd, .fcvtds:
+            .fcvtwuf, .fcvtlf, .fcvtluf, .fcvtfw, .fcvtfwu, .fcvtfl, .fcvtflu, .fcvtsd, .fcvtds,
+            .fcvtsh, .fcvths, .fcvtdh, .fcvthd, .fround, .froundnx, .fcvtmodwd:
             let wanted = UInt64(immediate & 7)
             return (wanted == 7 ? mode : wanted) < 5
-        case .fmin, .fmax, .feq, .flt, .fle: return true
+        case .fmin, .fmax, .fminm, .fmaxm, .feq, .flt, .fle, .fltq, .fleq: return true
         default: return false
         }
     }

@@ -13,40 +13,46 @@ extension Operation {
         case .jump: "j"
         case .call: "jal"
         case .fencei: "fence.i"
-        case .flw, .fld, .fsw, .fsd: "\(code)"
-        case .fmvxw: "fmv.x.w"
-        case .fmvwx: "fmv.w.x"
-        case .fmvxd: "fmv.x.d"
-        case .fmvdx: "fmv.d.x"
-        case .fcvtsd: "fcvt.s.d"
-        case .fcvtds: "fcvt.d.s"
+        case .flh, .flw, .fld, .fsh, .fsw, .fsd: "\(code)"
+        case .fcvtmodwd: "fcvtmod.w.d"
+        case .fmvxw, .fmvwx, .fmvxd, .fmvdx, .fmvxh, .fmvhx:
+            "fmv.\("\(code)".dropFirst(3).prefix(1)).\("\(code)".suffix(1))"
+        case .fcvtsd, .fcvtds, .fcvtsh, .fcvths, .fcvtdh, .fcvthd:
+            "fcvt.\("\(code)".dropFirst(4).prefix(1)).\("\(code)".suffix(1))"
+        case .adduw, .sh1adduw, .sh2adduw, .sh3adduw, .slliuw: "\(code)".dropLast(2) + ".uw"
+        case .sextb, .sexth, .zexth, .orcb: "\(code)".dropLast() + "." + "\(code)".suffix(1)
+        case .czeroeqz, .czeronez: "czero." + "\(code)".suffix(3)
+        case .cbozero: "cbo.zero"
         case .fcvtwf, .fcvtwuf, .fcvtlf, .fcvtluf:
-            "fcvt." + "\(code)".dropFirst(4).dropLast() + "." + format
+            "fcvt." + "\(code)".dropFirst(4).dropLast() + "." + formatLetter
         case .fcvtfw, .fcvtfwu, .fcvtfl, .fcvtflu:
-            "fcvt." + format + "." + "\(code)".dropFirst(5)
+            "fcvt." + formatLetter + "." + "\(code)".dropFirst(5)
         case .lrw, .lrd, .scw, .scd: "\(code)".dropLast() + "." + "\(code)".suffix(1)
         default:
             if "\(code)".hasPrefix("amo") {
                 "\(code)".dropLast() + "." + "\(code)".suffix(1)
             } else if "\(code)".hasPrefix("f"), code != .fence, code != .fetchFault {
-                "\(code)." + format
+                "\(code)." + formatLetter
             } else {
                 "\(code)"
             }
         }
     }
 
-    private var format: String { immediate & Decoder.doubleBit != 0 ? "d" : "s" }
+    private var formatLetter: String {
+        immediate & Decoder.doubleBit != 0 ? "d" : immediate & Decoder.halfBit != 0 ? "h" : "s"
+    }
 
     var kind: InstructionClass {
         switch code {
-        case .lb, .lh, .lw, .ld, .lbu, .lhu, .lwu, .flw, .fld: .load
-        case .sb, .sh, .sw, .sd, .fsw, .fsd: .store
+        case .lb, .lh, .lw, .ld, .lbu, .lhu, .lwu, .flh, .flw, .fld: .load
+        case .sb, .sh, .sw, .sd, .fsh, .fsw, .fsd: .store
         case .beq, .bne, .blt, .bge, .bltu, .bgeu: .branch
         case .jump, .call, .jalr: .jump
-        case .mul, .mulw, .mulh, .mulhsu, .mulhu: .multiply
+        case .mul, .mulw, .mulh, .mulhsu, .mulhu, .clmul, .clmulh, .clmulr: .multiply
         case .div, .divu, .rem, .remu, .divw, .divuw, .remw, .remuw: .divide
-        case .csrrw, .csrrs, .csrrc, .csrrwi, .csrrsi, .csrrci, .ecall, .ebreak, .fence, .fencei:
+        case .csrrw, .csrrs, .csrrc, .csrrwi, .csrrsi, .csrrci, .ecall, .ebreak, .fence, .fencei,
+            .cbo, .cbozero, .wrs:
             .system
         case .illegal, .header, .link, .fetchFault, .breakpoint: .other
         default: mnemonicKind

@@ -10,14 +10,18 @@ extension Operation {
     /// The access that a load, a store or an atomic makes with these registers; nil of all others.
     func access(_ x: Registers) -> Access? {
         switch code {
-        case .lb, .lh, .lw, .ld, .lbu, .lhu, .lwu, .flw, .fld:
+        case .lb, .lh, .lw, .ld, .lbu, .lhu, .lwu, .flh, .flw, .fld:
             Access(
                 address: x[first] &+ offset, byteCount: Machine.byteCount(code), isRead: true,
                 isWrite: false)
-        case .sb, .sh, .sw, .sd, .fsw, .fsd:
+        case .sb, .sh, .sw, .sd, .fsh, .fsw, .fsd:
             Access(
                 address: x[first] &+ offset, byteCount: Machine.byteCount(code), isRead: false,
                 isWrite: true)
+        case .cbozero:
+            Access(
+                address: x[first] & ~(Extension.blockByteCount - 1),
+                byteCount: Extension.blockByteCount, isRead: false, isWrite: true)
         case .lrw, .lrd:
             Access(
                 address: x[first], byteCount: code == .lrw ? 4 : 8, isRead: true, isWrite: false)

@@ -73,7 +73,8 @@ extension InstructionSoup {
         let width = 2 + below(2)
         emit(Assembler.addi(27, 22, 8 * Int32(below(60))))
         emit(Assembler.addi(28, 27, below(4) == 0 ? 8 : 0))
-        emit(Assembler.register(2 << 2, 0, 27, width, destination(), 0x2f))
+        // Not into the address: whether an SC that fails looks at it is left open.
+        emit(Assembler.register(2 << 2, 0, 27, width, 9, 0x2f))
         emit(Assembler.register(3 << 2, source(), 28, width, destination(), 0x2f))
     }
 
