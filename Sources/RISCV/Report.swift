@@ -56,3 +56,13 @@ extension Machine {
         )
     }
 }
+
+extension Machine {
+    /// Whether the next instruction computes with floats: the major opcodes OP-FP, MADD, MSUB,
+    /// NMSUB and NMADD (ISA manual, table of base opcodes). Loads and stores do not count.
+    package var isBeforeFloatOperation: Bool {
+        guard memory.canExecute(hart.pc), memory.canExecute(hart.pc &+ 2) else { return false }
+        return [0x53, 0x43, 0x47, 0x4b, 0x4f].contains(
+            memory.window.load(UInt16.self, at: hart.pc) & 0x7f)
+    }
+}

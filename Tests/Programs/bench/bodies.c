@@ -93,7 +93,7 @@ static float filter(int round) {
 }
 
 int main(int argc, char **argv) {
-    int rounds = argc > 1 ? atoi(argv[1]) : 20;
+    int rounds = argc > 1 ? atoi(argv[1]) : 60;
     double sum = 0;
     long points = 0;
     place();

@@ -88,7 +88,7 @@ static int unpack(int count) {
 }
 
 int main(int argc, char **argv) {
-    int rounds = argc > 1 ? atoi(argv[1]) : 20;
+    int rounds = argc > 1 ? atoi(argv[1]) : 150;
     uint32_t sum = 0, total = 0;
     for (int round = 0; round < rounds; round++) {
         write_text((uint32_t)round);

@@ -84,7 +84,7 @@ static int build(int32_t limit) {
 static int64_t fibonacci(int64_t n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2); }
 
 int main(int argc, char **argv) {
-    int rounds = argc > 1 ? atoi(argv[1]) : 40;
+    int rounds = argc > 1 ? atoi(argv[1]) : 80;
     int64_t sum = 0;
     int start = build(20000);
     for (int round = 0; round < rounds; round++) {
