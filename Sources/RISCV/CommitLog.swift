@@ -38,7 +38,7 @@ private struct CommitObserver: RunObserver, Sendable {
 
     mutating func begin(_ run: ObservedRun, _ machine: borrowing Machine) {
         let x = machine.hart.registers
-        operation = machine.traces.window[run.record]
+        operation = machine.traces.window[run.record].plain
         access = operation.access(x)
         word = 0
         for (index, byte) in machine.mappedBytes(run.pc, 4).enumerated() {

@@ -2,7 +2,7 @@
 ///
 /// Registers are slots of one file (see `Registers`), so that the loop never asks whether a
 /// destination is x0 and float and integer registers are addressed alike.
-struct Operation: Sendable {
+struct Operation: OperationFields, Sendable {
     var code: Code
     var destination: UInt8 = Registers.sink
     var first: UInt8 = 0
@@ -80,5 +80,77 @@ extension Operation {
         // The loop leaves for these.
         case fencei, ecall, ebreak, illegal
         case header, link, fetchFault, breakpoint
+        // What a trace makes of floats, so that the loop need not ask for format and rounding:
+        // arithmetic of doubles, then of singles, that rounds to nearest or as frm says.
+        case faddDouble, fsubDouble, fmulDouble, fdivDouble
+        case fmaddDouble, fmsubDouble, fnmsubDouble, fnmaddDouble
+        case faddSingle, fsubSingle, fmulSingle, fdivSingle
+        case fmaddSingle, fmsubSingle, fnmsubSingle, fnmaddSingle
+        case feqDouble, fltDouble, fleDouble, fcopyDouble, fcvtDoubleWord
     }
+
+    /// The code of the ISA manual again, where the trace has made a narrower one of it.
+    var plain: Operation {
+        var plain = self
+        let first = Code.faddDouble.rawValue
+        if code.rawValue >= first { plain.code = Self.plainCodes[Int(code.rawValue - first)] }
+        return plain
+    }
+
+    private static let plainCodes: [Code] = [
+        .fadd, .fsub, .fmul, .fdiv, .fmadd, .fmsub, .fnmsub, .fnmadd,
+        .fadd, .fsub, .fmul, .fdiv, .fmadd, .fmsub, .fnmsub, .fnmadd,
+        .feq, .flt, .fle, .fsgnj, .fcvtfw,
+    ]
+
+    /// The code by which the loop executes this faster.
+    var narrowed: Operation {
+        var narrowed = self
+        let codes: [Code]
+        switch immediate {
+        case Decoder.doubleBit | 0, Decoder.doubleBit | 7:
+            codes = [
+                .faddDouble, .fsubDouble, .fmulDouble, .fdivDouble, .fmaddDouble, .fmsubDouble,
+                .fnmsubDouble, .fnmaddDouble,
+            ]
+        case 0, 7:
+            codes = [
+                .faddSingle, .fsubSingle, .fmulSingle, .fdivSingle, .fmaddSingle, .fmsubSingle,
+                .fnmsubSingle, .fnmaddSingle,
+            ]
+        default: codes = []
+        }
+        let isDouble = immediate & ~7 == Decoder.doubleBit
+        switch code {
+        case .fadd: narrowed.code = codes[safe: 0] ?? code
+        case .fsub: narrowed.code = codes[safe: 1] ?? code
+        case .fmul: narrowed.code = codes[safe: 2] ?? code
+        case .fdiv: narrowed.code = codes[safe: 3] ?? code
+        case .fmadd: narrowed.code = codes[safe: 4] ?? code
+        case .fmsub: narrowed.code = codes[safe: 5] ?? code
+        case .fnmsub: narrowed.code = codes[safe: 6] ?? code
+        case .fnmadd: narrowed.code = codes[safe: 7] ?? code
+        case .feq where isDouble: narrowed.code = .feqDouble
+        case .flt where isDouble: narrowed.code = .fltDouble
+        case .fle where isDouble: narrowed.code = .fleDouble
+        case .fsgnj where isDouble && first == second: narrowed.code = .fcopyDouble
+        case .fcvtfw where isDouble: narrowed.code = .fcvtDoubleWord
+        default: break
+        }
+        return narrowed
+    }
+}
+
+/// What the loop asks of an instruction, whether it has a copy or reads it where it lies.
+protocol OperationFields {
+    var destination: UInt8 { get }
+    var first: UInt8 { get }
+    var second: UInt8 { get }
+    var third: UInt8 { get }
+    var ordinal: UInt16 { get }
+    var immediate: Int32 { get }
+    var link: UInt32 { get }
+    var offset: UInt64 { get }
+    var constant: UInt64 { get }
+    var shift: UInt64 { get }
 }

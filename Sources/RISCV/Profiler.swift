@@ -141,7 +141,9 @@ struct ProfileObserver: RunObserver, Sendable {
     }
 
     private func counted(_ run: ObservedRun, _ machine: borrowing Machine) -> CountedRun {
-        let operations = (0..<UInt32(run.count)).map { machine.traces.window[run.record + $0] }
+        let operations = (0..<UInt32(run.count)).map {
+            machine.traces.window[run.record + $0].plain
+        }
         return CountedRun(pc: run.pc, operations: operations)
     }
 

@@ -184,7 +184,7 @@ extension TraceCache {
             ordinal += 1
             decoded.operation.ordinal = ordinal
             Self.place(&decoded, at: pc)
-            window[UInt32(next)] = decoded.operation
+            window[UInt32(next)] = decoded.operation.narrowed
             next += 1
             pc += UInt64(decoded.operation.byteCount)
             isOpen = !Self.endsTrace(decoded.operation.code)

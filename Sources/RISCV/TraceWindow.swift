@@ -65,11 +65,39 @@
         unsafe self.record = unsafe record
     }
 
-    @inline(__always) mutating func next() -> Operation {
+    @inline(__always) mutating func next() -> Record {
         // A trace ends with a record that the loop does not run past.
-        let operation = unsafe record.pointee
+        let current = unsafe Record(record)
         // As above.
         unsafe record += 1
-        return operation
+        return current
     }
+}
+
+/// An instruction read where it lies, field by field: most of them need three or four.
+@safe struct Record: OperationFields {
+    private let pointer: UnsafePointer<Operation>
+
+    @inline(__always) init(_ pointer: UnsafeMutablePointer<Operation>) {
+        // Made by `Cursor` from a place inside the records.
+        unsafe self.pointer = unsafe UnsafePointer(pointer)
+    }
+
+    /// All of it; what is not asked for is not loaded.
+    @inline(__always) var value: Operation {
+        // The records outlive the loop.
+        unsafe pointer.pointee
+    }
+
+    @inline(__always) var code: Operation.Code { value.code }
+    @inline(__always) var destination: UInt8 { value.destination }
+    @inline(__always) var first: UInt8 { value.first }
+    @inline(__always) var second: UInt8 { value.second }
+    @inline(__always) var third: UInt8 { value.third }
+    @inline(__always) var ordinal: UInt16 { value.ordinal }
+    @inline(__always) var immediate: Int32 { value.immediate }
+    @inline(__always) var link: UInt32 { value.link }
+    @inline(__always) var offset: UInt64 { value.offset }
+    @inline(__always) var constant: UInt64 { value.constant }
+    @inline(__always) var shift: UInt64 { value.shift }
 }

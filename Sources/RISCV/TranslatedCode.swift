@@ -163,7 +163,7 @@ struct TraceRecords {
         items.reserveCapacity(TraceCache.instructionCountMax + 1)
         var index = index, pc = pc
         while true {
-            let operation = traces.window[index]
+            let operation = traces.window[index].plain
             var item = Item(operation: operation, pc: UInt32(truncatingIfNeeded: pc))
             switch operation.code {
             case .beq, .bne, .blt, .bge, .bltu, .bgeu, .jump, .call:
