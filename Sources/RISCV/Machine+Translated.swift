@@ -32,8 +32,11 @@ extension Machine {
     /// comes to code that is not worth translating yet.
     ///
     /// The budget is counted as the interpreter's loop counts it, at taken jumps, so it is
-    /// overdrawn by at most one trace, for which the caller has kept a reserve.
-    private mutating func run(_ entry: UInt32, _ budget: Int64) {
+    /// overdrawn by at most one trace, for which the caller has kept a reserve. It ends early
+    /// where the program is to be sampled.
+    private mutating func run(_ entry: UInt32, _ allowance: Int64) {
+        let stride = translated.sampleStride
+        let budget = min(allowance, stride - Int64(retired % UInt64(stride)))
         let frame = Frame(x: hart.registers, memory: memory.window, traces: traces.window)
         let context = memory.context, retiredBefore = retired
         context.budget = budget
@@ -45,8 +48,9 @@ extension Machine {
             switch exit.kind {
             case .edge:
                 hart.pc = UInt64(exit.pc)
+                if left < 0 { return translated.sample(hart.pc, &traces, &memory) }
                 let flushCount = translated.flushCount
-                guard left >= 0, hart.pc < TraceCache.addressMax,
+                guard hart.pc < TraceCache.addressMax,
                     let next = self.entry(hart.pc, isCareful: exit.isCareful)
                 else { return }
                 // Where everything was forgotten on the way, the jump to patch is no more.
@@ -54,7 +58,8 @@ extension Machine {
                 offset = next
             case .indirect:
                 hart.pc = context.target
-                guard left >= 0, hart.pc < TraceCache.addressMax,
+                if left < 0 { return translated.sample(hart.pc, &traces, &memory) }
+                guard hart.pc < TraceCache.addressMax,
                     let next = self.entry(hart.pc)
                 else { return }
                 translated.setTarget(hart.pc, to: next)

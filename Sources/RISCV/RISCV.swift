@@ -33,6 +33,7 @@
 //   HostLayout                       what lies below the guest's memory for emitted code
 //   X86Translator, X86Assembler      a trace as x86-64 instructions; their encoding
 //   TranslatedCode, CodeMemory       the code that was made, its exits, where it lies
+//   RegisterProfile                  which registers of the guest deserve one of the host
 //   SoftFloat                        IEEE 754 from its definition
 //   Hart, Registers, Thread          who runs
 //   HostFolder, FileTree             what the program sees as files, links followed in its root
@@ -63,7 +64,8 @@
 // The interpreter's speed comes from four things: each instruction is decoded once; the loop
 // counts at taken jumps only, by a number in the jump; one test per access covers alignment, range
 // and protection; and the loop's state lives in host registers. It makes some 400 to 500 million
-// instructions a second. The translator's comes from guest registers that stay in host registers
-// across traces, jumps that lead from code to code, one check for accesses that lie close
-// together, and the host's floats with the flags left in MXCSR until somebody asks. It makes some
+// instructions a second. The translator's comes from guest registers, those that the program is
+// seen to use most, that stay in host registers across traces, jumps that lead from code to code,
+// one check for accesses that lie close together, and the host's floats with the flags left in
+// MXCSR until somebody asks. It makes some
 // 2,500 to 4,500 million where qemu's user mode makes 400 to 3,000.

@@ -25,6 +25,9 @@ extension Machine {
         /// Off by default because it costs 7 to 26 %, 15 % in the geometric mean of
         /// `Tests/Programs/bench`.
         package var isHardened: Bool
+        /// Instructions from sample to sample of which registers translated code uses, at first;
+        /// positive.
+        package var sampleStride: Int64
 
         package init(
             fuel: UInt64 = .max,
@@ -37,7 +40,8 @@ extension Machine {
             engine: Engine = .interpreter,
             translationThreshold: UInt8 = 12,
             codeByteCountMax: Int = 1 << 25,
-            isHardened: Bool = false
+            isHardened: Bool = false,
+            sampleStride: Int64 = 50_000
         ) {
             self.fuel = fuel
             self.memoryByteCountMax = memoryByteCountMax
@@ -50,6 +54,7 @@ extension Machine {
             self.translationThreshold = translationThreshold
             self.codeByteCountMax = codeByteCountMax
             self.isHardened = isHardened
+            self.sampleStride = sampleStride
         }
     }
 }

@@ -40,6 +40,7 @@ struct TranslatedCode: ~Copyable {
     /// How often a trace is interpreted before it is worth translating.
     private let heatMax: UInt8
     private var translator: X86Translator
+    private var profile: RegisterProfile
     private var isOpen = false
     /// False once the host refused to map code.
     private(set) var isAvailable = CodeMemory.isSupported
@@ -61,6 +62,7 @@ struct TranslatedCode: ~Copyable {
         let byteCount = min(max(settings.codeByteCountMax, 4 * Self.traceByteCountMax), 1 << 30)
         code = CodeMemory(byteCount: byteCount & ~4095)
         heatMax = settings.translationThreshold
+        profile = RegisterProfile(stride: settings.sampleStride)
     }
 
     /// The code of the trace at an address, made now if it is worth it; nil where it is not.
@@ -128,23 +130,52 @@ struct TranslatedCode: ~Copyable {
         }
         isOpen = true
         context.prepare()
+        writeFrame()
+        return true
+    }
+
+    private mutating func writeFrame() {
         translator.emitFrame()
         code.write(translator.bytes, at: 0)
         start = (translator.bytes.count + 63) & ~63
         end = start
-        return true
     }
 
-    private mutating func forget(_ traces: borrowing TraceCache) {
+    // MARK: - Which registers the code keeps
+
+    /// From sample to sample, in instructions.
+    var sampleStride: Int64 { profile.stride }
+
+    /// Takes note of where the program is after a stride, and, where it has shown that it uses
+    /// other registers more, forgets the code, so that the next keeps those in the host's.
+    mutating func sample(_ pc: UInt64, _ traces: inout TraceCache, _ memory: inout Memory) {
+        guard pc < TraceCache.addressMax else { return }
+        let index = traces.entry(pc, &memory)
+        profile.note(TraceRecords(traces, index, pc: pc))
+        guard profile.isComplete else { return }
+        let integers = profile.choice(insteadOf: translator.integerPlaces, from: 1..<32)
+        let floats = profile.choice(
+            insteadOf: translator.floatPlaces, from: Registers.float..<Registers.float + 32)
+        profile.restart()
+        guard isOpen, integers != nil || floats != nil else { return }
+        translator.place(
+            integers: integers ?? translator.integerPlaces,
+            floats: floats ?? translator.floatPlaces)
+        forget(traces, keepingHeat: true)
+        writeFrame()
+    }
+
+    private mutating func forget(_ traces: borrowing TraceCache, keepingHeat: Bool = false) {
         generation = traces.generation
         flushCount += 1
         guard isOpen, end > start else { return }
         end = start
         exits.removeAll(keepingCapacity: true)
         offsets.removeAll(keepingCapacity: true)
+        context.forgetTargets()
+        if keepingHeat { return }
         // A program that changes its code in every round is interpreted: translating is dearer.
         for slot in heat.indices { heat[slot] = 0 }
-        context.forgetTargets()
     }
 }
 

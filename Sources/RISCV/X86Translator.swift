@@ -7,7 +7,7 @@
 ///     r15      the host address of the guest's address 0 (see `HostLayout`)
 ///     r14      the budget; counted at taken jumps as the interpreter's loop does
 ///     rax, rcx, xmm0…2           scratch
-///     others   what `integerHosts` and `floatHosts` say
+///     others   what `integerPlaces` and `floatPlaces` say: those that the program uses most
 ///
 /// Nothing is emitted that reads or writes memory but the context at fixed distances, the table of
 /// jump targets at masked ones, and guest memory at addresses whose page bytes were checked by the
@@ -22,22 +22,24 @@ struct X86Translator {
 
     static let base = Register.r15
     static let budget = Register.r14
-    /// By how much compilers use them: sp, s0, s1, a0…a7; rdx is put aside for long products.
-    static let integerHosts: [(slot: UInt8, host: Register)] = [
-        (2, .rbp), (8, .rbx), (9, .r12), (10, .rdi), (11, .r10), (12, .r9), (13, .r8),
-        (14, .rsi), (15, .r11), (16, .r13), (17, .rdx),
+    static let integerHosts: [Register] = [
+        .rbp, .rbx, .r12, .rdi, .r10, .r9, .r8, .rsi, .r11, .r13, .rdx,
     ]
-    /// fa0…fa5, ft0…ft5, fs0.
-    static let floatHosts: [(slot: UInt8, host: UInt8)] = [
-        (74, 3), (75, 4), (76, 5), (77, 6), (78, 7), (79, 8), (64, 9), (65, 10), (66, 11),
-        (67, 12), (68, 13), (69, 14), (72, 15),
+    static let floatHosts: [UInt8] = Array(3...15)
+
+    /// The guest registers in `integerHosts`, until the program shows which it uses most; at
+    /// first those that compilers use most: sp, s0, s1, a0…a7. rdx is put aside for long products.
+    private(set) var integerPlaces: [UInt8] = [2, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17]
+    /// The same for `floatHosts`: fa0…fa5, ft0…ft5, fs0.
+    private(set) var floatPlaces: [UInt8] = [
+        74, 75, 76, 77, 78, 79, 64, 65, 66, 67, 68, 69, 72,
     ]
 
     var assembler = X86Assembler(origin: 0)
     /// Whether addresses are fenced also against speculation (see `guestAddress`).
     let isHardened: Bool
-    let hosts: [Register?]
-    let vectors: [Vector?]
+    private(set) var hosts = [Register?](repeating: nil, count: Registers.count)
+    private(set) var vectors = [Vector?](repeating: nil, count: Registers.count)
     /// Where code leaves; known once the frame is emitted.
     private(set) var exitPosition = 0
 
@@ -65,12 +67,21 @@ struct X86Translator {
 
     init(isHardened: Bool) {
         self.isHardened = isHardened
-        var hosts = [Register?](repeating: nil, count: Registers.count)
-        for (slot, host) in Self.integerHosts { hosts[Int(slot)] = host }
-        var vectors = [Vector?](repeating: nil, count: Registers.count)
-        for (slot, host) in Self.floatHosts { vectors[Int(slot)] = Vector(host) }
-        self.hosts = hosts
-        self.vectors = vectors
+        place(integers: integerPlaces, floats: floatPlaces)
+    }
+
+    /// Keeps other guest registers in the hosts; all code from before is void with its frame.
+    mutating func place(integers: [UInt8], floats: [UInt8]) {
+        precondition(integers.count == Self.integerHosts.count)
+        precondition(floats.count == Self.floatHosts.count)
+        integerPlaces = integers
+        floatPlaces = floats
+        for slot in hosts.indices {
+            hosts[slot] = nil
+            vectors[slot] = nil
+        }
+        for (slot, host) in zip(integers, Self.integerHosts) { hosts[Int(slot)] = host }
+        for (slot, host) in zip(floats, Self.floatHosts) { vectors[Int(slot)] = Vector(host) }
     }
 
     var bytes: [UInt8] { assembler.bytes }
@@ -87,18 +98,20 @@ struct X86Translator {
         for register in saved { assembler.push(register) }
         assembler.move(Self.base, .register(.rdi))
         assembler.move(.rax, .register(.rsi))
-        for (slot, host) in Self.integerHosts { assembler.move(host, .memory(Self.place(slot))) }
-        for (slot, host) in Self.floatHosts {
+        for (slot, host) in zip(integerPlaces, Self.integerHosts) {
+            assembler.move(host, .memory(Self.place(slot)))
+        }
+        for (slot, host) in zip(floatPlaces, Self.floatHosts) {
             assembler.load(Vector(host), Self.place(slot), .double)
         }
         assembler.move(Self.budget, .memory(Self.context(HostLayout.Context.budget)))
         assembler.loadFloatControl(Self.context(HostLayout.Context.controlBefore))
         assembler.jump(to: .rax)
         exitPosition = assembler.position
-        for (slot, host) in Self.integerHosts {
+        for (slot, host) in zip(integerPlaces, Self.integerHosts) {
             assembler.store(host, to: Self.place(slot), byteCount: 8)
         }
-        for (slot, host) in Self.floatHosts {
+        for (slot, host) in zip(floatPlaces, Self.floatHosts) {
             assembler.store(Vector(host), to: Self.place(slot), .double)
         }
         assembler.store(
