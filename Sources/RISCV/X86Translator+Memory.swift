@@ -1,9 +1,9 @@
 /// Which accesses of a trace share one check of their pages.
 ///
-/// Accesses off one register that is not written in between lie close together; where that is
-/// so, the first one checks the pages of the lowest and the highest byte of all. Nothing takes
-/// a permission away within a trace: what does ends it. Where the common check fails, the trace
-/// is left for one that checks each access by itself.
+/// Accesses off one register that is not written in between, or only moved on by a constant, lie
+/// close together; where that is so, the first one checks the pages of the lowest and the highest
+/// byte of all. Nothing takes a permission away within a trace: what does ends it. Where the
+/// common check fails, the trace is left for one that checks each access by itself.
 struct AccessPlan {
     enum Check {
         case single
@@ -22,6 +22,9 @@ struct AccessPlan {
         var low: Int32
         var high: Int32
         var isWrite: Bool
+        /// By how much the register was moved on since the first member, whose value `low` and
+        /// `high` are relative to.
+        var shift: Int32 = 0
     }
 
     /// A check of two pages covers at most this many bytes.
@@ -35,17 +38,20 @@ struct AccessPlan {
             if let byteCount = X86Translator.accessByteCount(o.code), o.first != 0 {
                 add(index, o, Int32(byteCount))
             }
-            if o.destination < 32 { close(o.destination) }
+            if o.code == .addi, o.destination == o.first {
+                advance(o)
+            } else if o.destination < 32 {
+                close(o.destination)
+            }
         }
         for slot in open.indices { close(UInt8(slot)) }
     }
 
     private mutating func add(_ index: Int, _ o: Operation, _ byteCount: Int32) {
         let isWrite = X86Translator.isStore(o.code), slot = Int(o.first)
-        // Immediates have 12 bits.
-        let high = o.immediate + byteCount - 1
         if var group = open[slot] {
-            let low = min(group.low, o.immediate), top = max(group.high, high)
+            let offset = o.immediate + group.shift
+            let low = min(group.low, offset), top = max(group.high, offset + byteCount - 1)
             if Int64(top) - Int64(low) < Self.byteCountMax {
                 group.low = low
                 group.high = top
@@ -57,8 +63,12 @@ struct AccessPlan {
             close(o.first)
         }
         open[slot] = Group(
-            members: [index], low: o.immediate, high: high, isWrite: isWrite)
+            members: [index], low: o.immediate, high: o.immediate + byteCount - 1,
+            isWrite: isWrite)
     }
+
+    /// Immediates have 12 bits, so that a trace's sum is small.
+    private mutating func advance(_ o: Operation) { open[Int(o.destination)]?.shift += o.immediate }
 
     private mutating func close(_ slot: UInt8) {
         guard let group = open[Int(slot)] else { return }
