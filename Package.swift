@@ -143,7 +143,7 @@ let package = Package(
             "SimulationTests",
             ["Basics", "Election", "NodeLogic", "Planning", "Scheduling", "Simulation", "Wire"]),
         tests(
-            "ConformanceTests", ["Basics", "Inference", "RISCV"],
+            "ConformanceTests", ["Basics", "Inference", "RISCV", "Runtime"],
             exclude: ["Clients", "Templates"]),
         tests("ClusterTests", ["Basics"]),
         tests("SoundnessTests", []),

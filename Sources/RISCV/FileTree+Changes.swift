@@ -191,7 +191,7 @@ extension FileTree {
 
     // MARK: - What is left
 
-    /// Files of the working directory that are new or changed, sorted by name.
+    /// Files of the working directory that are new, changed or moved, sorted by name.
     mutating func outputs() -> [OutputFile] {
         var files: [OutputFile] = []
         collect(workingDirectory, prefix: [], into: &files)
@@ -205,10 +205,12 @@ extension FileTree {
         guard case .directory(let entries) = nodes[directory].content else { return }
         for entry in entries {
             let name = prefix + entry.name
-            if case .file(let bytes) = nodes[entry.node].content,
-                nodes[entry.node].original != bytes
-            {
-                files.append(OutputFile(name: String(decoding: name, as: UTF8.self), bytes: bytes))
+            if case .file(let bytes) = nodes[entry.node].content {
+                let text = String(decoding: name, as: UTF8.self)
+                let original = nodes[entry.node].original
+                if original?.name != text || original?.bytes != bytes {
+                    files.append(OutputFile(name: text, bytes: bytes))
+                }
             }
             collect(entry.node, prefix: name + [UInt8(ascii: "/")], into: &files)
         }

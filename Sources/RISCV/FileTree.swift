@@ -45,8 +45,8 @@ struct FileTree: Sendable {
         var mode: UInt32
         /// Virtual nanoseconds of the last change.
         var changed: UInt64 = 0
-        /// The bytes with which an input began, to tell whether it was changed.
-        var original: [UInt8]?
+        /// The input that it began as, to tell whether it was changed or moved.
+        var original: InputFile?
         var linkCount = 1
         /// Of a directory: the one above it.
         var parent = 0
@@ -149,7 +149,7 @@ struct FileTree: Sendable {
         guard let last = parts.last else { return }
         for part in parts.dropLast() { directory = require(directory: String(part), in: directory) }
         var node = Node(content: .file(input.bytes), mode: 0o755)
-        node.original = input.bytes
+        node.original = InputFile(name: parts.joined(separator: "/"), bytes: input.bytes)
         byteCount += input.bytes.count
         unlinkName(Array(last.utf8), in: directory)
         _ = add(node, Array(last.utf8), in: directory)

@@ -291,6 +291,7 @@ extension Machine {
             let start = offset ?? (file.appends ? files.size(of: node) : file.offset)
             try files.write(bytes, to: node, at: start)
             files.stamp(node, wallClock)
+            show(bytes, of: node, at: start)
             if offset == nil {
                 file.offset = start + bytes.count
                 handles[handle] = file

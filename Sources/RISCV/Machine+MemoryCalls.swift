@@ -91,6 +91,17 @@ extension Machine {
         return gap
     }
 
+    /// The place that the program would like, where it is free.
+    private func hinted(_ a: [6 of UInt64], _ byteCount: UInt64) -> UInt64? {
+        guard a[0] >= Layout.hintMin, a[0] < Memory.byteCount,
+            let range = Memory.pages((a[0] + 4095) & ~4095, byteCount),
+            range.upperBound <= Layout.stackEnd - Layout.stackByteCount - Memory.pageByteCount,
+            a[2] & 4 == 0 || range.upperBound <= TraceCache.addressMax,
+            !memory.overlapsMapped(range)
+        else { return nil }
+        return range.lowerBound
+    }
+
     private mutating func map(_ a: [6 of UInt64]) throws(Errno) -> UInt64 {
         let isFixed = a[3] & 0x10 != 0, keepsOthers = a[3] & 0x100000 != 0
         let isAnonymous = a[3] & 0x20 != 0
@@ -101,9 +112,14 @@ extension Machine {
         let byteCount = (a[1] + 4095) & ~4095
         var file: FileMapping?
         if !isAnonymous { file = try fileMapping(a) }
-        let address =
-            isFixed || keepsOthers
-            ? a[0] : try gap(byteCount, isCode: a[2] & 4 != 0, hasFile: file != nil)
+        var address = a[0]
+        if !isFixed, !keepsOthers {
+            if let place = hinted(a, byteCount) {
+                address = place
+            } else {
+                address = try gap(byteCount, isCode: a[2] & 4 != 0, hasFile: file != nil)
+            }
+        }
         guard address >= 4096, let range = Memory.pages(address, byteCount) else {
             throw .noMemory
         }
@@ -133,7 +149,10 @@ extension Machine {
         let isShared = a[3] & 0xf != 2
         if isShared, a[2] & 2 != 0, !file.isWritable { throw .accessDenied }
         var mapping = FileMapping(range: 0..<0, offset: a[5], path: file.path)
-        if isShared, file.isWritable { mapping.sharedNode = node }
+        if isShared {
+            mapping.sharedNode = node
+            mapping.isWritable = file.isWritable
+        }
         return mapping
     }
 

@@ -1,8 +1,9 @@
 // Files in memory: which mapping shows which file, and what a shared one gives back to it.
 //
-// A mapping is a copy: pages of the file are written into memory when it is made. A shared and
-// writable one is written back to its file at msync, munmap and the end, and before somebody reads
-// or writes the file by other means, so that those who look through both see the same.
+// A mapping is a copy: pages of the file are written into memory when it is made. What a program
+// writes to a shared one goes back to its file at msync, munmap and the end, and before somebody
+// reads or writes the file by other means; what is written to the file appears in the mapping. So
+// those who look through both see the same.
 extension Machine {
     /// A part of memory that shows a file.
     struct FileMapping: Sendable {
@@ -10,8 +11,10 @@ extension Machine {
         /// Where the range begins in the file.
         var offset: UInt64
         var path: [UInt8]
-        /// The node, where what is written there belongs to the file too.
+        /// The node, where the mapping is shared.
         var sharedNode: Int?
+        /// Whether what is written there belongs to the file too.
+        var isWritable = false
     }
 
     static let fileMappingCountMax = 1 << 16
@@ -59,7 +62,9 @@ extension Machine {
     }
 
     private mutating func flush(_ mapping: FileMapping, _ range: Range<UInt64>) {
-        guard let node = mapping.sharedNode, memory.isMapped(range) else { return }
+        guard let node = mapping.sharedNode, mapping.isWritable, memory.isMapped(range) else {
+            return
+        }
         for page in stride(from: range.lowerBound, to: range.upperBound, by: 4096)
         where memory.isTouched(page) {
             let offset = Int(page - mapping.range.lowerBound + mapping.offset)
@@ -72,6 +77,18 @@ extension Machine {
             }
             guard (try? files.write(bytes, to: node, at: offset)) != nil else { return }
             files.stamp(node, wallClock)
+        }
+    }
+
+    /// Makes what was written to a file appear in its shared mappings.
+    mutating func show(_ bytes: [UInt8], of node: Int, at offset: Int) {
+        for mapping in fileMappings where mapping.sharedNode == node {
+            let start = Int(mapping.offset), end = start + mapping.range.count
+            let low = max(start, offset), high = min(end, offset + bytes.count)
+            guard low < high else { continue }
+            let address = mapping.range.lowerBound + UInt64(low - start)
+            _ = memory.write(
+                Array(bytes[low - offset..<high - offset]), at: address, forced: true)
         }
     }
 }

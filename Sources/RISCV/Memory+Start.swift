@@ -11,6 +11,8 @@ internal import Basics
 enum Layout {
     static let trampolineAddress: UInt64 = 0x3fff_f000
     static let mappingStart: UInt64 = 0x4000_0000
+    /// Below, mmap ignores where a program would like to have something.
+    static let hintMin: UInt64 = 0x1_0000
     static let highStart: UInt64 = 0x1_0000_0000
     static let highByteCount: UInt64 = 1 << 20
     static let stackEnd: UInt64 = Memory.byteCount - Memory.pageByteCount

@@ -32,7 +32,7 @@ struct RISCVProgramTests {
             ?? FileManager.default.homeDirectoryForCurrentUser.appending(path: ".cache/swiftlet")
         let folder = cache.appending(path: "programs")
         do {
-            let run = try Outcome(
+            let run = try ProcessOutcome(
                 running: sources.appending(path: "build").path,
                 [folder.path],
                 in: sources,
@@ -123,87 +123,19 @@ struct RISCVProgramTests {
         _ path: String,
         _ arguments: [String],
         input: [UInt8]
-    ) throws -> Outcome {
-        let qemu = ["/usr/bin/qemu-riscv64", "/usr/local/bin/qemu-riscv64"].first {
-            FileManager.default.isExecutableFile(atPath: $0)
-        }
-        let program = try #require(
-            qemu,
-            "qemu-riscv64 is missing: install it with apt-get install qemu-user"
-        )
+    ) throws -> ProcessOutcome {
         let folder = FileManager.default.temporaryDirectory
             .appending(path: "swiftlet-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         try Data(given.bytes).write(to: folder.appending(path: given.name))
-        var outcome = try Outcome(
-            running: program,
-            ["-0", "program", path] + arguments,
+        var outcome = try ProcessOutcome(
+            underQEMU: ["-0", "program", path] + arguments,
             in: folder,
             environment: ["GREETING": "hello"],
             input: input
         )
-        outcome.files = try files(below: folder).filter {
-            $0.name != given.name || $0.bytes != given.bytes
-        }
-        // What qemu itself says about a fatal signal is none of the program's output.
-        let own = outcome.errors.split(separator: 10, omittingEmptySubsequences: false).filter {
-            !$0.starts(with: Array("qemu: uncaught target signal".utf8))
-        }
-        outcome.errors = Array(own.joined(separator: [10]))
+        outcome.files.removeAll { $0.name == given.name && $0.bytes == given.bytes }
         return outcome
-    }
-
-    private static func files(below folder: URL) throws -> [OutputFile] {
-        try FileManager.default.subpathsOfDirectory(atPath: folder.path)
-            .compactMap { name -> OutputFile? in
-                var isDirectory: ObjCBool = false
-                let path = folder.appending(path: name).path
-                let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-                guard exists, !isDirectory.boolValue, !name.hasSuffix("core") else { return nil }
-                let bytes = FileManager.default.contents(atPath: path) ?? Data()
-                return OutputFile(name: name, bytes: [UInt8](bytes))
-            }
-            .sorted { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
-    }
-}
-
-/// What a process of the host did.
-private struct Outcome {
-    var output: [UInt8] = []
-    var errors: [UInt8] = []
-    var exitCode: Int32 = 0
-    var files: [OutputFile] = []
-
-    /// Streams go through files: a pipe that nobody empties would stop the process.
-    init(
-        running path: String,
-        _ arguments: [String],
-        in folder: URL,
-        environment: [String: String],
-        input: [UInt8] = []
-    ) throws {
-        let streams = FileManager.default.temporaryDirectory
-            .appending(path: "swiftlet-streams-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: streams, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: streams) }
-        let names = ["in", "out", "error"].map { streams.appending(path: $0) }
-        try Data(input).write(to: names[0])
-        try Data().write(to: names[1])
-        try Data().write(to: names[2])
-        let process = Process()
-        process.executableURL = URL(filePath: path)
-        process.arguments = arguments
-        process.currentDirectoryURL = folder
-        process.environment = environment
-        process.standardInput = try FileHandle(forReadingFrom: names[0])
-        process.standardOutput = try FileHandle(forWritingTo: names[1])
-        process.standardError = try FileHandle(forWritingTo: names[2])
-        try process.run()
-        process.waitUntilExit()
-        let status = process.terminationStatus
-        exitCode = process.terminationReason == .uncaughtSignal ? 128 + status : status
-        output = [UInt8](try Data(contentsOf: names[1]))
-        errors = [UInt8](try Data(contentsOf: names[2]))
     }
 }

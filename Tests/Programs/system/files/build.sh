@@ -1,0 +1,3 @@
+for f in *.c; do  if [ -f "$f" ]
+then echo "$f"
+fi; done

@@ -1,0 +1,2 @@
+variable x 5 x ! : sq dup * ; x @ sq . cr
+: up 10 0 do i . loop cr ; up
