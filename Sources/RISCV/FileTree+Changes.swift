@@ -22,7 +22,9 @@ extension FileTree {
     mutating func addUnnamed(_ content: Content, mode: UInt32 = 0o600) -> Int {
         var node = Node(content: content, mode: mode)
         node.linkCount = 0
-        return place(node)
+        let number = place(node)
+        if case .poller = content { pollers.append(number) }
+        return number
     }
 
     mutating func place(_ node: Node) -> Int {
@@ -144,6 +146,7 @@ extension FileTree {
         guard nodes[node].linkCount <= 0, node != workingDirectory else { return }
         switch nodes[node].content {
         case .file(let bytes), .pipe(let bytes): byteCount -= bytes.count
+        case .poller: pollers.removeAll { $0 == node }
         default: break
         }
         if nodes[node].hostPath?.isEmpty == false { hostNodeCount -= 1 }

@@ -76,6 +76,8 @@ struct FileTree: Sendable {
     /// Nodes that may be used again, the last one first.
     var freeNodes: [Int] = []
     var hostNodeCount = 0
+    /// The nodes that are epoll instances.
+    var pollers: [Int] = []
     let byteCountMax: Int
     /// A root of the host, where there is one, and then what the caller has mounted.
     private(set) var mounts: [HostFolders.Mount] = []

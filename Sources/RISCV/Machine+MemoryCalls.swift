@@ -164,6 +164,9 @@ extension Machine {
         let node = try node(handle)
         switch files.nodes[node].content {
         case .file, .hostFile:
+            // It is copied: what does not fit need not be read.
+            let rest = min(count, files.size(of: node) - min(offset, files.size(of: node)))
+            guard UInt64(rest) <= memory.byteCountMax else { throw .noMemory }
             flushShared(node)
             return try files.read(node, at: offset, count: count)
         // A mapping of /dev/zero is memory.

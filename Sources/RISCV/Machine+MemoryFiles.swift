@@ -65,6 +65,7 @@ extension Machine {
         guard let node = mapping.sharedNode, mapping.isWritable, memory.isMapped(range) else {
             return
         }
+        work += UInt64(range.count) / 4096
         for page in stride(from: range.lowerBound, to: range.upperBound, by: 4096)
         where memory.isTouched(page) {
             let offset = Int(page - mapping.range.lowerBound + mapping.offset)

@@ -66,8 +66,8 @@ extension Machine {
                 until: expirations > 0 ? nil : timers.next(of: timer)
             )
         case .poller(let poller):
-            // An epoll instance may watch others; Linux allows five levels.
-            guard depth < 5 else { return Readiness(events: 0) }
+            // An epoll instance may watch others, but no deeper: each level multiplies the work.
+            guard depth < 2 else { return Readiness(events: 0) }
             var found = Readiness(events: 0)
             for interest in poller.interests where !interest.isSpent {
                 guard let file = handles.files[interest.file] else { continue }
@@ -243,6 +243,7 @@ extension Machine {
         try setMask(at: a[4], byteCount: a[5])
         var found: [(events: UInt32, tag: UInt64)] = [], until: UInt64?
         let count = poller.interests.count
+        work += UInt64(count)
         for distance in 0..<count where found.count < countMax {
             let index = (poller.first + distance) % count
             var interest = poller.interests[index]
@@ -272,7 +273,7 @@ extension Machine {
 
     /// An open file that was closed is watched no more.
     mutating func forgetInterest(in file: Int) {
-        for node in files.nodes.indices {
+        for node in files.pollers {
             guard case .poller(var poller) = files.nodes[node].content else { continue }
             poller.interests.removeAll { $0.file == file }
             files.nodes[node].content = .poller(poller)

@@ -50,7 +50,9 @@ extension Machine {
         case .ownEnvironment: return startTexts(environment)
         case .ownAuxiliary: return auxiliary
         case .ownName: return threadName(current) + [10]
-        case .ownMap: return Array(mapText.utf8)
+        case .ownMap:
+            work += mappedPageCount
+            return Array(mapText.utf8)
         case .uniqueID:
             let bytes = randomBytes(16)
             return Array((Self.uniqueID(bytes) + "\n").utf8)
