@@ -76,7 +76,7 @@ extension Machine {
             if a[1] != 0 { try put(UInt32(0), at: a[1]) }
             return 0
         case 179: return try systemInformation(a[0])
-case 258: return try probe(a)
+        case 258: return try probe(a)
         // landlock_create_ruleset and relatives: as where it was switched off at boot.
         case 444...446: throw .notSupported
         // rseq: the C library then does without.
