@@ -6,6 +6,9 @@ internal import Basics
 /// program with the same inputs and seed gives the same output, the same count and the same
 /// digest on every host, however `run` is sliced. Not copyable: it owns the guest's memory.
 package struct Machine: ~Copyable {
+    /// Where a program starts, beside its input files.
+    package static let startDirectory = "/\(FileTree.workingDirectoryName)"
+
     package let settings: Settings
     /// What executes from now on; may change between two calls of `run`, and changes no result.
     package var engine: Engine
@@ -97,7 +100,7 @@ package struct Machine: ~Copyable {
         var memory = try Memory(byteCountMax: settings.memoryByteCountMax)
         try memory.load(file, program)
         memory.mapTrampoline()
-        let path = programPath ?? "/work/program"
+        let path = programPath ?? "\(Self.startDirectory)/program"
         var mappings = file.mappings(path: path), loader: ELFFile?
         if let name = file.interpreter {
             let found = try Self.loader(name, &tree, &memory)

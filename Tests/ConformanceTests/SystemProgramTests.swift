@@ -118,7 +118,7 @@ struct SystemProgramTests {
         _ engine: Engine
     ) throws -> Report {
         var bytes = files.first { "./" + $0.name == step[0] }?.bytes
-        var path = "/work/" + step[0].dropFirst(2)
+        var path = "\(Machine.startDirectory)/\(step[0].dropFirst(2))"
         if let found = folders.program(at: step[0]) {
             bytes = found.bytes
             path = found.path
