@@ -33,7 +33,7 @@ struct ProcessOutcome {
         process.standardInput = try FileHandle(forReadingFrom: names[0])
         process.standardOutput = try FileHandle(forWritingTo: names[1])
         process.standardError = try FileHandle(forWritingTo: names[2])
-        try process.run()
+        try Self.withoutBlockedSignals { try process.run() }
         process.waitUntilExit()
         let status = process.terminationStatus
         exitCode = process.terminationReason == .uncaughtSignal ? 128 + status : status
@@ -57,7 +57,7 @@ struct ProcessOutcome {
         )
         // It has been seen to hang.
         try self.init(
-            running: "/usr/bin/timeout", ["120", program] + arguments, in: folder,
+            running: "/usr/bin/timeout", ["-k", "5", "120", program] + arguments, in: folder,
             environment: environment, input: input)
         files = try Self.files(below: folder)
         // What qemu itself says about a fatal signal is none of the program's output.
@@ -65,6 +65,17 @@ struct ProcessOutcome {
             !$0.starts(with: Array("qemu: uncaught target signal".utf8))
         }
         errors = Array(own.joined(separator: [10]))
+    }
+
+    /// Tests run on threads that block nearly all signals, and a child inherits that: a program
+    /// with a timer would wait for ever.
+    private static func withoutBlockedSignals(_ body: () throws -> Void) rethrows {
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try body()
     }
 
     /// Regular files, sorted by name.

@@ -123,7 +123,7 @@ static void listing(void) {
     printf("from a handle %d\n", file >= 0);
     say("missing", openat(folder, "none", O_RDONLY));
     fchdir(folder);
-    char path[64];
+    char path[4096];
     printf("%s\n", strrchr(getcwd(path, sizeof path), '/'));
 }
 
