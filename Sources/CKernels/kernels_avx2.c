@@ -6,6 +6,9 @@
 #define TABLE kernels_table_avx2
 #define ISA KERNELS_AVX2
 #define SET_NAME avx2
+#define LANES 8
+// Sums of products, results, weights and temporaries fill 16 registers.
+#define TILE 4
 // Eight accumulators, and room for two weight blocks, one activation block and temporaries.
 #define TILE_ROWS 2
 #define TILE_COLUMNS 4

@@ -10,6 +10,9 @@
 #define TABLE kernels_table_avx512
 #define ISA KERNELS_AVX512
 #define SET_NAME avx512
+#define LANES 16
+// As many sums of products as keep the multiplier busy, and their results, of 32 registers.
+#define TILE 12
 #define TILE_ROWS 4
 #define TILE_COLUMNS 4
 #define TILE_ROWS_MAX 4

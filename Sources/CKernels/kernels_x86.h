@@ -2,6 +2,8 @@
 //
 //   TARGET        the target attribute of every function
 //   TABLE, ISA, SET_NAME   the name and the kind of the table, the name of its attention
+//   LANES         the rows of quantised weights that go side by side
+//   TILE          the columns of their tile
 //   TILE_ROWS, TILE_COLUMNS   the register tile of float weights
 //   TILE_ROWS_MAX   the rows of its tile for a single activation row
 //   VNNI          1 when the set has the products of bytes and words of AVX-512 VNNI, else 0
@@ -43,11 +45,7 @@ INLINE __m256 load_halves(const void *p) {
 #include "kernels_rotate.h"
 
 // In the order in which they use each other.
-#if VNNI
-#include "kernels_avx512_lanes.h"
-#else
-#include "kernels_avx2_lanes.h"
-#endif
+#include "kernels_x86_lanes.h"
 #include "kernels_x86_tile.h"
 #include "kernels_x86_floats.h"
 #include "kernels_x86_blocks.h"

@@ -105,11 +105,11 @@ INLINE void multiply_type(
     }
     if (count > 0) {
         // The last rows go with some that were computed before or that another thread computes.
-        const size_t row = (size_t)(s.out - out);
-        s.written = LANES - (int)count;
-        s.rows -= (size_t)s.written * s.row_byte_count;
-        s.out -= s.written;
-        if (row >= (size_t)s.written) {
+        const size_t row = (size_t)(s.out - out), written = LANES - count;
+        if (row >= written) {
+            s.written = (int)written;
+            s.rows -= written * s.row_byte_count;
+            s.out -= written;
             multiply_lanes(type, s, column_count);
         } else {
             kernels_multiply_scalar(
