@@ -1,6 +1,7 @@
 internal import Glibc
 
-/// F, D, Zfh and Zfa: first the host's arithmetic where it must agree, else `SoftFloat`.
+/// F, D, Zfh and Zfa by `SoftFloat`, after `Frame+HostFloat` and translated code have tried the
+/// host's arithmetic; square roots alone are tried here.
 ///
 /// The host is right when rounding is to nearest-even and the result is a normal number well
 /// inside the range: then no flag but inexact can be due, and when inexact is already raised
@@ -27,21 +28,6 @@ extension Frame {
 
     @inline(__always) func double(_ slot: UInt8) -> Double { Double(bitPattern: x[slot]) }
 
-    /// Takes the host's result of a double operation, unless a flag or another mode is in play.
-    @inline(__always) func setDouble(_ o: Operation, _ result: Double) -> Bool {
-        // The instruction asks for the dynamic mode or nearest-even; frm is 0, inexact is raised.
-        guard o.immediate == 15 || o.immediate == 8, x[Registers.fcsr] & 0xe1 == 1,
-            Self.isPlain(result)
-        else { return false }
-        x[o.destination] = result.bitPattern
-        return true
-    }
-
-    /// Exponent fields 2...2045: finite, normal, and not rounded up from below the normals.
-    @inline(__always) private static func isPlain(_ result: Double) -> Bool {
-        (result.bitPattern >> 52 & 0x7ff) &- 2 < 2044
-    }
-
     /// The rounding mode, or nil where frm holds a reserved one.
     private func rounding(_ o: Operation) -> SoftFloat.Rounding? {
         let mode = UInt8(truncatingIfNeeded: o.immediate & 7)
@@ -54,8 +40,8 @@ extension Frame {
     /// Arithmetic and conversions; false where the rounding mode is reserved.
     func executeFloat(_ o: Operation) -> Bool {
         guard let rounding = rounding(o) else { return false }
-        if rounding == .nearestEven, x[Registers.fcsr] & UInt64(SoftFloat.Flag.inexact) != 0,
-            executeOnHost(o)
+        if o.code == .fsqrt, rounding == .nearestEven,
+            x[Registers.fcsr] & UInt64(SoftFloat.Flag.inexact) != 0, squareRootOnHost(o)
         {
             return true
         }
@@ -63,46 +49,19 @@ extension Frame {
         return true
     }
 
-    private func executeOnHost(_ o: Operation) -> Bool {
-        if o.immediate & Decoder.doubleBit != 0 { return executeOnHostDouble(o) }
-        return o.immediate & Decoder.halfBit == 0 && executeOnHostSingle(o)
-    }
-
-    private func executeOnHostDouble(_ o: Operation) -> Bool {
-        let a = double(o.first), b = double(o.second), c = double(o.third)
-        let result: Double
-        switch o.code {
-        case .fsqrt: result = a.squareRoot()
-        case .fmadd: result = c.addingProduct(a, b)
-        case .fmsub: result = (-c).addingProduct(a, b)
-        case .fnmsub: result = c.addingProduct(-a, b)
-        case .fnmadd: result = (-c).addingProduct(-a, b)
-        default: return false
+    private func squareRootOnHost(_ o: Operation) -> Bool {
+        if o.immediate & Decoder.halfBit != 0 { return false }
+        if o.immediate & Decoder.doubleBit != 0 {
+            let bits = double(o.first).squareRoot().bitPattern
+            // Exponent fields 2...2045: finite, normal, and not rounded up from below the normals.
+            guard (bits >> 52 & 0x7ff) &- 2 < 2044 else { return false }
+            x[o.destination] = bits
+        } else {
+            let bits = single(o.first).squareRoot().bitPattern
+            // The same for single: exponent fields 2...253.
+            guard (bits >> 23 & 0xff) &- 2 < 252 else { return false }
+            x[o.destination] = UInt64(bits) | Self.boxMask
         }
-        guard Self.isPlain(result) else { return false }
-        x[o.destination] = result.bitPattern
-        return true
-    }
-
-    private func executeOnHostSingle(_ o: Operation) -> Bool {
-        let a = single(o.first), b = single(o.second)
-        let result: Float
-        switch o.code {
-        case .fadd: result = a + b
-        case .fsub: result = a - b
-        case .fmul: result = a * b
-        case .fdiv: result = a / b
-        case .fsqrt: result = a.squareRoot()
-        case .fmadd, .fmsub, .fnmsub, .fnmadd:
-            let c = single(o.third)
-            let isAddendNegated = o.code == .fmsub || o.code == .fnmadd
-            let isProductNegated = o.code == .fnmsub || o.code == .fnmadd
-            result = (isAddendNegated ? -c : c).addingProduct(isProductNegated ? -a : a, b)
-        default: return false
-        }
-        // As `isPlain`, for single: exponent fields 2...253.
-        guard (result.bitPattern >> 23 & 0xff) &- 2 < 252 else { return false }
-        x[o.destination] = UInt64(result.bitPattern) | Self.boxMask
         return true
     }
 
@@ -176,23 +135,8 @@ extension Frame {
             let format = o.format, a = value(o.first, format), b = value(o.second, format)
             let new = o.code == .fsgnj ? b : o.code == .fsgnjn ? ~b : a ^ b
             set(o, float: a & ~format.signBit | new & format.signBit, format)
-        default:
-            if o.immediate & Decoder.doubleBit != 0, compareOnHost(o) { return }
-            compareSoft(o)
+        default: compareSoft(o)
         }
-    }
-
-    /// Comparisons of doubles that are not NaN, which raise nothing.
-    private func compareOnHost(_ o: Operation) -> Bool {
-        let a = double(o.first), b = double(o.second)
-        guard a == a, b == b else { return false }
-        switch o.code {
-        case .feq: x[o.destination] = a == b ? 1 : 0
-        case .flt, .fltq: x[o.destination] = a < b ? 1 : 0
-        case .fle, .fleq: x[o.destination] = a <= b ? 1 : 0
-        default: return false
-        }
-        return true
     }
 
     private func compareSoft(_ o: Operation) {

@@ -6,10 +6,6 @@ extension Frame {
         case .sllw: setWord(o, low(o.first) &<< low(o.second))
         case .srlw: setWord(o, Int32(bitPattern: bits(o.first) &>> bits(o.second)))
         case .sraw: setWord(o, low(o.first) &>> low(o.second))
-        case .fadd: return setDouble(o, double(o.first) + double(o.second)) || executeFloat(o)
-        case .fsub: return setDouble(o, double(o.first) - double(o.second)) || executeFloat(o)
-        case .fmul: return setDouble(o, double(o.first) * double(o.second)) || executeFloat(o)
-        case .fdiv: return setDouble(o, double(o.first) / double(o.second)) || executeFloat(o)
         case .mulh, .mulhsu, .mulhu, .div, .divu, .rem, .remu, .divw, .divuw, .remw, .remuw:
             divide(o)
         case .flw:
@@ -34,9 +30,9 @@ extension Frame {
         case .fsgnj, .fsgnjn, .fsgnjx, .fmin, .fmax, .feq, .flt, .fle, .fclass, .fmvxw, .fmvwx,
             .fmvxd, .fmvdx, .fmvxh, .fmvhx, .fminm, .fmaxm, .fleq, .fltq:
             moveFloat(o)
-        case .fmadd, .fmsub, .fnmsub, .fnmadd, .fsqrt, .fcvtwf, .fcvtwuf, .fcvtlf,
-            .fcvtluf, .fcvtfw, .fcvtfwu, .fcvtfl, .fcvtflu, .fcvtsd, .fcvtds, .fcvtsh, .fcvths,
-            .fcvtdh, .fcvthd, .fround, .froundnx, .fcvtmodwd:
+        case .fadd, .fsub, .fmul, .fdiv, .fmadd, .fmsub, .fnmsub, .fnmadd, .fsqrt, .fcvtwf,
+            .fcvtwuf, .fcvtlf, .fcvtluf, .fcvtfw, .fcvtfwu, .fcvtfl, .fcvtflu, .fcvtsd, .fcvtds,
+            .fcvtsh, .fcvths, .fcvtdh, .fcvthd, .fround, .froundnx, .fcvtmodwd:
             return executeFloat(o)
         case .csrrw, .csrrs, .csrrc, .csrrwi, .csrrsi, .csrrci: return executeFloatCSR(o)
         default:
