@@ -88,6 +88,16 @@ enum Assembler {
         return words
     }
 
+    /// Puts at x20 what rt_sigaction takes for a handler at word 1 of the code (SA_NODEFER |
+    /// SA_ONSTACK, no mask), and 64 bytes on what sigaltstack takes: address, flags, size.
+    static var signalTables: [UInt32] {
+        let words: [(UInt64, Int32)] = [
+            (codeAddress + 4, 0), (0x4800_0000, 8), (0, 16),
+            (dataAddress + 40_000, 64), (0, 72), (8192, 80),
+        ]
+        return words.flatMap { value, offset in li(5, value) + [store(5, 20, offset)] }
+    }
+
     /// write(1, address, count) with the address in x10's place, then exit(0).
     static func finish(writing count: Int32, from base: UInt32) -> [UInt32] {
         [

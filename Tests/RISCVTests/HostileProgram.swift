@@ -70,14 +70,7 @@ struct HostileProgram {
         emit(Array(repeating: Assembler.addi(0, 0, 0), count: 32))
         emit(Assembler.li(20, Self.dataAddress + 4096))
         emit(Assembler.li(21, Assembler.codeAddress))
-        let words: [(UInt64, Int32)] = [
-            (Assembler.codeAddress + 4, 0), (0x4800_0000, 8), (0, 16),
-            (Self.dataAddress + 40_000, 64), (0, 72), (8192, 80),
-        ]
-        for (value, offset) in words {
-            emit(Assembler.li(5, value))
-            emit(Assembler.store(5, 20, offset))
-        }
+        emit(Assembler.signalTables)
         if below(4) != 0 { call(132, [Self.dataAddress + 4096 + 64, 0]) }
         for signal in [4, 5, 7, 11] as [UInt64] where below(8) != 0 {
             call(134, [signal, Self.dataAddress + 4096, 0, 8])

@@ -103,15 +103,7 @@ struct InstructionSoup {
     /// Handlers of SIGILL, SIGTRAP, SIGBUS and SIGSEGV on a stack of their own, and constants.
     private mutating func emitStart() {
         emit(Assembler.li(20, Self.dataAddress))
-        let words: [(UInt64, Int32)] = [
-            // sigaction: handler, SA_NODEFER | SA_ONSTACK, mask; sigaltstack: address, flags, size.
-            (Assembler.codeAddress + 4, 0), (0x4800_0000, 8), (0, 16),
-            (Self.dataAddress + 40_000, 64), (0, 72), (8192, 80),
-        ]
-        for (value, offset) in words {
-            emit(Assembler.li(5, value))
-            emit(Assembler.store(5, 20, offset))
-        }
+        emit(Assembler.signalTables)
         emit([
             Assembler.addi(10, 20, 64), Assembler.addi(11, 0, 0), Assembler.addi(17, 0, 132),
             Assembler.ecall,
