@@ -234,6 +234,7 @@ INLINE void block_panel(const kernels_type type, size_t column_count, const span
     // 16 blocks of 16 rows are 10 KB: they stay in the first cache.
     enum { PANEL_BLOCKS = 16 };
     const size_t block_count = s->length / BLOCK_LENGTH, stride = block_bytes(type);
+    const int together = group_count(type);
     row_starts rows = starts_of(s);
     block_lanes panel[PANEL_BLOCKS];
     floats sums[PANEL_COLUMNS_MAX];
@@ -244,7 +245,16 @@ INLINE void block_panel(const kernels_type type, size_t column_count, const span
         const size_t left = block_count - first;
         const size_t count = left < PANEL_BLOCKS ? left : PANEL_BLOCKS;
         prefetch(s->rows + PREFETCH_DISTANCE + first * stride * LANES, count * stride * LANES);
-        for (size_t i = 0; i < count; i++) {
+        size_t i = 0;
+        for (; together > 1 && i + (size_t)together <= count; i += (size_t)together) {
+            block_group group;
+            load_group(type, &rows, &group);
+            UNROLL for (int j = 0; j < together; j++) {
+                unpack_of_group(type, &group, j, &rows, &panel[i + (size_t)j]);
+            }
+            advance(&rows, (size_t)together * stride);
+        }
+        for (; i < count; i++) {
             unpack_block_lanes(type, &rows, &panel[i]);
             advance(&rows, stride);
         }

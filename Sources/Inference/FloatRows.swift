@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Rows of floats in memory that a stage takes once and its threads share.
 ///
 /// A class around a pointer and not an array, because the threads of a stage write different
@@ -14,10 +16,14 @@
         precondition(0 <= rowCount && 0 <= rowLength, "\(rowCount) rows of \(rowLength)")
         self.rowCount = rowCount
         self.rowLength = rowLength
-        // Safe: all of what is allocated is initialised.
-        unsafe base = .allocate(capacity: rowCount * rowLength)
-        // Safe: as above.
-        unsafe base.initialize(repeating: 0, count: rowCount * rowLength)
+        // Zeros of the system: what is never written takes no memory.
+        // Safe: the count of bytes cannot overflow, and the result is looked at.
+        let zeros = unsafe calloc(max(1, rowCount * rowLength), MemoryLayout<Float>.stride)
+        guard let zeros = unsafe zeros else {
+            fatalError("no memory for \(rowCount) rows of \(rowLength) floats")
+        }
+        // Safe: `calloc` aligns for every type, and zeros are floats.
+        unsafe base = zeros.bindMemory(to: Float.self, capacity: rowCount * rowLength)
     }
 
     /// Rows with the given values, row after row.
@@ -29,7 +35,7 @@
 
     deinit {
         // Safe: `base` was allocated in `init`; floats need no deinitialisation.
-        unsafe base.deallocate()
+        unsafe free(base)
     }
 
     /// The first element of a row; the caller stays inside the row.
@@ -62,6 +68,12 @@
         // Safe: the row has `rowLength` elements.
         unsafe values.append(
             contentsOf: UnsafeBufferPointer(start: pointer(row: row), count: rowLength))
+    }
+
+    /// Lends a row, which nobody may write meanwhile.
+    func withRow(_ row: Int, _ body: (Span<Float>) -> Void) {
+        // Safe: the row has `rowLength` elements, and the span does not leave the call.
+        body(unsafe UnsafeBufferPointer(start: pointer(row: row), count: rowLength).span)
     }
 
     /// A copy of a row.

@@ -14,6 +14,32 @@ extension Stage {
     /// Returns one output per segment. Either all segments are good and all sessions have
     /// moved on by their positions, or an error says what is wrong and nothing has changed.
     package func forward(_ segments: [Segment]) throws(StageError) -> [Output] {
+        var logits = [[Float]](repeating: [], count: segments.count)
+        let hidden = try compute(segments) { index, _, row in
+            // Safe: the row is copied within the call.
+            unsafe row.withUnsafeBufferPointer { unsafe logits[index].append(contentsOf: $0) }
+        }
+        return segments.indices.map { index in
+            isLast && segments[index].logits != .normed
+                ? .logits(logits[index]) : .hidden(hidden[index])
+        }
+    }
+
+    /// Computes one segment, and shows the logits of its positions from `first` on, in their
+    /// order: some hundred rows of a large vocabulary are more than anybody should keep.
+    package func forward(
+        _ input: Input, start: Int, session: KVSession, logitsFrom first: Int,
+        visit: (_ position: Int, _ row: Span<Float>) -> Void
+    ) throws(StageError) {
+        let segment = Segment(session: session, start: start, input: input, logits: .from(first))
+        _ = try compute([segment]) { _, position, row in visit(position, row) }
+    }
+
+    /// Returns the hidden rows of each segment, and shows its logits, each with the segment's
+    /// index and the position.
+    private func compute(
+        _ segments: [Segment], visit: (Int, Int, Span<Float>) -> Void
+    ) throws(StageError) -> [[Float]] {
         var rows: [Row] = []
         for (index, segment) in segments.enumerated() {
             let count = try rowCount(of: segment)
@@ -22,7 +48,12 @@ extension Stage {
             }
             for offset in 0..<count {
                 let wanted =
-                    segment.logits == .all || segment.logits == .last && offset == count - 1
+                    switch segment.logits {
+                    case .none, .normed: false
+                    case .last: offset == count - 1
+                    case .all: true
+                    case .from(let first): first <= segment.start + offset
+                    }
                 rows.append(
                     Row(
                         segmentIndex: index, inputIndex: offset,
@@ -36,13 +67,11 @@ extension Stage {
         }
         var first = 0
         while first < rows.count {
-            let end = min(first + Self.rowCountMax, rows.count)
-            forward(Array(rows[first..<end]), of: segments, into: &outputs)
+            let end = min(first + rowCountMax, rows.count)
+            compute(Array(rows[first..<end]), of: segments, into: &outputs, visit: visit)
             first = end
         }
-        return zip(outputs, segments).map { output, segment in
-            isLast && segment.logits != .normed ? .logits(output) : .hidden(output)
-        }
+        return outputs
     }
 
     /// Checks a segment and counts its positions.
@@ -77,11 +106,14 @@ extension Stage {
     }
 
     /// Computes one tile: at most `rowCountMax` positions through all layers.
-    private func forward(_ rows: [Row], of segments: [Segment], into outputs: inout [[Float]]) {
+    private func compute(
+        _ rows: [Row], of segments: [Segment], into outputs: inout [[Float]],
+        visit: (Int, Int, Span<Float>) -> Void
+    ) {
         for (index, row) in rows.enumerated() {
             switch segments[row.segmentIndex].input {
             case .tokens(let tokens):
-                embedding?.read(
+                weights.embedding?.read(
                     row: Int(tokens[row.inputIndex]), into: scratch.stream, row: index)
             case .hidden(let elements):
                 let length = scratch.stream.rowLength
@@ -98,13 +130,13 @@ extension Stage {
             groupLength: description.headCount / description.headCountKV,
             threadCount: threads.count, slotCount: scratch.states.rowCount)
         threads.run { lane in
-            for (index, layer) in weights.enumerated() {
+            for (index, layer) in weights.ofLayers.enumerated() {
                 attention(layer, index: index, rows: rows, plan: plan, lane: lane)
                 feedForward(layer, rowCount: rows.count, lane: lane)
             }
         }
         if isLast {
-            appendLogits(of: rows, to: &outputs)
+            showLogits(of: rows, visit)
             appendNormed(rows.map(\.segmentIndex), of: segments, to: &outputs)
         } else {
             for (index, row) in rows.enumerated() {
@@ -179,7 +211,7 @@ extension Stage {
     /// instead of a part of them for all: a single row of 1,536 is quantised in half a microsecond,
     /// and saves a barrier, at which all wait for the last. A layer then has five instead of ten.
     private func preparesAlone(rowCount: Int) -> Bool {
-        rowCount == 1 && threads.count <= Self.rowCountMax
+        rowCount == 1 && threads.count <= rowCountMax
     }
 
     /// Normalises the first rows into these forms of `normed`; returns where the lane finds them,
@@ -240,8 +272,8 @@ extension Stage {
     }
 
     /// The output norm and matrix, for the rows that want logits, some rows at a time.
-    private func appendLogits(of rows: [Row], to outputs: inout [[Float]]) {
-        guard let output, let outputNorm else { return }
+    private func showLogits(of rows: [Row], _ visit: (Int, Int, Span<Float>) -> Void) {
+        guard let output = weights.output, let outputNorm = weights.outputNorm else { return }
         let wanted = rows.indices.filter { rows[$0].wantsLogits }
         var first = 0
         while first < wanted.count {
@@ -260,7 +292,8 @@ extension Stage {
                     by: scratch.normed, columnCount: part.count, into: scratch.logits)
             }
             for (place, index) in part.enumerated() {
-                scratch.logits.append(place, to: &outputs[rows[index].segmentIndex])
+                let row = rows[index]
+                scratch.logits.withRow(place) { visit(row.segmentIndex, row.position, $0) }
             }
             first += part.count
         }
@@ -270,7 +303,7 @@ extension Stage {
     private func appendNormed(
         _ segmentIndices: [Int], of segments: [Segment], to outputs: inout [[Float]]
     ) {
-        guard let outputNorm else { return }
+        guard let outputNorm = weights.outputNorm else { return }
         for (row, index) in segmentIndices.enumerated() where segments[index].logits == .normed {
             kernels.normalise(
                 row: row, of: scratch.stream, weight: outputNorm,

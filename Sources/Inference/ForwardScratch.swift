@@ -14,9 +14,9 @@ final class ForwardScratch {
     let scores: FloatRows  // (threads, what attention needs)
     let states: FloatRows  // (slots of AttentionPlan, headLength + 2)
 
-    /// 32 rows of logits at a time, so that a replay, which wants those of all rows, reads the
-    /// output matrix twice for 64: 150,000 tokens of a large vocabulary are then 19 MB.
-    static let logitsRowCount = 32
+    /// Rows of logits that are made at a time, when a replay wants those of all: 150,000 tokens
+    /// of a large vocabulary are then 38 MB, which nobody touches before.
+    static let logitsRowCount = 64
 
     init(_ d: ModelDescription, rowCount: Int, threadCount: Int, makesLogits: Bool) {
         stream = FloatRows(rowCount: rowCount, rowLength: d.embeddingLength)

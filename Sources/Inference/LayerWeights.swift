@@ -1,6 +1,6 @@
 /// The weights of one layer: matrices in a stage's own memory or where they lie in the file, norms
 /// and biases copied.
-struct LayerWeights {
+struct LayerWeights: Sendable {
     let attentionNorm: FloatRows  // (embedding)
     let query: Projection  // (heads · headLength, embedding)
     let key: Projection  // (headsKV · headLength, embedding)
@@ -12,7 +12,7 @@ struct LayerWeights {
     let down: WeightMatrix  // (embedding, feedForward)
 
     /// What makes queries, keys or values of the normed stream.
-    struct Projection {
+    struct Projection: Sendable {
         let matrix: WeightMatrix
         let bias: FloatRows?  // (outputs)
         let norm: FloatRows?  // (headLength)

@@ -14,9 +14,9 @@ package final class Stage {
         case hidden([Float])
     }
 
-    /// For which positions of a segment the last stage makes logits; `normed` asks instead for
-    /// the rows behind the output norm, which is what embeddings are made of.
-    package enum Logits: Hashable, Sendable { case none, last, all, normed }
+    /// For which positions of a segment the last stage makes logits: `from` one on, say. `normed`
+    /// asks instead for the rows behind the output norm, which is what embeddings are made of.
+    package enum Logits: Hashable, Sendable { case none, last, all, from(Int), normed }
 
     package enum Output: Hashable, Sendable {
         /// (positions, embeddingLength): input of the next stage, or the `normed` rows.
@@ -40,62 +40,61 @@ package final class Stage {
         }
     }
 
-    package let model: ModelFile
-    package let layers: Range<Int>
+    package let weights: StageWeights
     let kernels: Kernels
     let threads: Threads
-    let weights: [LayerWeights]
-    let embedding: WeightMatrix?
-    let outputNorm: FloatRows?
-    let output: WeightMatrix?
     let frequencies: [Double]
     let magnitude: Double
     let scratch: ForwardScratch
     /// The memory of its sessions. Rooms may be reserved from any thread.
     package let pool: KVPool
 
-    package var isFirst: Bool { layers.lowerBound == 0 }
-    package var isLast: Bool { layers.upperBound == model.description.layerCount }
+    package var model: ModelFile { weights.model }
+    package var layers: Range<Int> { weights.layers }
+    package var isFirst: Bool { weights.isFirst }
+    package var isLast: Bool { weights.isLast }
     package var instructionSet: Kernels.InstructionSet { kernels.instructionSet }
 
     /// Positions that are computed at a time. 64: the weights of a layer are then read from
     /// memory once per 64 tokens, and a layer's scratch still fits the second cache.
     package static let rowCountMax = 64
+    let rowCountMax: Int
 
-    /// Makes a stage with `threads` threads, the caller's included; reads its matrices once.
-    ///
-    /// Without `copiesWeights` they are read where they lie in the file when they are needed: for
-    /// a stage that computes some hundred rows and goes.
-    package init(
+    /// Makes a stage with `threads` threads, the caller's included, and a copy of its matrices.
+    package convenience init(
         model: ModelFile, layers: Range<Int>, threads: Int, kernels: Kernels = Kernels(),
-        kv: KVPool.Limits = KVPool.Limits(), copiesWeights: Bool = true
+        kv: KVPool.Limits = KVPool.Limits()
     ) throws(ModelError) {
-        let description = model.description
-        guard 0 <= layers.lowerBound, layers.upperBound <= description.layerCount, !layers.isEmpty
-        else { throw .layersOutOfRange(layers, layerCount: description.layerCount) }
         guard 1...Threads.countMax ~= threads else { throw .threadCountOutOfRange(threads) }
+        try self.init(
+            weights: StageWeights(model: model, layers: layers), threads: threads,
+            kernels: kernels, kv: kv)
+    }
+
+    /// Makes a stage that computes with weights which others may use at the same time.
+    ///
+    /// More than `Stage.rowCountMax` positions at a time read the weights more seldom, and let
+    /// other work wait longer.
+    package init(
+        weights: StageWeights, threads: Int, kernels: Kernels = Kernels(),
+        kv: KVPool.Limits = KVPool.Limits(), rowCountMax: Int = Stage.rowCountMax
+    ) throws(ModelError) {
+        precondition(0 < rowCountMax, "\(rowCountMax) rows at a time")
+        guard 1...Threads.countMax ~= threads else { throw .threadCountOutOfRange(threads) }
+        let model = weights.model, description = model.description
         frequencies = try Self.frequencies(of: model)
         magnitude = description.rope.magnitude
-        self.model = model
-        self.layers = layers
+        self.weights = weights
         self.kernels = kernels
         self.threads = Threads(count: threads)
-        let memory =
-            copiesWeights
-            ? WeightMemory(
-                byteCount: model.weightByteCount(layers: layers),
-                matrixCount: layers.count * LayerTensor.allCases.count + 1) : nil
-        weights = layers.map { LayerWeights(model, layer: $0, memory: memory) }
-        let isLast = layers.upperBound == description.layerCount
-        embedding = layers.lowerBound == 0 ? model.matrix("token_embd.weight") : nil
-        outputNorm = isLast ? model.vector("output_norm.weight") : nil
-        output = isLast ? model.matrix(model.outputName, in: memory) : nil
+        self.rowCountMax = rowCountMax
         scratch = ForwardScratch(
-            description, rowCount: Self.rowCountMax, threadCount: threads, makesLogits: isLast)
+            description, rowCount: rowCountMax, threadCount: threads,
+            makesLogits: weights.isLast)
         do throws(KVPoolError) {
             pool = try KVPool(
                 shape: KVCache.Shape(
-                    layers: layers, headCount: description.headCountKV,
+                    layers: weights.layers, headCount: description.headCountKV,
                     headLength: description.headLength, elementType: kv.elementType),
                 contextLength: description.contextLength, limits: kv,
                 rope: frequencies + [magnitude])

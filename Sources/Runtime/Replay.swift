@@ -100,12 +100,17 @@ struct Replay: Sendable {
         let prompt = try store.read(result.prompt.tokens)
         let grammar = try result.sampling.grammar.map { try store.read($0) }
         let threadCount = node.threadCount
+        let resident = try await node.stages.weights(of: result.model)
         let mismatch = try await node.lanes.run {
-            // Other layers than those that this node serves need not stay in memory.
-            defer { book.file.releasePages() }
+            // Layers that this node does not serve need not stay in memory.
+            defer { if resident == nil { book.file.releasePages() } }
+            let weights =
+                try resident
+                ?? StageWeights(
+                    model: book.file, layers: 0..<book.file.description.layerCount, copies: false)
             return try Self.mismatch(
-                of: result, book: book, prompt: Self.tokens(of: prompt), grammar: grammar,
-                threadCount: threadCount)
+                of: result, book: book, weights: weights, prompt: Self.tokens(of: prompt),
+                grammar: grammar, threadCount: threadCount)
         }
         return [
             VerificationCheck(
@@ -124,10 +129,13 @@ struct Replay: Sendable {
     /// Nil where every token comes out again from the same logits; else a sentence that names the
     /// first other position.
     ///
+    /// Positions at a time: nobody waits for this stage.
+    private static let rowCountMax = 144
+
     /// One prefill pass, in chunks: no position waits for the one before to be drawn.
     static func mismatch(
-        of result: GenerationResult, book: ModelShelf.Book, prompt: [TokenID], grammar: [UInt8]?,
-        threadCount: Int
+        of result: GenerationResult, book: ModelShelf.Book, weights: StageWeights,
+        prompt: [TokenID], grammar: [UInt8]?, threadCount: Int
     ) throws -> String? {
         let description = book.file.description
         let all = prompt + result.tokens
@@ -140,8 +148,7 @@ struct Replay: Sendable {
             return "the sampling settings are out of range: \(settings.mistakes())"
         }
         let stage = try Stage(
-            model: book.file, layers: 0..<description.layerCount, threads: threadCount,
-            copiesWeights: false)
+            weights: weights, threads: threadCount, rowCountMax: rowCountMax)
         let cache = try stage.makeSession(capacity: all.count)
         let text = String(decoding: grammar ?? [], as: UTF8.self)
         let isRegex = result.sampling.grammarKind == .regex
@@ -152,26 +159,23 @@ struct Replay: Sendable {
                     schema: isRegex ? "" : text, regex: isRegex ? text : ""),
                 prompt: prompt, tokenCountMax: result.sampling.tokenCountMax),
             book: book)
-        var start = 0
-        // The last token was drawn from the row before it: its own row is not needed.
-        while start < all.count - 1 {
-            // Logits of the prompt's rows but the last are not made.
-            let border = start < prompt.count - 1 ? prompt.count - 1 : all.count - 1
-            let end = min(start + Stage.rowCountMax, border)
-            let wantsLogits = end >= prompt.count
-            let output = try stage.forward(
+        // The last token was drawn from the row before it: its own row is not needed. Of the
+        // prompt the last row alone has logits that a token was drawn from.
+        let rowCount = all.count - 1, firstDrawn = prompt.count - 1
+        let chunkCount = (rowCount + rowCountMax - 1) / rowCountMax
+        for chunk in 0..<chunkCount {
+            let start = rowCount * chunk / chunkCount, end = rowCount * (chunk + 1) / chunkCount
+            var verdict = Result<String?, any Error>.success(nil)
+            try stage.forward(
                 .tokens(Array(all[start..<end])), start: start, session: cache,
-                logits: wantsLogits ? .all : .none)
-            if wantsLogits, case .logits(let logits) = output {
-                for row in start..<end {
-                    let from = (row - start) * description.vocabularyCount
-                    let slice = logits.span.extracting(from..<from + description.vocabularyCount)
-                    let other = try comparison.mismatch(
-                        slice, position: row + 1, said: all[row + 1])
-                    if let other { return other }
+                logitsFrom: firstDrawn
+            ) { position, row in
+                guard case .success(nil) = verdict else { return }
+                verdict = Result {
+                    try comparison.mismatch(row, position: position + 1, said: all[position + 1])
                 }
             }
-            start = end
+            if let other = try verdict.get() { return other }
         }
         guard comparison.logits.digest == result.logits else {
             return "the tokens are the same, but their logits have the digest "

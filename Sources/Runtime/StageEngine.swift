@@ -89,6 +89,13 @@ final class StageEngine {
                 book: book))
     }
 
+    /// The weights of a whole model, where a stage has them all.
+    func weights(of artifact: Digest) -> StageWeights? {
+        served.first {
+            $0.deployment.artifact == artifact && $0.stage.isFirst && $0.stage.isLast
+        }?.stage.weights
+    }
+
     func unload(_ model: String) {
         for served in served where served.deployment.model == model {
             served.book.file.releasePages()

@@ -61,6 +61,11 @@ final class StageHost: Sendable {
         try await lane.run { [self] in engine.isIdle ? try work() : nil }
     }
 
+    /// The weights of a whole model, where a stage of this node has them.
+    func weights(of artifact: Digest) async throws -> StageWeights? {
+        try await lane.run { [self] in engine.weights(of: artifact) }
+    }
+
     func unload(_ model: String) {
         _ = lane.offer { [self] in engine.unload(model) }
     }
