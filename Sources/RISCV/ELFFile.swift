@@ -25,7 +25,6 @@ struct ELFFile: Sendable {
     private(set) var headerAddress: UInt64 = 0
     private(set) var headerCount: UInt64 = 0
     private(set) var base: UInt64 = 0
-    private(set) var symbols = SymbolTable()
     /// The program that loads this one and its libraries, where it has such.
     private(set) var interpreter: String?
 
@@ -59,7 +58,6 @@ struct ELFFile: Sendable {
         entry = bytes.integer(UInt64.self, at: 24) &+ base
         try readProgramHeaders(bytes)
         try checkSegments()
-        symbols = SymbolTable(bytes, base: base)
     }
 
     private mutating func readProgramHeaders(_ bytes: [UInt8]) throws(ELFError) {

@@ -56,7 +56,7 @@ extension Machine {
 
     private mutating func end(_ signal: Signal, cause: String) {
         let pc = hart.pc
-        ending = .signalled(signal, pc: pc, symbol: symbols.name(of: pc), cause: cause)
+        ending = .signalled(signal, pc: pc, symbol: SymbolTable(symbols).name(of: pc), cause: cause)
     }
 
     func isIgnored(_ number: Int32) -> Bool {

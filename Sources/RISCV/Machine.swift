@@ -21,7 +21,7 @@ package struct Machine: ~Copyable {
     var traces: TraceCache
     var translated: TranslatedCode
     var hart: Hart
-    let symbols: SymbolTable
+    let symbols: SymbolSource
     /// Virtual nanoseconds in which every thread slept.
     var skipped: UInt64 = 0
 
@@ -127,7 +127,7 @@ package struct Machine: ~Copyable {
         fileMappings = mappings
         resourceLimits = ResourceLimit.initial(settings)
         traces = TraceCache()
-        symbols = file.symbols
+        symbols = SymbolSource(program: program, base: file.base)
         workingDirectory = tree.workingDirectory
         programBreakStart = (file.end + 4095) & ~4095
         programBreak = programBreakStart

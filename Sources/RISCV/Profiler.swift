@@ -12,7 +12,7 @@ package struct Profiler: Sendable {
 
     /// As `Machine.run`, in the interpreter.
     package mutating func run(_ machine: inout Machine, fuel: UInt64) -> Pause {
-        observer.symbols = machine.symbols
+        if observer.symbols == nil { observer.symbols = SymbolTable(machine.symbols) }
         return machine.run(fuel: fuel, observer: &observer)
     }
 
@@ -20,7 +20,7 @@ package struct Profiler: Sendable {
     package func profile(of machine: borrowing Machine) -> Profile {
         Profile(
             retired: machine.retired, runs: observer.runs, tree: observer.tree,
-            symbols: machine.symbols)
+            symbols: observer.symbols ?? SymbolTable(machine.symbols))
     }
 }
 
@@ -62,7 +62,8 @@ struct ProfileObserver: RunObserver, Sendable {
 
     private(set) var runs: [CountedRun] = []
     private(set) var tree = CallTree()
-    var symbols = SymbolTable()
+    /// Nil before the first run.
+    var symbols: SymbolTable?
     /// For the last record of a run its index in `runs`.
     private var indices: [UInt32] = []
     private var generation: UInt64 = 0
@@ -149,7 +150,7 @@ struct ProfileObserver: RunObserver, Sendable {
 
     private mutating func function(at pc: UInt64) -> (index: Int, range: Range<UInt64>) {
         if let known = functions[pc] { return known }
-        let found = symbols.function(at: pc)
+        let found = (symbols ?? SymbolTable()).function(at: pc)
         functions[pc] = found
         return found
     }

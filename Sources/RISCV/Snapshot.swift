@@ -13,7 +13,7 @@ package struct Snapshot: Sendable {
     let memory: MemoryImage
     let hart: SavedRegisters
     let reservation: UInt64
-    let symbols: SymbolTable
+    let symbols: SymbolSource
     let skipped: UInt64
     let threads: [Thread]
     let current: Int

@@ -1,3 +1,10 @@
+/// Where a program's names stand: a table of some thousand takes longer to sort than a short
+/// program runs, and few ask for it.
+struct SymbolSource: Sendable {
+    let program: [UInt8]
+    let base: UInt64
+}
+
 /// The names of functions, so that a pc can be told to a person as "main+0x14".
 ///
 /// A damaged table gives fewer names and never an error: the program runs without them.
@@ -15,6 +22,8 @@ struct SymbolTable: Sendable {
     private var names: [UInt8] = []
 
     init() {}
+
+    init(_ source: SymbolSource) { self.init(source.program, base: source.base) }
 
     /// Reads section headers of type SHT_SYMTAB (2) and their string table.
     init(_ bytes: [UInt8], base: UInt64) {
