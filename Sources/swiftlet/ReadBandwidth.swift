@@ -13,7 +13,13 @@ final class ReadBandwidth: Sendable {
     private nonisolated(unsafe) let words: UnsafeMutableBufferPointer<SIMD8<UInt64>>
 
     init() {
-        words = .allocate(capacity: Self.byteCount / MemoryLayout<SIMD8<UInt64>>.size)
+        // In huge pages, as the weights of a stage are, where the system has them.
+        let memory = UnsafeMutableRawPointer.allocate(
+            byteCount: Self.byteCount, alignment: 2 << 20)
+        madvise(memory, Self.byteCount, MADV_HUGEPAGE)
+        let count = Self.byteCount / MemoryLayout<SIMD8<UInt64>>.size
+        words = UnsafeMutableBufferPointer(
+            start: memory.bindMemory(to: SIMD8<UInt64>.self, capacity: count), count: count)
         // Written once, so that each page is memory of its own and not the page of zeros.
         for index in words.indices { words.initializeElement(at: index, to: SIMD8(repeating: 1)) }
     }
