@@ -109,6 +109,39 @@ struct StageTests {
         #expect(next == (try prompts.map { try alone($0 + [5]) }))
     }
 
+    @Test(arguments: [1, 5, 144])
+    func `stages that share weights show one by one the logits that come together`(
+        rowCountMax: Int
+    ) throws {
+        let model = try ModelFixture().model()
+        let tokens: [Int32] = (0..<60).map { $0 * 7 % 11 }
+        let stage = try Stage(model: model, layers: 0..<3, threads: 2)
+        let output = try stage.forward(
+            .tokens(tokens), start: 0, session: try stage.makeSession(capacity: 64), logits: .all)
+        let mapped = try StageWeights(model: model, layers: 0..<3, copies: false)
+        for weights in [stage.weights, mapped] {
+            let other = try Stage(weights: weights, threads: 1, rowCountMax: rowCountMax)
+            let session = try other.makeSession(capacity: 64)
+            var shown: [Float] = [], positions: [Int] = []
+            func show(_ position: Int, _ row: Span<Float>) {
+                positions.append(position)
+                for index in row.indices { shown.append(row[index]) }
+            }
+            for part in [0..<9, 9..<60] {
+                try other.forward(
+                    .tokens(Array(tokens[part])), start: part.lowerBound, session: session,
+                    logitsFrom: 4, visit: show)
+            }
+            #expect(positions == Array(4..<60))
+            let width = model.description.vocabularyCount
+            guard case .logits(let logits) = output else {
+                Issue.record("no logits")
+                return
+            }
+            #expect(shown == Array(logits[(4 * width)...]))
+        }
+    }
+
     @Test func `a truncated session continues as if nothing had been`() throws {
         let stage = try Stage(
             model: try ModelFixture().model(), layers: 0..<3, threads: 1)

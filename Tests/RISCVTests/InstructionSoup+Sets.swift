@@ -45,8 +45,8 @@ extension InstructionSoup {
             let offset = Int32(below(512)) * 2 - 512 + (below(8) == 0 ? 1 : 0)
             return emit(
                 below(2) == 0
-                    ? Assembler.immediate(offset, 20, 1, below(32), 0x07)
-                    : Assembler.store(below(32), 20, offset, width: 1, opcode: 0x27))
+                    ? Assembler.immediate(offset, 20, 1, floatRegister(), 0x07)
+                    : Assembler.store(floatRegister(), 20, offset, width: 1, opcode: 0x27))
         }
         if isPortable { return emit(Assembler.load(destination(), 20, 8 * Int32(below(64)))) }
         emit(Assembler.addi(8, below(3) == 0 ? 22 : 20, Int32(below(256)) - 128))
@@ -95,7 +95,7 @@ extension InstructionSoup {
 
     mutating func emitFloat() {
         let format = [0, 0, 1, 1, 2][Int(below(5))] as UInt32
-        let rd = below(32), rs1 = below(32), rs2 = below(32)
+        let rd = floatRegister(), rs1 = floatRegister(), rs2 = floatRegister()
         let modes: [UInt32] = [7, 7, 7, 7, 7, 7, 0, 0, 1, 2, 3, 4]
         let mode = modes[Int(below(12))]
         switch below(16) {

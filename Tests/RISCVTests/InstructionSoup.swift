@@ -233,6 +233,9 @@ struct InstructionSoup {
     }
 
     mutating func source() -> UInt32 { below(32) }
+
+    /// Often one of a few, so that numbers of several formats meet in one register.
+    mutating func floatRegister() -> UInt32 { below(2) == 0 ? 8 + below(3) : below(32) }
 }
 
 // MARK: - Pieces
@@ -284,7 +287,10 @@ extension InstructionSoup {
             let word = Int32(below(32)) | (kind == 2 ? 1 << 10 : 0)
             emit(
                 Assembler.immediate(word, source(), kind == 0 ? 1 : 5, destination(), 0x1b))
-        case 3: emit(Assembler.immediate(amount, source(), 0, destination(), 0x1b))
+        // addiw, of which sext.w is the one that compilers write.
+        case 3:
+            let added = below(2) == 0 ? 0 : amount
+            emit(Assembler.immediate(added, source(), 0, destination(), 0x1b))
         case 4: emit(below(1 << 20) << 12 | destination() << 7 | (below(2) == 0 ? 0x37 : 0x17))
         case 5...7:
             // What compilers write for an unsigned char, short or int.
@@ -343,7 +349,7 @@ extension InstructionSoup {
                 emit(
                     Assembler.immediate(
                         offset, base, width | (isUnsigned ? 4 : 0),
-                        isFloating ? below(32) : destination(), isFloating ? 0x07 : 0x03))
+                        isFloating ? floatRegister() : destination(), isFloating ? 0x07 : 0x03))
             }
             offset = (offset + Int32(below(64)) * 8) % 2000
         }
