@@ -44,6 +44,9 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
         return bytes
     }
 
+    /// The first eight bytes as a number; digests sort by it before all else.
+    public var leadingWord: UInt64 { first }
+
     public var hex: String { Hex.encode(bytes) }
     /// Twelve digits: enough for a person to tell artifacts apart.
     public var short: String { String(hex.prefix(12)) }

@@ -232,6 +232,51 @@ void   swiftlet__election__v1__append_reply__free_unpacked
   assert(message->base.descriptor == &swiftlet__election__v1__append_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__election__v1__timeout_now__init
+                     (Swiftlet__Election__V1__TimeoutNow         *message)
+{
+  static const Swiftlet__Election__V1__TimeoutNow init_value = SWIFTLET__ELECTION__V1__TIMEOUT_NOW__INIT;
+  *message = init_value;
+}
+size_t swiftlet__election__v1__timeout_now__get_packed_size
+                     (const Swiftlet__Election__V1__TimeoutNow *message)
+{
+  assert(message->base.descriptor == &swiftlet__election__v1__timeout_now__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__election__v1__timeout_now__pack
+                     (const Swiftlet__Election__V1__TimeoutNow *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__election__v1__timeout_now__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__election__v1__timeout_now__pack_to_buffer
+                     (const Swiftlet__Election__V1__TimeoutNow *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__election__v1__timeout_now__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Election__V1__TimeoutNow *
+       swiftlet__election__v1__timeout_now__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Election__V1__TimeoutNow *)
+     protobuf_c_message_unpack (&swiftlet__election__v1__timeout_now__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__election__v1__timeout_now__free_unpacked
+                     (Swiftlet__Election__V1__TimeoutNow *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__election__v1__timeout_now__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__election__v1__election_message__init
                      (Swiftlet__Election__V1__ElectionMessage         *message)
 {
@@ -341,7 +386,7 @@ const ProtobufCMessageDescriptor swiftlet__election__v1__log_entry__descriptor =
   (ProtobufCMessageInit) swiftlet__election__v1__log_entry__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__election__v1__vote_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor swiftlet__election__v1__vote_request__field_descriptors[5] =
 {
   {
     "term",
@@ -391,17 +436,30 @@ static const ProtobufCFieldDescriptor swiftlet__election__v1__vote_request__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "transfer",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__VoteRequest, transfer),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__election__v1__vote_request__field_indices_by_name[] = {
   1,   /* field[1] = last_index */
   2,   /* field[2] = last_term */
   3,   /* field[3] = pre_vote */
   0,   /* field[0] = term */
+  4,   /* field[4] = transfer */
 };
 static const ProtobufCIntRange swiftlet__election__v1__vote_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor swiftlet__election__v1__vote_request__descriptor =
 {
@@ -411,7 +469,7 @@ const ProtobufCMessageDescriptor swiftlet__election__v1__vote_request__descripto
   "Swiftlet__Election__V1__VoteRequest",
   "swiftlet.election.v1",
   sizeof(Swiftlet__Election__V1__VoteRequest),
-  4,
+  5,
   swiftlet__election__v1__vote_request__field_descriptors,
   swiftlet__election__v1__vote_request__field_indices_by_name,
   1,  swiftlet__election__v1__vote_request__number_ranges,
@@ -662,7 +720,45 @@ const ProtobufCMessageDescriptor swiftlet__election__v1__append_reply__descripto
   (ProtobufCMessageInit) swiftlet__election__v1__append_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__election__v1__election_message__field_descriptors[4] =
+static const ProtobufCFieldDescriptor swiftlet__election__v1__timeout_now__field_descriptors[1] =
+{
+  {
+    "term",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__TimeoutNow, term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__election__v1__timeout_now__field_indices_by_name[] = {
+  0,   /* field[0] = term */
+};
+static const ProtobufCIntRange swiftlet__election__v1__timeout_now__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor swiftlet__election__v1__timeout_now__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.election.v1.TimeoutNow",
+  "TimeoutNow",
+  "Swiftlet__Election__V1__TimeoutNow",
+  "swiftlet.election.v1",
+  sizeof(Swiftlet__Election__V1__TimeoutNow),
+  1,
+  swiftlet__election__v1__timeout_now__field_descriptors,
+  swiftlet__election__v1__timeout_now__field_indices_by_name,
+  1,  swiftlet__election__v1__timeout_now__number_ranges,
+  (ProtobufCMessageInit) swiftlet__election__v1__timeout_now__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__election__v1__election_message__field_descriptors[5] =
 {
   {
     "vote_request",
@@ -712,17 +808,30 @@ static const ProtobufCFieldDescriptor swiftlet__election__v1__election_message__
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "timeout_now",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Election__V1__ElectionMessage, body_case),
+    offsetof(Swiftlet__Election__V1__ElectionMessage, timeout_now),
+    &swiftlet__election__v1__timeout_now__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__election__v1__election_message__field_indices_by_name[] = {
   3,   /* field[3] = append_reply */
   2,   /* field[2] = append_request */
+  4,   /* field[4] = timeout_now */
   1,   /* field[1] = vote_reply */
   0,   /* field[0] = vote_request */
 };
 static const ProtobufCIntRange swiftlet__election__v1__election_message__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor swiftlet__election__v1__election_message__descriptor =
 {
@@ -732,7 +841,7 @@ const ProtobufCMessageDescriptor swiftlet__election__v1__election_message__descr
   "Swiftlet__Election__V1__ElectionMessage",
   "swiftlet.election.v1",
   sizeof(Swiftlet__Election__V1__ElectionMessage),
-  4,
+  5,
   swiftlet__election__v1__election_message__field_descriptors,
   swiftlet__election__v1__election_message__field_indices_by_name,
   1,  swiftlet__election__v1__election_message__number_ranges,

@@ -412,6 +412,51 @@ void   swiftlet__membership__v1__sync__free_unpacked
   assert(message->base.descriptor == &swiftlet__membership__v1__sync__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__membership__v1__sync_digest__init
+                     (Swiftlet__Membership__V1__SyncDigest         *message)
+{
+  static const Swiftlet__Membership__V1__SyncDigest init_value = SWIFTLET__MEMBERSHIP__V1__SYNC_DIGEST__INIT;
+  *message = init_value;
+}
+size_t swiftlet__membership__v1__sync_digest__get_packed_size
+                     (const Swiftlet__Membership__V1__SyncDigest *message)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__sync_digest__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__membership__v1__sync_digest__pack
+                     (const Swiftlet__Membership__V1__SyncDigest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__sync_digest__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__membership__v1__sync_digest__pack_to_buffer
+                     (const Swiftlet__Membership__V1__SyncDigest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__sync_digest__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Membership__V1__SyncDigest *
+       swiftlet__membership__v1__sync_digest__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Membership__V1__SyncDigest *)
+     protobuf_c_message_unpack (&swiftlet__membership__v1__sync_digest__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__membership__v1__sync_digest__free_unpacked
+                     (Swiftlet__Membership__V1__SyncDigest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__membership__v1__sync_digest__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__membership__v1__membership_message__init
                      (Swiftlet__Membership__V1__MembershipMessage         *message)
 {
@@ -676,7 +721,7 @@ const ProtobufCMessageDescriptor swiftlet__membership__v1__profile__descriptor =
   (ProtobufCMessageInit) swiftlet__membership__v1__profile__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__membership__v1__rumor__field_descriptors[5] =
+static const ProtobufCFieldDescriptor swiftlet__membership__v1__rumor__field_descriptors[6] =
 {
   {
     "node",
@@ -738,9 +783,22 @@ static const ProtobufCFieldDescriptor swiftlet__membership__v1__rumor__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "hinted",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Rumor, hinted),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__membership__v1__rumor__field_indices_by_name[] = {
   3,   /* field[3] = accuser */
+  5,   /* field[5] = hinted */
   2,   /* field[2] = incarnation */
   0,   /* field[0] = node */
   4,   /* field[4] = profile */
@@ -749,7 +807,7 @@ static const unsigned swiftlet__membership__v1__rumor__field_indices_by_name[] =
 static const ProtobufCIntRange swiftlet__membership__v1__rumor__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor swiftlet__membership__v1__rumor__descriptor =
 {
@@ -759,7 +817,7 @@ const ProtobufCMessageDescriptor swiftlet__membership__v1__rumor__descriptor =
   "Swiftlet__Membership__V1__Rumor",
   "swiftlet.membership.v1",
   sizeof(Swiftlet__Membership__V1__Rumor),
-  5,
+  6,
   swiftlet__membership__v1__rumor__field_descriptors,
   swiftlet__membership__v1__rumor__field_indices_by_name,
   1,  swiftlet__membership__v1__rumor__number_ranges,
@@ -1008,7 +1066,7 @@ const ProtobufCMessageDescriptor swiftlet__membership__v1__gossip__descriptor =
   (ProtobufCMessageInit) swiftlet__membership__v1__gossip__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__membership__v1__sync__field_descriptors[2] =
+static const ProtobufCFieldDescriptor swiftlet__membership__v1__sync__field_descriptors[3] =
 {
   {
     "reply",
@@ -1034,15 +1092,28 @@ static const ProtobufCFieldDescriptor swiftlet__membership__v1__sync__field_desc
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "buckets",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Swiftlet__Membership__V1__Sync, n_buckets),
+    offsetof(Swiftlet__Membership__V1__Sync, buckets),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__membership__v1__sync__field_indices_by_name[] = {
+  2,   /* field[2] = buckets */
   1,   /* field[1] = members */
   0,   /* field[0] = reply */
 };
 static const ProtobufCIntRange swiftlet__membership__v1__sync__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor swiftlet__membership__v1__sync__descriptor =
 {
@@ -1052,14 +1123,52 @@ const ProtobufCMessageDescriptor swiftlet__membership__v1__sync__descriptor =
   "Swiftlet__Membership__V1__Sync",
   "swiftlet.membership.v1",
   sizeof(Swiftlet__Membership__V1__Sync),
-  2,
+  3,
   swiftlet__membership__v1__sync__field_descriptors,
   swiftlet__membership__v1__sync__field_indices_by_name,
   1,  swiftlet__membership__v1__sync__number_ranges,
   (ProtobufCMessageInit) swiftlet__membership__v1__sync__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__membership__v1__membership_message__field_descriptors[6] =
+static const ProtobufCFieldDescriptor swiftlet__membership__v1__sync_digest__field_descriptors[1] =
+{
+  {
+    "buckets",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Swiftlet__Membership__V1__SyncDigest, n_buckets),
+    offsetof(Swiftlet__Membership__V1__SyncDigest, buckets),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__membership__v1__sync_digest__field_indices_by_name[] = {
+  0,   /* field[0] = buckets */
+};
+static const ProtobufCIntRange swiftlet__membership__v1__sync_digest__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor swiftlet__membership__v1__sync_digest__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.membership.v1.SyncDigest",
+  "SyncDigest",
+  "Swiftlet__Membership__V1__SyncDigest",
+  "swiftlet.membership.v1",
+  sizeof(Swiftlet__Membership__V1__SyncDigest),
+  1,
+  swiftlet__membership__v1__sync_digest__field_descriptors,
+  swiftlet__membership__v1__sync_digest__field_indices_by_name,
+  1,  swiftlet__membership__v1__sync_digest__number_ranges,
+  (ProtobufCMessageInit) swiftlet__membership__v1__sync_digest__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__membership__v1__membership_message__field_descriptors[7] =
 {
   {
     "ping",
@@ -1133,6 +1242,18 @@ static const ProtobufCFieldDescriptor swiftlet__membership__v1__membership_messa
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "sync_digest",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Membership__V1__MembershipMessage, body_case),
+    offsetof(Swiftlet__Membership__V1__MembershipMessage, sync_digest),
+    &swiftlet__membership__v1__sync_digest__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__membership__v1__membership_message__field_indices_by_name[] = {
   2,   /* field[2] = acknowledgement */
@@ -1141,11 +1262,12 @@ static const unsigned swiftlet__membership__v1__membership_message__field_indice
   0,   /* field[0] = ping */
   1,   /* field[1] = ping_request */
   5,   /* field[5] = sync */
+  6,   /* field[6] = sync_digest */
 };
 static const ProtobufCIntRange swiftlet__membership__v1__membership_message__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor swiftlet__membership__v1__membership_message__descriptor =
 {
@@ -1155,7 +1277,7 @@ const ProtobufCMessageDescriptor swiftlet__membership__v1__membership_message__d
   "Swiftlet__Membership__V1__MembershipMessage",
   "swiftlet.membership.v1",
   sizeof(Swiftlet__Membership__V1__MembershipMessage),
-  6,
+  7,
   swiftlet__membership__v1__membership_message__field_descriptors,
   swiftlet__membership__v1__membership_message__field_indices_by_name,
   1,  swiftlet__membership__v1__membership_message__number_ranges,

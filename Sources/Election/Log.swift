@@ -33,7 +33,7 @@ struct Log: Sendable {
     /// The term of the entry at an index; 0 before the first; nil beyond the last.
     func term(at index: UInt64) -> UInt64? {
         if index == 0 { return 0 }
-        return entry(at: index)?.term
+        return index <= lastIndex ? entries[Int(index) - 1].term : nil
     }
 
     /// The entries of a range of indices that lies within the log.

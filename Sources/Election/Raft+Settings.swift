@@ -6,7 +6,7 @@ extension Raft {
         /// To voters.
         package var heartbeatInterval: Duration = .milliseconds(100)
         /// To learners, who never campaign: there may be a thousand of them.
-        package var learnerHeartbeatInterval: Duration = .milliseconds(500)
+        package var learnerHeartbeatInterval: Duration = .seconds(1)
         /// A voter campaigns after so long without a leader, at random between the two.
         ///
         /// The shortest is five heartbeats, so that a lost one or two starts nothing; the longest

@@ -46,7 +46,13 @@ extension Raft {
         if votes.count >= quorum { campaign(at: now) }
     }
 
-    private mutating func campaign(at now: Instant) {
+    /// The leader wants to be followed by this node.
+    mutating func take(_ order: TimeoutNow, from sender: NodeID, at now: Instant) {
+        guard order.term == term, role == .follower, leader == sender, isVoter else { return }
+        campaign(at: now, isTransfer: true)
+    }
+
+    private mutating func campaign(at now: Instant, isTransfer: Bool = false) {
         role = .candidate
         hardState = HardState(term: term + 1, votedFor: id)
         isHardStateUnsaved = true
@@ -55,16 +61,18 @@ extension Raft {
         // A split vote is known after one round trip; half the usual time is still many of those.
         electionDue =
             now + span(from: settings.electionTimeoutMin, to: settings.electionTimeoutMax) / 2
-        requestVotes(isPreVote: false, term: term)
+        leader = nil
+        requestVotes(isPreVote: false, term: term, isTransfer: isTransfer)
         if votes.count >= quorum { becomeLeader(at: now) }
     }
 
-    private mutating func requestVotes(isPreVote: Bool, term: UInt64) {
+    private mutating func requestVotes(isPreVote: Bool, term: UInt64, isTransfer: Bool = false) {
         let request = VoteRequest(
             term: term,
             lastIndex: log.lastIndex,
             lastTerm: log.lastTerm,
-            preVote: isPreVote
+            preVote: isPreVote,
+            transfer: isTransfer
         )
         for voter in log.voters where voter != id {
             send(.voteRequest(request), to: voter)
@@ -107,7 +115,7 @@ extension Raft {
         }
         if request.term > term {
             // Not even the term is taken over: it would depose a leader that works.
-            if hearsLeader(at: now) { return }
+            if hearsLeader(at: now), !request.transfer { return }
             becomeFollower(term: request.term, leader: nil, at: now)
         }
         let isGranted =
@@ -146,9 +154,23 @@ extension Raft {
 
     mutating func stepDown(at now: Instant) {
         guard role == .leader else { return }
+        let successor = successor
         becomeFollower(term: term, leader: nil, at: now)
+        // After the last word as a leader: the lease must be over before another can stand.
+        if let successor { send(.timeoutNow(TimeoutNow(term: term)), to: successor) }
         // The others stand first.
         if isVoter { electionDue = now + settings.electionTimeoutMax * 2 }
+    }
+
+    /// The voter with all of the log that answered last; nil where none has all.
+    private var successor: NodeID? {
+        var best: Progress?
+        for progress in progresses
+        where log.voters.contains(progress.node) && progress.match == log.lastIndex {
+            guard let contact = progress.contact else { continue }
+            if best?.contact.map({ $0 < contact }) ?? true { best = progress }
+        }
+        return best?.node
     }
 
     mutating func send(_ body: ElectionMessage.Body, to node: NodeID) {

@@ -13,6 +13,8 @@
 //   lease       Each heartbeat has a round, and the answer returns it: if a quorum answered a
 //               round, no other leader can stand before the shortest election timeout after that
 //               round was sent. It is a hint: what must not be wrong is fenced by the term.
+//   transfer    A leader that steps down tells the voter with the most of the log to stand at once,
+//               and votes are given although the leader was heard (thesis 3.10).
 //   barrier     A new leader appends an entry without command; by its commitment it learns what is
 //               committed (paper section 8, figure 8: only entries of its own term are counted).
 //
@@ -61,7 +63,8 @@ package struct Raft: Sendable {
         /// The connection to this node is lost: nothing more is sent to it but heartbeats until it
         /// answers.
         case peerUnreachable(NodeID)
-        /// Lead no more and let others stand first, for instance before this node leaves.
+        /// Lead no more and let others stand first, for instance before this node leaves; one that
+        /// has the whole log is told to stand at once.
         case stepDown
         /// `nextDeadline` has come.
         case deadlinePassed
@@ -239,6 +242,7 @@ package struct Raft: Sendable {
         case .voteReply(let reply): take(reply, from: sender, at: now)
         case .appendRequest(let request): take(request, from: sender, at: now)
         case .appendReply(let reply): take(reply, from: sender, at: now)
+        case .timeoutNow(let order): take(order, from: sender, at: now)
         }
     }
 
@@ -291,6 +295,7 @@ package struct Raft: Sendable {
             return request.term < limit && request.lastTerm <= request.term
         case .voteReply(let reply): return reply.term < limit
         case .appendReply(let reply): return reply.term < limit && reply.matchIndex < limit
+        case .timeoutNow(let order): return order.term < limit
         case .appendRequest(let request):
             guard request.term < limit, request.previousIndex < limit else { return false }
             var index = request.previousIndex

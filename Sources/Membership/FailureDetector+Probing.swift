@@ -41,26 +41,20 @@ extension FailureDetector {
 // MARK: Our own probes
 
 extension FailureDetector {
-    /// Those whom the round visits.
-    ///
-    /// All members now; neighbours on rings once links are scarce.
-    func targets() -> [NodeID] {
-        members.filter { $0.id != id && ($0.state == .alive || $0.state == .suspect) }.map(\.id)
-    }
-
     mutating func probeNext(at now: Instant, into effects: inout [Effect]) {
         nextProbe = now + settings.probeInterval * (localHealth + 1)
-        if round.isEmpty { round = targets().shuffled(using: &chance) }
+        if round.isEmpty { round = overlay.targets.shuffled(using: &chance) }
         while let target = round.popLast() {
-            guard let member = member(target) else { continue }
-            guard member.state == .alive || member.state == .suspect else { continue }
+            // It may be a neighbour no more.
+            guard overlay.isTarget(target) else { continue }
             probe(target, purpose: .round, at: now, into: &effects)
             return
         }
     }
 
-    /// A new member is visited at a random place of the running round.
+    /// A new neighbour is visited at a random place of the running round.
     mutating func addToRound(_ node: NodeID) {
+        guard overlay.isTarget(node) else { return }
         round.insert(node, at: Int.random(in: 0...round.count, using: &chance))
     }
 
@@ -69,8 +63,8 @@ extension FailureDetector {
         at now: Instant,
         into effects: inout [Effect]
     ) {
-        guard let member = member(node), node != id, !isLeaving else { return }
-        guard member.state == .alive || member.state == .suspect else { return }
+        guard let state = state(of: node), node != id, !isLeaving else { return }
+        guard state == .alive || state == .suspect else { return }
         if probes.contains(where: { $0.target == node && $0.purpose == .hint }) { return }
         probe(node, purpose: .hint, at: now, into: &effects)
     }
@@ -79,11 +73,16 @@ extension FailureDetector {
     mutating func revive(at now: Instant, into effects: inout [Effect]) {
         nextRevival = now + settings.revivalInterval
         var candidates: [NodeID] = []
-        for member in members where member.state == .unreachable || member.state == .dead {
-            candidates.append(member.id)
+        // Mostly all are there.
+        if overlay.otherCount + 1 < members.count {
+            for index in members.indices
+            where members[index].state == .unreachable || members[index].state == .dead {
+                candidates.append(members[index].id)
+            }
         }
-        for seed in seeds where member(seed.id) == nil { candidates.append(seed.id) }
+        for seed in seeds where position(of: seed.id) == nil { candidates.append(seed.id) }
         guard let node = choose(1, of: candidates).first else { return }
+        // A seed that nobody here knows any more is asked as when we joined.
         if position(of: node) == nil {
             sendSync(to: node, reply: false, into: &effects)
         } else {
@@ -108,12 +107,20 @@ extension FailureDetector {
                 sequence: sequence,
                 purpose: purpose,
                 sentAt: now,
-                helpDue: purpose == .revival ? nil : now + settings.probeTimeout,
+                helpDue: helpDue(for: purpose, at: now),
                 failureDue: now + settings.probeInterval * (localHealth + 1)
             )
         )
         let ping = Ping(sequence: sequence, rumors: rumors(for: target))
         effects.append(.send(MembershipMessage(body: .ping(ping)), to: target))
+    }
+
+    private func helpDue(for purpose: Probe.Purpose, at now: Instant) -> Instant? {
+        switch purpose {
+        case .round: now + settings.probeTimeout
+        case .hint: now + settings.hintTimeout
+        case .revival: nil
+        }
     }
 
     mutating func expireProbes(at now: Instant, into effects: inout [Effect]) {
@@ -140,18 +147,14 @@ extension FailureDetector {
         let probe = probes[index]
         // The accusation comes first, so that the helpers carry it to the accused.
         if probe.purpose == .hint { accuse(probe.target, isHinted: true, at: now, into: &effects) }
-        // An edge node can be dialled by nobody but its relay, so it is no witness.
-        let able = members.filter {
-            $0.state == .alive && $0.id != id && $0.id != probe.target && $0.profile.role != "edge"
-        }
-        let helpers = choose(settings.fanout, of: able.map(\.id))
+        let helpers = helpers(for: probe.target)
         probes[index].helpers = helpers
         for helper in helpers {
             var rumors = rumors(for: helper)
-            if let target = member(probe.target), target.state != .alive,
+            if let position = position(of: probe.target), members[position].state != .alive,
                 !rumors.contains(where: { $0.node == probe.target })
             {
-                rumors.insert(target.rumor, at: 0)
+                rumors.insert(members[position].rumor, at: 0)
             }
             let request = PingRequest(
                 sequence: probe.sequence,
@@ -160,6 +163,19 @@ extension FailureDetector {
             )
             effects.append(.send(MembershipMessage(body: .pingRequest(request)), to: helper))
         }
+    }
+
+    /// Others who watch the target. An edge node can be dialled by nobody but its relay, so it is
+    /// no witness.
+    private mutating func helpers(for target: NodeID) -> [NodeID] {
+        var helpers: [NodeID] = []
+        for node in overlay.monitors(of: target, &chance) where helpers.count < settings.fanout {
+            guard let position = position(of: node), members[position].state == .alive,
+                members[position].profile.role != "edge"
+            else { continue }
+            helpers.append(node)
+        }
+        return helpers
     }
 
     private mutating func fail(
@@ -193,7 +209,12 @@ extension FailureDetector {
 // MARK: Pings of others
 
 extension FailureDetector {
-    mutating func answer(_ ping: Ping, from sender: NodeID, into effects: inout [Effect]) {
+    mutating func answer(
+        _ ping: Ping,
+        from sender: NodeID,
+        isMember: Bool,
+        into effects: inout [Effect]
+    ) {
         // Whoever accuses us, even of something long refuted, is answered with the truth.
         let isAccused = ping.rumors.contains { $0.node == id && $0.state != .alive }
         let answer = Acknowledgement(
@@ -202,7 +223,9 @@ extension FailureDetector {
         )
         effects.append(.send(MembershipMessage(body: .acknowledgement(answer)), to: sender))
         // It is admitted, but its word about itself has passed us by.
-        if position(of: sender) == nil { sendSync(to: sender, reply: false, into: &effects) }
+        if !isMember, position(of: sender) == nil {
+            sendSync(to: sender, reply: false, into: &effects)
+        }
     }
 
     mutating func relay(

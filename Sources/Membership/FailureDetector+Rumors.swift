@@ -15,14 +15,16 @@ extension FailureDetector {
         at now: Instant,
         into effects: inout [Effect]
     ) {
-        guard isAdmitted(sender) else {
+        // Every member is admitted, and most who speak are members.
+        let isMember = position(of: sender) != nil
+        guard isMember || isAdmitted(sender) else {
             receiveFromStranger(message, sender, into: &effects)
             return
         }
         switch message.body {
         case .ping(let ping):
             hear(ping.rumors, from: sender, at: now, into: &effects)
-            answer(ping, from: sender, into: &effects)
+            answer(ping, from: sender, isMember: isMember, into: &effects)
         case .pingRequest(let request):
             hear(request.rumors, from: sender, at: now, into: &effects)
             relay(request, from: sender, at: now, into: &effects)
@@ -32,6 +34,7 @@ extension FailureDetector {
         case .notAcknowledged(let nack): take(nack, from: sender)
         case .gossip(let gossip): hear(gossip.rumors, from: sender, at: now, into: &effects)
         case .sync(let sync): take(sync, from: sender, at: now, into: &effects)
+        case .syncDigest(let digest): take(digest, from: sender, into: &effects)
         }
     }
 
@@ -66,7 +69,7 @@ extension FailureDetector {
         into effects: inout [Effect]
     ) {
         // A later version may send more in one message, but not without end.
-        for rumor in rumors.prefix(settings.rumorCountMax * 4) {
+        for rumor in rumors.prefix(settings.rumorCountAtStorm * 2) {
             believe(rumor, from: sender, at: now, into: &effects)
         }
     }
@@ -83,7 +86,7 @@ extension FailureDetector {
             return
         }
         guard rumor.node != id else {
-            hearOfSelf(rumor, into: &effects)
+            hearOfSelf(rumor, at: now, into: &effects)
             return
         }
         guard isAdmitted(rumor.node) else {
@@ -97,48 +100,69 @@ extension FailureDetector {
             }
             return
         }
-        let known = members[index]
-        if rumor.incarnation < known.incarnation { return }
-        if rumor.incarnation == known.incarnation {
-            if rumor.state == .suspect, known.state == .suspect {
-                confirm(index, by: rumor.accuser ?? sender)
+        let incarnation = members[index].incarnation
+        let state = members[index].state
+        if rumor.incarnation < incarnation { return }
+        if rumor.incarnation == incarnation {
+            if rumor.state == .suspect, state == .suspect {
+                let accuser = rumor.accuser ?? sender
+                confirm(index, by: accuser, isHinted: rumor.hinted)
+                judgeHints(index, at: now, into: &effects)
             }
-            if rumor.state.rawValue <= known.state.rawValue { return }
+            if rumor.state.rawValue <= state.rawValue { return }
         } else {
             members[index].incarnation = rumor.incarnation
         }
         let hasNewProfile =
-            rumor.incarnation > known.incarnation && rumor.profile != known.profile
+            rumor.incarnation > incarnation && rumor.profile != members[index].profile
         if hasNewProfile { members[index].profile = rumor.profile }
-        set(index, to: rumor.state, accuser: rumor.accuser ?? sender, at: now)
-        if known.state != rumor.state || hasNewProfile {
+        let accuser = rumor.accuser ?? sender
+        set(index, to: rumor.state, accuser: accuser, isHinted: rumor.hinted, at: now)
+        if state != rumor.state || hasNewProfile {
             effects.append(.changed(rumor.node, rumor.state, members[index].profile))
         }
+        if rumor.state == .suspect { judgeHints(index, at: now, into: &effects) }
     }
 
     /// Someone speaks of us.
     ///
     /// Only we may answer, with an incarnation above the one accused.
-    private mutating func hearOfSelf(_ rumor: Rumor, into effects: inout [Effect]) {
+    private mutating func hearOfSelf(
+        _ rumor: Rumor,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
         guard !isLeaving else { return }
         let own = ownPosition
-        let isAccusation = rumor.state != .alive
-        if isAccusation {
+        if rumor.state != .alive {
             guard rumor.incarnation >= members[own].incarnation else { return }
-        } else {
-            // We started again and the others remember who we were before.
-            guard
-                rumor.incarnation > members[own].incarnation
-                    || rumor.incarnation == members[own].incarnation
-                        && !isOwn(rumor.profile)
-            else { return }
+            accused = max(accused, rumor.incarnation)
+            accuser = rumor.accuser
+            refutationDue = nextRefutation
+            if nextRefutation <= now { refute(at: now, into: &effects) }
+            return
         }
+        // We started again and the others remember who we were before.
+        let incarnation = members[own].incarnation
+        guard
+            rumor.incarnation > incarnation
+                || rumor.incarnation == incarnation && !isOwn(rumor.profile)
+        else { return }
         members[own].incarnation = rumor.incarnation + 1
         queue.insert(id, countMax: settings.queueCountMax)
-        guard isAccusation, !isJoining else { return }
-        effects.append(
-            .note(.refuted(incarnation: rumor.incarnation + 1, accuser: rumor.accuser))
-        )
+    }
+
+    /// Answers all accusations so far with one new incarnation: whoever accuses without end makes
+    /// us talk no more than ten times a second.
+    mutating func refute(at now: Instant, into effects: inout [Effect]) {
+        refutationDue = .distantFuture
+        let own = ownPosition
+        guard accused >= members[own].incarnation, !isLeaving else { return }
+        nextRefutation = now + settings.refutationInterval
+        members[own].incarnation = accused + 1
+        queue.insert(id, countMax: settings.queueCountMax)
+        guard !isJoining else { return }
+        effects.append(.note(.refuted(incarnation: accused + 1, accuser: accuser)))
         // That we had to say so means that we were too slow to answer (Lifeguard IV.A).
         changeLocalHealth(by: 1, into: &effects)
     }
@@ -172,8 +196,8 @@ extension FailureDetector {
             ),
             at: index
         )
-        addToRound(rumor.node)
         set(index, to: rumor.state, accuser: rumor.accuser ?? rumor.node, at: now)
+        addToRound(rumor.node)
         effects.append(.changed(rumor.node, rumor.state, rumor.profile))
     }
 
@@ -209,13 +233,14 @@ extension FailureDetector {
         guard let index = position(of: node) else { return }
         switch members[index].state {
         case .alive:
-            set(index, to: .suspect, accuser: id, at: now)
+            set(index, to: .suspect, accuser: id, isHinted: isHinted, at: now)
             effects.append(.note(.suspected(node, by: id)))
             effects.append(.changed(node, .suspect, members[index].profile))
-        case .suspect: confirm(index, by: id)
+        case .suspect: confirm(index, by: id, isHinted: isHinted)
         case .unreachable, .dead, .left: return
         }
         if isHinted {
+            if judgeHints(index, at: now, into: &effects) { return }
             let due = now + settings.hintedSuspicion * (localHealth + 1)
             members[index].changeDue = min(members[index].changeDue, due)
             nextChange = min(nextChange, due)
@@ -223,8 +248,11 @@ extension FailureDetector {
     }
 
     /// One more accuser: the timer shortens, and the news of it spreads once.
-    private mutating func confirm(_ index: Int, by accuser: NodeID) {
-        guard members[index].suspicion?.confirm(by: accuser) == true else { return }
+    private mutating func confirm(_ index: Int, by accuser: NodeID, isHinted: Bool) {
+        let isNew = members[index].suspicion?.confirm(by: accuser) == true
+        let isNewHint = isHinted && members[index].suspicion?.noteHint(by: accuser) == true
+        guard isNew || isNewHint else { return }
+        members[index].isHinted = isHinted
         if let end = members[index].suspicion?.end {
             members[index].changeDue = min(members[index].changeDue, end)
             nextChange = min(nextChange, end)
@@ -233,32 +261,64 @@ extension FailureDetector {
         queue.insert(members[index].id, countMax: settings.queueCountMax)
     }
 
+    /// Where enough nodes lost their connection and got no answer, no timer is waited for.
+    @discardableResult
+    private mutating func judgeHints(
+        _ index: Int,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) -> Bool {
+        guard let hinters = members[index].suspicion?.hinters,
+            hinters.count >= min(settings.hintQuorum, max(overlay.otherCount, 1))
+        else { return false }
+        set(index, to: .unreachable, accuser: id, at: now)
+        effects.append(.changed(members[index].id, .unreachable, members[index].profile))
+        return true
+    }
+
     /// Enters a state with its timer, and spreads it.
     private mutating func set(
         _ index: Int,
         to state: MemberState,
         accuser: NodeID,
+        isHinted: Bool = false,
         at now: Instant
     ) {
+        let node = members[index].id
         if members[index].state != state { members[index].since = now }
+        // Where somebody goes or returns, news is lost with him that others have.
+        if members[index].isGone || state == .unreachable || state == .dead { compareSoon(at: now) }
+        doubtfulCount += (state == .alive ? 0 : 1) - (members[index].state == .alive ? 0 : 1)
         members[index].state = state
         members[index].accuser = state == .alive || state == .left ? nil : accuser
+        members[index].isHinted = isHinted && state == .suspect
         members[index].suspicion = nil
         switch state {
-        case .alive: members[index].changeDue = .distantFuture
+        case .alive:
+            members[index].changeDue = .distantFuture
+            overlay.insert(node)
         case .suspect:
-            let suspicion = suspicion(by: accuser, at: now)
+            overlay.insert(node)
+            var suspicion = suspicion(by: accuser, at: now)
+            if isHinted { _ = suspicion.noteHint(by: accuser) }
             members[index].suspicion = suspicion
             members[index].changeDue = suspicion.end
-        case .unreachable: members[index].changeDue = now + settings.unreachableTime
-        case .dead, .left: members[index].changeDue = now + settings.forgettingTime
+        case .unreachable, .dead:
+            if overlay.isLink(node), !departed.contains(node) { departed.append(node) }
+            overlay.remove(node)
+            let time = state == .dead ? settings.forgettingTime : settings.unreachableTime
+            members[index].changeDue = now + time
+        case .left:
+            overlay.remove(node)
+            members[index].changeDue = now + settings.forgettingTime
         }
-        queue.insert(members[index].id, countMax: settings.queueCountMax)
-        findNextChange()
+        queue.insert(node, countMax: settings.queueCountMax)
+        // It may be too early where a timer was taken away; then it is found anew.
+        nextChange = min(nextChange, members[index].changeDue)
     }
 
     private func suspicion(by accuser: NodeID, at now: Instant) -> Suspicion {
-        let count = members.count { $0.state == .alive || $0.state == .suspect }
+        let count = overlay.otherCount + 1
         let scale = max(1, Suspicion.logarithm(count) / Suspicion.logarithm(10))
         let shortest = settings.probeInterval * (Double(settings.suspicionFactor) * scale)
         // Beside the accuser and the accused there must be enough to confirm.
@@ -268,12 +328,14 @@ extension FailureDetector {
             shortest: shortest,
             longest: shortest * settings.suspicionFactorMax,
             confirmationCountMax: isLargeEnough ? settings.confirmationCount : 0,
+            verdictCount: overlay.isRinged ? settings.verdictCount : .max,
             accuser: accuser
         )
     }
 
     mutating func expireStates(at now: Instant, into effects: inout [Effect]) {
-        for node in members.filter({ $0.changeDue <= now }).map(\.id) {
+        let due = members.indices.filter { members[$0].changeDue <= now }.map { members[$0].id }
+        for node in due {
             guard let index = position(of: node) else { continue }
             switch members[index].state {
             case .alive: continue
@@ -300,7 +362,8 @@ extension FailureDetector {
     }
 
     private mutating func findNextChange() {
-        nextChange = members.lazy.map(\.changeDue).min() ?? .distantFuture
+        nextChange = .distantFuture
+        for index in members.indices { nextChange = min(nextChange, members[index].changeDue) }
     }
 }
 
@@ -326,10 +389,12 @@ extension FailureDetector {
 
     private mutating func forget(_ node: NodeID, into effects: inout [Effect]) {
         guard let index = position(of: node) else { return }
+        if members[index].state != .alive { doubtfulCount -= 1 }
         members.remove(at: index)
         queue.remove(node)
+        overlay.remove(node)
+        departed.removeAll { $0 == node }
         probes.removeAll { $0.target == node }
-        round.removeAll { $0 == node }
         effects.append(.forgotten(node))
     }
 

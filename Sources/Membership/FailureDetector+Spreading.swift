@@ -8,12 +8,20 @@ extension FailureDetector {
     /// our own state; then what was told least.
     mutating func rumors(for receiver: NodeID, andOfSelf: Bool = false) -> [Rumor] {
         var rumors: [Rumor] = []
-        if let member = member(receiver), member.state != .alive { rumors.append(member.rumor) }
+        if doubtfulCount > 0, let position = position(of: receiver),
+            members[position].state != .alive
+        {
+            rumors.append(members[position].rumor)
+        }
         if andOfSelf { rumors.append(members[ownPosition].rumor) }
-        let count = max(settings.rumorCountMax - rumors.count, 1)
+        if queue.isEmpty { return rumors }
+        let isStorm = queue.count > settings.rumorCountMax
+        let limit = isStorm ? settings.rumorCountAtStorm : settings.rumorCountMax
+        let count = max(limit - rumors.count, 1)
+        let told = rumors.map(\.node)
         for node in queue.take(count, sentCountMax: retransmitCountMax()) {
-            if let member = member(node), !rumors.contains(where: { $0.node == node }) {
-                rumors.append(member.rumor)
+            if let position = position(of: node), !told.contains(node) {
+                rumors.append(members[position].rumor)
             }
         }
         return rumors
@@ -32,15 +40,20 @@ extension FailureDetector {
         }
     }
 
-    /// The dead listen for a while: a rumor of their death may be wrong.
-    private func listeners(at now: Instant) -> [NodeID] {
-        members.filter { member in
-            switch member.state {
-            case .alive, .suspect, .unreachable: member.id != id
-            case .dead: now - member.since < settings.gossipToTheDeadTime
-            case .left: false
+    /// The neighbours; and those who fell silent, for a while: a rumor of their death may be wrong.
+    private mutating func listeners(at now: Instant) -> [NodeID] {
+        if !departed.isEmpty {
+            let time = settings.gossipToTheDeadTime
+            departed = departed.filter { node in
+                guard let position = position(of: node) else { return false }
+                switch members[position].state {
+                case .unreachable: return true
+                case .dead: return now - members[position].since < time
+                case .alive, .suspect, .left: return false
+                }
             }
-        }.map(\.id)
+        }
+        return overlay.links + departed
     }
 
     mutating func change(to profile: Profile) {
@@ -93,23 +106,51 @@ extension FailureDetector {
             sendSync(to: seed.id, reply: false, into: &effects)
             return
         }
-        nextSync = now + settings.syncInterval * syncScale()
-        let alive = members.filter { $0.state == .alive && $0.id != id }
-        if let partner = choose(1, of: alive.map(\.id)).first {
-            sendSync(to: partner, reply: false, into: &effects)
+        nextSync = now + syncPause
+        syncPause = min(syncPause * 2, settings.syncInterval)
+        if let partner = choose(1, of: overlay.links).first {
+            let digest = SyncDigest(buckets: ViewDigest.buckets(of: members))
+            effects.append(.send(MembershipMessage(body: .syncDigest(digest)), to: partner))
         }
     }
 
-    /// With the members grows what a sync carries, so they become rarer.
-    private func syncScale() -> Int {
-        guard members.count > 32 else { return 1 }
-        let bits = Int.bitWidth - (members.count - 1).leadingZeroBitCount
-        return bits - 5 + 1
+    /// Compares with a neighbour in a second or so, and then more and more seldom.
+    mutating func compareSoon(at now: Instant) {
+        guard syncPause > settings.syncIntervalMin, !isLeaving else { return }
+        syncPause = settings.syncIntervalMin
+        let share = Double.random(in: 0.5..<1.5, using: &chance)
+        nextSync = min(nextSync, now + syncPause * share)
     }
 
-    func sendSync(to node: NodeID, reply: Bool, into effects: inout [Effect]) {
-        let sync = Sync(reply: reply, members: members.map(\.rumor))
+    /// - Parameter buckets: of the view; empty means all.
+    func sendSync(
+        to node: NodeID,
+        reply: Bool,
+        buckets: [UInt32] = [],
+        into effects: inout [Effect]
+    ) {
+        let isWanted = (0..<ViewDigest.bucketCount).map {
+            buckets.isEmpty || buckets.contains(UInt32($0))
+        }
+        var rumors: [Rumor] = []
+        for index in members.indices where isWanted[ViewDigest.bucket(of: members[index].id)] {
+            rumors.append(members[index].rumor)
+        }
+        let sync = Sync(reply: reply, members: rumors, buckets: buckets)
         effects.append(.send(MembershipMessage(body: .sync(sync)), to: node))
+    }
+
+    /// Tells what differs here from what the other side knows; says nothing where nothing does.
+    mutating func take(
+        _ digest: SyncDigest,
+        from sender: NodeID,
+        into effects: inout [Effect]
+    ) {
+        let own = ViewDigest.buckets(of: members)
+        guard digest.buckets.count == own.count else { return }
+        let differing = own.indices.filter { own[$0] != digest.buckets[$0] }.map(UInt32.init)
+        if differing.isEmpty { return }
+        sendSync(to: sender, reply: false, buckets: differing, into: &effects)
     }
 
     /// Takes over all that the other side knows, but kills nobody on its word: it may have been cut
@@ -131,13 +172,16 @@ extension FailureDetector {
             }
             believe(rumor, from: sender, at: now, into: &effects)
         }
+        // Where something was missing, more may be.
+        compareSoon(at: now)
         if sync.reply {
             if isJoining {
                 isJoining = false
-                nextSync = now + settings.syncInterval * syncScale()
+                nextSync = now + syncPause
             }
         } else {
-            sendSync(to: sender, reply: true, into: &effects)
+            let buckets = Array(sync.buckets.prefix(ViewDigest.bucketCount))
+            sendSync(to: sender, reply: true, buckets: buckets, into: &effects)
         }
     }
 }

@@ -2,11 +2,13 @@
 //
 // The protocol is SWIM (Das, Gupta, Motivala 2002) with Lifeguard (Dadgar, Phillips, Currey 2018).
 //
-//   probe      Every interval one member is pinged, in a shuffled round, so that each is reached in
-//              bounded time. Without an answer within the timeout three helpers ping it for us. A
-//              helper that got no answer says so (nack): silence of a helper means that the fault
-//              may be ours, and raises our local health multiplier, which slows our own
-//              accusations.
+//   overlay    A node pings its successors on ten rings, and gossips with them and with those who
+//              ping it: some twenty connections in a mesh of any size (Overlay.swift).
+//   probe      Every interval one of these is pinged, in a shuffled round, so that each is reached
+//              in bounded time. Without an answer within the timeout three helpers, who watch it
+//              too, ping it for us. A helper that got no answer says so (nack): silence of a helper
+//              means that the fault may be ours, and raises our local health multiplier, which
+//              slows our own accusations.
 //   suspicion  A member that answered nobody is suspect, not dead. Everyone runs a timer for it,
 //              long for a lone accuser and shorter with each independent one. Only the accused can
 //              end it otherwise: it raises its incarnation and says that it is alive.
@@ -16,10 +18,12 @@
 //   spreading  Rumors ride on every message and on gossip between them, each a bounded number of
 //              times, the least sent first. Whoever we write to and do not hold for alive is told
 //              so first (buddy), because it is the one who can object.
-//   reunion    A full exchange (sync) at the start and every 30 s. It never kills: what the other
+//   reunion    A full exchange (sync) at the start; then digests are compared, after a second and
+//              more and more seldom, and what differs is exchanged. It never kills: what the other
 //              side calls dead is only suspect here. Nodes out of reach are pinged once in a while,
-//              so that a healed partition reunites by itself.
-//   hint       A lost connection is no verdict but a reason to probe at once and to wait less.
+//              and so are seeds, for ever, so that a healed partition reunites by itself.
+//   hint       A lost connection is no verdict but a reason to probe at once and to wait less. When
+//              three nodes lost theirs and got no answer, the process is gone: no timer runs.
 //
 // Not every node that speaks is a member: `admitted` and `expelled` say who may be one. What a node
 // says of itself before it is admitted is kept aside, within a bound, and counts once it is.
@@ -30,6 +34,7 @@
 //   FailureDetector+Probing      pings, helpers, nacks, local health
 //   FailureDetector+Rumors       what is believed, and what follows from it
 //   FailureDetector+Spreading    gossip, sync, joining and leaving
+//   Overlay, ViewDigest          whom to watch; what to compare
 //   Member, RumorQueue, SortedNodes, Suspicion   the leaves
 
 package import Basics
@@ -53,7 +58,7 @@ package struct FailureDetector: Sendable {
         /// The connection to this node broke: a hint, not a verdict.
         case connectionLost(NodeID)
         /// This node has something new to say of itself.
-        case profileChanged(Profile)
+        indirect case profileChanged(Profile)
         /// Say goodbye: the others hold this node for left, and nothing is probed any more.
         case leaving
         /// `nextDeadline` has come.
@@ -64,7 +69,7 @@ package struct FailureDetector: Sendable {
     package enum Effect: Hashable, Sendable {
         case send(MembershipMessage, to: NodeID)
         /// The state or the profile of another member is a new one.
-        case changed(NodeID, MemberState, Profile)
+        indirect case changed(NodeID, MemberState, Profile)
         /// Expelled, or out of the mesh for so long that nothing is kept of it.
         case forgotten(NodeID)
         case note(Fact)
@@ -112,6 +117,11 @@ package struct FailureDetector: Sendable {
 
     var chance: Chance
     var admitted: SortedNodes
+    var overlay: Overlay
+    /// How many members are not alive: mostly none, and then nobody need be looked up.
+    var doubtfulCount = 0
+    /// Neighbours that fell silent: they hear our rumors for a while, so that they can object.
+    var departed: [NodeID] = []
     var seeds: [Seed] = []
     var seedIndex = 0
     /// True from `joining` until somebody told us all that it knows.
@@ -126,9 +136,17 @@ package struct FailureDetector: Sendable {
     var relays: [Relay] = []
     var sequence: UInt64 = 0
 
+    /// The highest incarnation in which somebody accused us, and who.
+    var accused: UInt64 = 0
+    var accuser: NodeID?
+    var nextRefutation = Instant.zero
+    var refutationDue = Instant.distantFuture
+
     var nextProbe: Instant
     var nextGossip = Instant.distantFuture
     var nextSync: Instant
+    /// Until the next comparison; the more lately something was found missing, the sooner.
+    var syncPause: Duration
     var nextRevival: Instant
     var revivalCount = 0
     /// The earliest `changeDue` of the members.
@@ -139,11 +157,13 @@ package struct FailureDetector: Sendable {
     /// - Parameters:
     ///   - incarnation: 1 is right for a node that keeps nothing: it learns from the others what it
     ///     was before and goes above that.
+    ///   - acquainted: members that it knows from the start, of whom nothing is news.
     ///   - seed: of all chance in this value.
     package init(
         id: NodeID,
         profile: Profile,
         incarnation: UInt64 = 1,
+        acquainted: [Rumor] = [],
         settings: Settings = Settings(),
         seed: UInt64,
         now: Instant
@@ -154,17 +174,38 @@ package struct FailureDetector: Sendable {
         members = [
             Member(id: id, state: .alive, incarnation: incarnation, profile: profile, since: now)
         ]
-        admitted = SortedNodes([id])
+        for rumor in acquainted where rumor.node != id {
+            members.append(
+                Member(
+                    id: rumor.node,
+                    state: .alive,
+                    incarnation: rumor.incarnation,
+                    profile: rumor.profile,
+                    since: now
+                )
+            )
+        }
+        members.sort { $0.id < $1.id }
+        let ids = members.map(\.id)
+        admitted = SortedNodes(ids)
+        overlay = Overlay(own: id, others: ids.filter { $0 != id })
         chance = Chance(seed: seed)
         // Nodes that start together shall not probe together.
         nextProbe = now + settings.probeInterval * Double.random(in: 0..<1, using: &chance)
         nextSync = now + settings.syncInterval * Double.random(in: 0.5..<1, using: &chance)
-        nextRevival = now + settings.revivalInterval * Double.random(in: 0.5..<1, using: &chance)
-        nextDeadline = nextProbe
+        syncPause = settings.syncInterval
+        nextRevival = now + settings.revivalInterval * Double.random(in: 0..<1, using: &chance)
+        nextDeadline = min(nextProbe, min(nextSync, nextRevival))
     }
 
-    /// Takes what happened and appends what to do; never fails, whatever the others send.
-    package mutating func step(_ event: Event, at now: Instant, into effects: inout [Effect]) {
+    /// Takes what happened and appends what to do; never fails, whatever the others send. Returns
+    /// the next deadline.
+    @discardableResult
+    package mutating func step(
+        _ event: Event,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) -> Instant {
         switch event {
         case .joining(let seeds): join(through: seeds, at: now)
         case .admitted(let node): admit(node, at: now, into: &effects)
@@ -185,10 +226,44 @@ package struct FailureDetector: Sendable {
             nextGossip = now + settings.gossipInterval * share
         }
         nextDeadline = earliestDeadline()
+        return nextDeadline
     }
 
     /// What is known of this node; nil where it is no member.
     package func member(_ id: NodeID) -> Member? { position(of: id).map { members[$0] } }
+
+    /// Whether this node keeps a connection to the other one.
+    package func isLinked(with node: NodeID) -> Bool { overlay.isLink(node) }
+
+    /// Whom this node pings in turn; sorted by id.
+    package var targets: [NodeID] { overlay.targets }
+
+    /// The queues that hold more than they may: none, ever.
+    package var overfullQueues: [String] {
+        let queues = [
+            ("rumors", queue.count, settings.queueCountMax),
+            ("members", members.count, settings.memberCountMax),
+            ("waiting", waiting.count, settings.waitingCountMax),
+            ("probes", probes.count, settings.probeCountMax),
+            ("relays", relays.count, settings.relayCountMax),
+        ]
+        return queues.filter { $0.1 > $0.2 }.map(\.0)
+    }
+
+    /// What is believed of this node; nil where it is no member.
+    package func state(of node: NodeID) -> MemberState? {
+        position(of: node).map { members[$0].state }
+    }
+
+    /// Whether these are exactly those whom this node holds for alive; sorted by id.
+    package func holdsAlive(_ nodes: [NodeID]) -> Bool {
+        var count = 0
+        for index in members.indices where members[index].state == .alive {
+            guard count < nodes.count, members[index].id == nodes[count] else { return false }
+            count += 1
+        }
+        return count == nodes.count
+    }
 
     /// True when the farewell was said as often as it needs to be.
     package var isGone: Bool { isLeaving && queue.isEmpty }
@@ -197,6 +272,7 @@ package struct FailureDetector: Sendable {
         expireRelays(at: now, into: &effects)
         expireProbes(at: now, into: &effects)
         if nextChange <= now { expireStates(at: now, into: &effects) }
+        if refutationDue <= now { refute(at: now, into: &effects) }
         if nextProbe <= now { probeNext(at: now, into: &effects) }
         if nextRevival <= now { revive(at: now, into: &effects) }
         if nextSync <= now { syncNext(at: now, into: &effects) }
@@ -207,7 +283,7 @@ package struct FailureDetector: Sendable {
         var earliest = min(
             min(nextProbe, nextGossip),
             min(nextSync, nextRevival),
-            nextChange
+            min(nextChange, refutationDue)
         )
         for probe in probes {
             earliest = min(earliest, probe.helpDue ?? probe.failureDue, probe.failureDue)
@@ -222,11 +298,32 @@ package struct FailureDetector: Sendable {
     func insertionPosition(of node: NodeID) -> Int {
         var low = 0
         var high = members.count
+        if high > 8 {
+            // Ids are digests, spread evenly: a node stands about where its share of them ends.
+            let guess = guess(of: node)
+            if members[guess].id < node {
+                low = guess + 1
+                if guess + 32 < high, members[guess + 32].id >= node { high = guess + 32 }
+            } else {
+                if members[guess].id == node { return guess }
+                high = guess
+                if guess > 32, members[guess - 32].id < node { low = guess - 31 }
+            }
+        }
         while low < high {
             let middle = (low + high) / 2
             if members[middle].id < node { low = middle + 1 } else { high = middle }
         }
         return low
+    }
+
+    private func guess(of node: NodeID) -> Int {
+        let least = members[0].id.leadingWord
+        let span = members[members.count - 1].id.leadingWord - least
+        let word = node.leadingWord
+        guard word > least, span > 0 else { return 0 }
+        let share = min(Double(word - least) / Double(span), 1)
+        return Int((share * Double(members.count - 1)).rounded())
     }
 
     func position(of node: NodeID) -> Int? {

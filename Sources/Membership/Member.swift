@@ -15,6 +15,8 @@ package struct Member: Hashable, Sendable {
     package internal(set) var roundTrip: Duration?
     /// The accuser whose word goes on with our own rumors about a suspect.
     var accuser: NodeID?
+    /// Whether that accuser lost its connection too.
+    var isHinted = false
     /// Runs while the member is suspect.
     var suspicion: Suspicion?
     /// When the next state comes by itself: unreachable, dead, forgotten.
@@ -34,13 +36,17 @@ package struct Member: Hashable, Sendable {
         self.since = since
     }
 
+    /// Nobody can reach it, as far as is known here.
+    var isGone: Bool { state == .unreachable || state == .dead }
+
     var rumor: Rumor {
         Rumor(
             node: id,
             state: state,
             incarnation: incarnation,
             accuser: accuser,
-            profile: profile
+            profile: profile,
+            hinted: isHinted
         )
     }
 

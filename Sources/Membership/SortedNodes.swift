@@ -19,9 +19,13 @@ struct SortedNodes: Hashable, Sendable {
         return true
     }
 
-    mutating func remove(_ id: NodeID) {
+    /// False where it was not in.
+    @discardableResult
+    mutating func remove(_ id: NodeID) -> Bool {
         let position = position(of: id)
-        if position < ids.count, ids[position] == id { ids.remove(at: position) }
+        guard position < ids.count, ids[position] == id else { return false }
+        ids.remove(at: position)
+        return true
     }
 
     private func position(of id: NodeID) -> Int {

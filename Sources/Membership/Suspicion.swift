@@ -9,33 +9,48 @@ struct Suspicion: Hashable, Sendable {
     let longest: Duration
     /// Confirmations that bring the longest down to the shortest; 0 in a mesh too small for them.
     let confirmationCountMax: Int
+    /// So many accusers, nearly all who watch the accused, make a verdict.
+    let verdictCount: Int
     /// The first accuser and those who confirmed it, in the order in which they were heard.
     private(set) var accusers: [NodeID]
+    /// Those among all accusers who lost their connection too.
+    private(set) var hinters: [NodeID] = []
 
     init(
         start: Instant,
         shortest: Duration,
         longest: Duration,
         confirmationCountMax: Int,
+        verdictCount: Int = .max,
         accuser: NodeID
     ) {
         self.start = start
         self.shortest = shortest
         self.longest = longest
         self.confirmationCountMax = confirmationCountMax
+        self.verdictCount = verdictCount
         accusers = [accuser]
     }
 
     var end: Instant {
         guard confirmationCountMax > 0 else { return start + shortest }
+        if accusers.count >= verdictCount { return start }
         let share =
             Self.logarithm(accusers.count) / Self.logarithm(confirmationCountMax + 1)
         return start + max(shortest, longest - (longest - shortest) * share)
     }
 
+    /// False where this one is known to have lost its connection.
+    mutating func noteHint(by accuser: NodeID) -> Bool {
+        guard !hinters.contains(accuser) else { return false }
+        hinters.append(accuser)
+        return true
+    }
+
     /// False where this accuser was counted already or no more are needed.
     mutating func confirm(by accuser: NodeID) -> Bool {
-        guard accusers.count <= confirmationCountMax, !accusers.contains(accuser) else {
+        let isEnough = accusers.count > confirmationCountMax && verdictCount == .max
+        guard !isEnough, accusers.count < verdictCount, !accusers.contains(accuser) else {
             return false
         }
         accusers.append(accuser)

@@ -46,6 +46,7 @@ extension VoteRequest: WireMessage, Coded {
         stored.pointee.last_index = lastIndex
         stored.pointee.last_term = lastTerm
         stored.pointee.pre_vote = preVote ? 1 : 0
+        stored.pointee.transfer = transfer ? 1 : 0
         return stored
     }
 
@@ -54,7 +55,8 @@ extension VoteRequest: WireMessage, Coded {
             term: stored.pointee.term,
             lastIndex: stored.pointee.last_index,
             lastTerm: stored.pointee.last_term,
-            preVote: stored.pointee.pre_vote != 0
+            preVote: stored.pointee.pre_vote != 0,
+            transfer: stored.pointee.transfer != 0
         )
     }
 }
@@ -149,6 +151,27 @@ extension AppendReply: WireMessage, Coded {
     }
 }
 
+extension TimeoutNow: WireMessage, Coded {
+    typealias Stored = Swiftlet__Election__V1__TimeoutNow
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__election__v1__timeout_now__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__election__v1__timeout_now__init(stored)
+        stored.pointee.term = term
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(term: stored.pointee.term)
+    }
+}
+
 extension ElectionMessage: WireMessage, Coded {
     typealias Stored = Swiftlet__Election__V1__ElectionMessage
 
@@ -174,6 +197,9 @@ extension ElectionMessage: WireMessage, Coded {
         case .appendReply(let value):
             stored.pointee.body_case = .init(rawValue: 4)
             stored.pointee.append_reply = value.stored(in: arena)
+        case .timeoutNow(let value):
+            stored.pointee.body_case = .init(rawValue: 5)
+            stored.pointee.timeout_now = value.stored(in: arena)
         }
         return stored
     }
@@ -193,6 +219,9 @@ extension ElectionMessage: WireMessage, Coded {
         case 4:
             body = .appendReply(try Field.message(
                 stored.pointee.append_reply, "ElectionMessage.append_reply"))
+        case 5:
+            body = .timeoutNow(try Field.message(
+                stored.pointee.timeout_now, "ElectionMessage.timeout_now"))
         default: throw .unknownCase(field: "ElectionMessage.body")
         }
         self.init(body: body)

@@ -93,6 +93,7 @@ extension Rumor: WireMessage, Coded {
         stored.pointee.incarnation = incarnation
         stored.pointee.accuser = arena.optionalIdentity(accuser)
         stored.pointee.profile = profile.stored(in: arena)
+        stored.pointee.hinted = hinted ? 1 : 0
         return stored
     }
 
@@ -102,7 +103,8 @@ extension Rumor: WireMessage, Coded {
             state: try Field.enumeration(stored.pointee.state.rawValue, "Rumor.state"),
             incarnation: stored.pointee.incarnation,
             accuser: try Field.optionalIdentity(stored.pointee.accuser, "Rumor.accuser"),
-            profile: try Field.message(stored.pointee.profile, "Rumor.profile")
+            profile: try Field.message(stored.pointee.profile, "Rumor.profile"),
+            hinted: stored.pointee.hinted != 0
         )
     }
 }
@@ -246,6 +248,7 @@ extension Sync: WireMessage, Coded {
         swiftlet__membership__v1__sync__init(stored)
         stored.pointee.reply = reply ? 1 : 0
         (stored.pointee.n_members, stored.pointee.members) = arena.messages(members)
+        (stored.pointee.n_buckets, stored.pointee.buckets) = arena.numbers(buckets)
         return stored
     }
 
@@ -253,8 +256,30 @@ extension Sync: WireMessage, Coded {
         self.init(
             reply: stored.pointee.reply != 0,
             members: try Field.messages(
-                stored.pointee.n_members, stored.pointee.members, "Sync.members")
+                stored.pointee.n_members, stored.pointee.members, "Sync.members"),
+            buckets: Field.numbers(stored.pointee.n_buckets, stored.pointee.buckets)
         )
+    }
+}
+
+extension SyncDigest: WireMessage, Coded {
+    typealias Stored = Swiftlet__Membership__V1__SyncDigest
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__membership__v1__sync_digest__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__membership__v1__sync_digest__init(stored)
+        (stored.pointee.n_buckets, stored.pointee.buckets) = arena.numbers(buckets)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(buckets: Field.numbers(stored.pointee.n_buckets, stored.pointee.buckets))
     }
 }
 
@@ -290,6 +315,9 @@ extension MembershipMessage: WireMessage, Coded {
         case .sync(let value):
             stored.pointee.body_case = .init(rawValue: 6)
             stored.pointee.sync = value.stored(in: arena)
+        case .syncDigest(let value):
+            stored.pointee.body_case = .init(rawValue: 7)
+            stored.pointee.sync_digest = value.stored(in: arena)
         }
         return stored
     }
@@ -312,6 +340,9 @@ extension MembershipMessage: WireMessage, Coded {
             body = .gossip(try Field.message(stored.pointee.gossip, "MembershipMessage.gossip"))
         case 6:
             body = .sync(try Field.message(stored.pointee.sync, "MembershipMessage.sync"))
+        case 7:
+            body = .syncDigest(try Field.message(
+                stored.pointee.sync_digest, "MembershipMessage.sync_digest"))
         default: throw .unknownCase(field: "MembershipMessage.body")
         }
         self.init(body: body)

@@ -41,6 +41,8 @@ struct Coordination: Sendable {
     var nextTurn: Instant
     /// Who receives the log beside the voters; nil before they were named.
     var learners: [NodeID]?
+    /// Somebody came, went or changed its state since they were named.
+    var areLearnersStale = true
     /// When the sealing for each voter was asked for.
     var sealings: [(voter: NodeID, at: Instant)] = []
 
@@ -51,7 +53,7 @@ struct Coordination: Sendable {
     }
 
     mutating func hear(_ report: WorkerReport, from node: NodeID, at now: Instant) {
-        let position = words.firstIndex { node <= $0.node } ?? words.count
+        let position = position(of: node)
         if position < words.count, words[position].node == node {
             // Reports may overtake each other.
             guard words[position].report.appliedIndex <= report.appliedIndex else { return }
@@ -61,7 +63,21 @@ struct Coordination: Sendable {
         }
     }
 
-    func word(of node: NodeID) -> Word? { words.first { $0.node == node } }
+    func word(of node: NodeID) -> Word? {
+        let position = position(of: node)
+        return position < words.count && words[position].node == node ? words[position] : nil
+    }
+
+    // Where its word stands, or would stand.
+    private func position(of node: NodeID) -> Int {
+        var low = 0
+        var high = words.count
+        while low < high {
+            let middle = (low + high) / 2
+            if words[middle].node < node { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
 
     func index(of request: UInt64, from sender: NodeID) -> UInt64? {
         pending.first { $0.request == request && $0.sender == sender }?.index

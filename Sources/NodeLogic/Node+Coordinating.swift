@@ -24,8 +24,10 @@ extension Node {
     mutating func coordinate(at now: Instant, into effects: inout [Effect]) {
         guard coordination != nil else { return }
         coordination?.forget(upTo: state.appliedIndex)
+        var isTurn = false
         if let nextTurn = coordination?.nextTurn, nextTurn <= now {
             coordination?.nextTurn = now + Self.turnInterval
+            isTurn = true
         }
         updateLearners(at: now, into: &effects)
         guard let coordination, raft.isLeaderWithQuorum(at: now),
@@ -39,6 +41,8 @@ extension Node {
         if !commands.isEmpty, let indices = append(commands, at: now, into: &effects) {
             self.coordination?.awaitedIndex = indices.upperBound
         }
+        // These look at every node, and have time.
+        guard isTurn else { return }
         chooseVoters(at: now, into: &effects)
         sealIssuingKeys(at: now, into: &effects)
     }

@@ -4,6 +4,7 @@ package import Membership
 package import Wire
 
 extension Node {
+    // Large cases are boxed: most events and effects are small, and there are many.
     package enum Event: Sendable {
         // From the control plane. Only these bodies are read here: membership, election, proposal,
         // proposalReply, workerReport, enrolRequest, enrolReply; any other is ignored.
@@ -18,14 +19,14 @@ extension Node {
         case propose(request: UInt64, Command)
         // A joiner proved at this node's door that it knows the token's secret, and the driver has
         // checked the token's expiry by its clock. `request` returns in `.enrolled`.
-        case enrol(request: UInt64, EnrolRequest)
+        indirect case enrol(request: UInt64, EnrolRequest)
         // From this node's lanes, each the end of one effect below.
-        case taskFinished(Digest, attempt: UInt32, fence: Fence, TaskResult)
+        indirect case taskFinished(Digest, attempt: UInt32, fence: Fence, TaskResult)
         case stageLoaded(model: String, epoch: UInt64, refusal: String)
-        case certificateIssued(IssuedCertificate)
+        indirect case certificateIssued(IssuedCertificate)
         case issuingKeySealed(voter: NodeID, sealed: [UInt8])
         // Endpoints or resources of this node changed.
-        case profileChanged(Profile)
+        indirect case profileChanged(Profile)
         // Gossip that this node goes, hand over what it holds, then `.left`.
         case leave
     }
@@ -36,18 +37,18 @@ extension Node {
         case persist(hardState: Raft.HardState?, entries: [LogEntry])
         case send(Envelope.Body, to: NodeID)
         // Address book: repeated whenever certificates or profile of a node change.
-        case peer(NodeID, certificates: [[UInt8]], Profile)
+        indirect case peer(NodeID, certificates: [[UInt8]], Profile)
         // Revoked: cut its connections and forget its address.
         case expel(NodeID)
         // Ends as `.taskFinished` with the same task, attempt and fence, whatever comes of it.
-        case startTask(Digest, attempt: UInt32, fence: Fence, TaskSpec)
+        indirect case startTask(Digest, attempt: UInt32, fence: Fence, TaskSpec)
         // The lease is void: stop, say nothing.
         case stopTask(Digest)
         // Ends as `.stageLoaded` with the model and its epoch. A later epoch replaces an earlier.
-        case loadStage(ModelDeployed, StagePlacement)
+        indirect case loadStage(ModelDeployed, StagePlacement)
         case unloadModel(String)
         // Ends as `.certificateIssued` with the same `order`.
-        case issueCertificate(CertificateOrder)
+        indirect case issueCertificate(CertificateOrder)
         // Ends as `.issuingKeySealed`; a driver that does not hold the issuing key does nothing.
         case sealIssuingKey(voter: NodeID, certificates: [[UInt8]])
         case answer(request: UInt64, Answer)
@@ -129,6 +130,8 @@ extension Node {
         // How many tasks this node runs at a time.
         package var slotCount = 1
         package var reportInterval: Duration = .milliseconds(500)
+        // Of a node that works on nothing: no lease depends on it.
+        package var idleReportInterval: Duration = .seconds(1)
         // Six reports: one lost report, or two, must not void a lease.
         package var leaseDuration: Duration = .seconds(3)
         package var proposalInterval: Duration = .milliseconds(300)

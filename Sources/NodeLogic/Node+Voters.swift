@@ -11,9 +11,11 @@ extension Node {
 
     /// All enrolled nodes that may be there receive the log.
     mutating func updateLearners(at now: Instant, into effects: inout [Effect]) {
+        guard coordination?.areLearnersStale == true else { return }
+        coordination?.areLearnersStale = false
         let learners = state.nodes.compactMap { node -> NodeID? in
             guard node.revocation == nil, node.id != id else { return nil }
-            switch detector.member(node.id)?.state {
+            switch detector.state(of: node.id) {
             case .alive, .suspect, .unreachable: return node.id
             case .dead, .left, nil: return nil
             }
@@ -62,16 +64,19 @@ extension Node {
 
     /// Stable nodes that could vote and do not, those with the most cores first.
     private func newcomers(at now: Instant) -> [NodeID] {
-        let reached = raft.matchIndices
-        let candidates = detector.members.filter { member in
-            guard let node = state.node(member.id), node.revocation == nil, !node.isEdge,
-                member.id != id, member.state == .alive, !state.voters.contains(member.id),
-                now - member.since >= settings.voterStabilityMin,
-                let match = reached.first(where: { $0.node == member.id })?.index
-            else { return false }
-            return match + UInt64(settings.raft.batchEntryCountMax) >= raft.lastIndex
+        // A voter alone may want two; five and none lost want nobody.
+        let needed = state.voters.contains { isGone($0, at: now) } || leaveDue != nil
+        if !needed, state.voters.count == Self.voterCountMax { return [] }
+        var candidates: [(Int, NodeID)] = []
+        for (node, match) in raft.matchIndices
+        where match + UInt64(settings.raft.batchEntryCountMax) >= raft.lastIndex {
+            guard let record = state.node(node), record.revocation == nil, !record.isEdge,
+                let member = detector.member(node), member.state == .alive,
+                !state.voters.contains(node), now - member.since >= settings.voterStabilityMin
+            else { continue }
+            candidates.append((-Int(member.profile.coreCount), node))
         }
-        return candidates.map { (-Int($0.profile.coreCount), $0.id) }.sorted { $0 < $1 }.map(\.1)
+        return candidates.sorted { $0 < $1 }.map(\.1)
     }
 
     private func isGone(_ voter: NodeID, at now: Instant) -> Bool {

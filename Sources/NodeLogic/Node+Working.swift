@@ -94,7 +94,7 @@ extension Node {
 
     /// Tells the coordinator what this node does and could do.
     mutating func report(at now: Instant, into effects: inout [Effect]) {
-        nextReport = now + settings.reportInterval
+        nextReport = now + (runs.isEmpty ? settings.idleReportInterval : settings.reportInterval)
         guard let leader = raft.leader, state.isAdmitted(id) else { return }
         let busyCount = runs.count { !$0.isFinished }
         let report = WorkerReport(

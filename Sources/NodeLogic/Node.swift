@@ -69,6 +69,10 @@ package struct Node: Sendable {
     var leaveDeadline: Instant?
     var hasLeft = false
 
+    // Buffers of the two machines' steps.
+    private var detectorEffects: [FailureDetector.Effect] = []
+    private var raftEffects: [Raft.Effect] = []
+
     // Something happened that the rules must look at before this step ends.
     var isUnsettled = false
     // A few rounds are the rule; what is left then waits for the next deadline.
@@ -130,11 +134,20 @@ package struct Node: Sendable {
     package var term: UInt64 { raft.term }
     /// Leads, though perhaps without a quorum at this moment.
     package var isCoordinator: Bool { coordination != nil }
-    package var appliedIndex: UInt64 { state.appliedIndex }
+    /// The state's, but read without looking into it.
+    package private(set) var appliedIndex: UInt64 = 0
+    /// Whether a proposal would be judged and appended here now.
+    package func acceptsWork(at now: Instant) -> Bool {
+        coordination != nil && raft.isLeaderWithQuorum(at: now)
+    }
     /// All that this node has heard of, itself included, sorted by id.
     package var members: [(node: NodeID, state: MemberState, profile: Profile)] {
         detector.members.map { ($0.id, $0.state, $0.profile) }
     }
+    /// What this node believes of another; nil where it knows nothing of it.
+    package func state(of node: NodeID) -> MemberState? { detector.state(of: node) }
+    /// Whether these are exactly those whom this node holds for alive; sorted by id.
+    package func holdsAlive(_ nodes: [NodeID]) -> Bool { detector.holdsAlive(nodes) }
     /// What this node says of itself.
     package var profile: Profile { detector.member(id)?.profile ?? Profile() }
     /// From this node to another and back, on the control plane.
@@ -142,8 +155,25 @@ package struct Node: Sendable {
     /// The tasks that this node works on or whose results it has not yet seen in the log.
     package var running: [Digest] { runs.map(\.task) }
 
+    /// What drivers ask after each step; with many nodes, looking into each again takes as long as
+    /// the step.
+    package struct Standing: Sendable {
+        package let nextDeadline: Instant
+        package let appliedIndex: UInt64
+    }
+
     /// Takes what happened, changes the node, and appends what the driver must do, in order.
-    package mutating func step(_ event: Event, at now: Instant, into effects: inout [Effect]) {
+    @discardableResult
+    package mutating func step(
+        _ event: Event,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) -> Standing {
+        take(event, at: now, into: &effects)
+        return Standing(nextDeadline: nextDeadline, appliedIndex: appliedIndex)
+    }
+
+    private mutating func take(_ event: Event, at now: Instant, into effects: inout [Effect]) {
         guard !hasLeft else {
             nextDeadline = .distantFuture
             return
@@ -261,7 +291,11 @@ package struct Node: Sendable {
         at now: Instant,
         into effects: inout [Effect]
     ) {
+        // The buffer is kept for the next time.
         var consequences: [FailureDetector.Effect] = []
+        swap(&consequences, &detectorEffects)
+        defer { swap(&consequences, &detectorEffects) }
+        consequences.removeAll(keepingCapacity: true)
         detector.step(event, at: now, into: &consequences)
         for consequence in consequences {
             switch consequence {
@@ -269,6 +303,7 @@ package struct Node: Sendable {
                 effects.append(.send(.membership(message), to: peer))
             case .changed(let member, let state, let profile):
                 isUnsettled = true
+                coordination?.areLearnersStale = true
                 tell(member, profile, into: &effects)
                 if toldStates[member] != state {
                     toldStates[member] = state
@@ -276,6 +311,7 @@ package struct Node: Sendable {
                 }
             case .forgotten(let member):
                 isUnsettled = true
+                coordination?.areLearnersStale = true
                 toldStates[member] = nil
             case .note(let fact): effects.append(.note(.membership(fact)))
             }
@@ -290,6 +326,9 @@ package struct Node: Sendable {
         into effects: inout [Effect]
     ) -> ClosedRange<UInt64>? {
         var consequences: [Raft.Effect] = []
+        swap(&consequences, &raftEffects)
+        defer { swap(&consequences, &raftEffects) }
+        consequences.removeAll(keepingCapacity: true)
         var accepted: ClosedRange<UInt64>?
         raft.step(event, at: now, into: &consequences)
         for consequence in consequences {
@@ -330,6 +369,7 @@ package struct Node: Sendable {
         into effects: inout [Effect]
     ) {
         let verdict = state.apply(entry)
+        appliedIndex = entry.index
         isUnsettled = true
         guard let command = entry.command else { return }
         effects.append(
@@ -348,6 +388,7 @@ package struct Node: Sendable {
         at now: Instant,
         into effects: inout [Effect]
     ) {
+        coordination?.areLearnersStale = true
         switch command.body {
         case .meshFounded(let founded): admit(founded.founder, at: now, into: &effects)
         case .nodeEnrolled(let enrolled):

@@ -14,6 +14,8 @@ package struct ReplicatedState: Sendable {
     package private(set) var mesh: MeshFounded?
     /// Sorted by id.
     package private(set) var nodes: [NodeRecord] = []
+    // Asked for each message that comes; mostly nobody is.
+    private var isAnybodyRevoked = false
     /// In the order of creation.
     package private(set) var tokens: [TokenRecord] = []
     /// Sorted by id.
@@ -45,9 +47,18 @@ package struct ReplicatedState: Sendable {
     }
 
     /// Enrolled and not revoked.
-    package func isAdmitted(_ id: NodeID) -> Bool { node(id).map { $0.revocation == nil } ?? false }
+    package func isAdmitted(_ id: NodeID) -> Bool {
+        let position = position(of: id)
+        return position < nodes.count && nodes[position].id == id
+            && nodes[position].revocation == nil
+    }
 
-    package func isRevoked(_ id: NodeID) -> Bool { node(id)?.revocation != nil }
+    package func isRevoked(_ id: NodeID) -> Bool {
+        guard isAnybodyRevoked else { return false }
+        let position = position(of: id)
+        return position < nodes.count && nodes[position].id == id
+            && nodes[position].revocation != nil
+    }
 
     /// A token that can still be used, whatever the time is.
     package func token(_ id: Digest) -> TokenCreated? {
@@ -132,6 +143,7 @@ package struct ReplicatedState: Sendable {
         case .nodeEnrolled(let enrolled): enrol(enrolled, at: index)
         case .nodeRevoked(let revoked):
             nodes[position(of: revoked.node)].revocation = revoked.reason
+            isAnybodyRevoked = true
         case .tokenCreated(let created):
             tokens.append(TokenRecord(created: created, usesLeft: created.uses))
         case .tokenRevoked(let revoked):

@@ -54,6 +54,7 @@ extension Envelope.Body {
             case .notAcknowledged: 23
             case .gossip: 24
             case .sync: 25
+            case .syncDigest: 26
             }
         case .election(let message):
             switch message.body {
@@ -61,6 +62,7 @@ extension Envelope.Body {
             case .voteReply: 31
             case .appendRequest(let request): 1_000 + request.previousIndex
             case .appendReply(let reply): 1_000_000_000 + reply.matchIndex
+            case .timeoutNow: 32
             }
         case .proposal: 40
         case .proposalReply: 41

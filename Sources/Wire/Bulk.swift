@@ -227,7 +227,7 @@ public struct SessionClosed: Hashable, Sendable {
 public struct BulkMessage: Hashable, Sendable {
     public var body: Body
 
-    public enum Body: Hashable, Sendable {
+    public indirect enum Body: Hashable, Sendable {
         case chunkWanted(ChunkWanted)
         case chunk(Chunk)
         case chunkRefused(ChunkRefused)

@@ -160,7 +160,7 @@ public struct StatementRecorded: Hashable, Sendable {
 public struct Command: Hashable, Sendable {
     public var body: Body
 
-    public enum Body: Hashable, Sendable {
+    public indirect enum Body: Hashable, Sendable {
         case meshFounded(MeshFounded)
         case nodeEnrolled(NodeEnrolled)
         case nodeRevoked(NodeRevoked)

@@ -24,17 +24,21 @@ public struct VoteRequest: Hashable, Sendable {
     public var lastIndex: UInt64
     public var lastTerm: UInt64
     public var preVote: Bool
+    /// The leader itself asked for this election, so that hearing it is no reason to refuse.
+    public var transfer: Bool
 
     public init(
         term: UInt64 = 0,
         lastIndex: UInt64 = 0,
         lastTerm: UInt64 = 0,
-        preVote: Bool = false
+        preVote: Bool = false,
+        transfer: Bool = false
     ) {
         self.term = term
         self.lastIndex = lastIndex
         self.lastTerm = lastTerm
         self.preVote = preVote
+        self.transfer = transfer
     }
 }
 
@@ -96,6 +100,15 @@ public struct AppendReply: Hashable, Sendable {
     }
 }
 
+/// The leader steps down, and the receiver, who has all of the log, shall stand at once.
+public struct TimeoutNow: Hashable, Sendable {
+    public var term: UInt64
+
+    public init(term: UInt64 = 0) {
+        self.term = term
+    }
+}
+
 public struct ElectionMessage: Hashable, Sendable {
     public var body: Body
 
@@ -104,6 +117,7 @@ public struct ElectionMessage: Hashable, Sendable {
         case voteReply(VoteReply)
         case appendRequest(AppendRequest)
         case appendReply(AppendReply)
+        case timeoutNow(TimeoutNow)
     }
 
     public init(body: Body) {

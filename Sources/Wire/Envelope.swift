@@ -10,7 +10,7 @@ public struct Envelope: Hashable, Sendable {
     public var trace: [UInt8]
     public var body: Body
 
-    public enum Body: Hashable, Sendable {
+    public indirect enum Body: Hashable, Sendable {
         case hello(Hello)
         case helloAccepted(HelloAccepted)
         case helloRefused(HelloRefused)

@@ -4,6 +4,7 @@
 //   probe     = Ping *(PingRequest) (Acknowledgement / NotAcknowledged)
 //   spreading = *Rumor on each of these, and Gossip between them
 //   joining   = Sync(reply=false) Sync(reply=true)
+//   comparing = SyncDigest [Sync(reply=false) Sync(reply=true)]
 //
 // Every message carries rumors; a rumor about a node replaces an older one by (incarnation, state).
 public import Basics
@@ -85,19 +86,23 @@ public struct Rumor: Hashable, Sendable {
     public var incarnation: UInt64
     public var accuser: NodeID?
     public var profile: Profile
+    /// The accuser lost its connection to the node, too.
+    public var hinted: Bool
 
     public init(
         node: NodeID,
         state: MemberState,
         incarnation: UInt64 = 0,
         accuser: NodeID? = nil,
-        profile: Profile
+        profile: Profile,
+        hinted: Bool = false
     ) {
         self.node = node
         self.state = state
         self.incarnation = incarnation
         self.accuser = accuser
         self.profile = profile
+        self.hinted = hinted
     }
 }
 
@@ -151,14 +156,27 @@ public struct Gossip: Hashable, Sendable {
     }
 }
 
-/// All that the sender knows; answered once with all that the receiver knows.
+/// All that the sender knows, or all of some buckets; answered once with as much by the receiver.
 public struct Sync: Hashable, Sendable {
     public var reply: Bool
     public var members: [Rumor]
+    /// 0 to 63; none means all. See ViewDigest.
+    public var buckets: [UInt32]
 
-    public init(reply: Bool = false, members: [Rumor] = []) {
+    public init(reply: Bool = false, members: [Rumor] = [], buckets: [UInt32] = []) {
         self.reply = reply
         self.members = members
+        self.buckets = buckets
+    }
+}
+
+/// What the sender knows, as 64 numbers; answered with a Sync of the buckets that differ, if any
+/// do.
+public struct SyncDigest: Hashable, Sendable {
+    public var buckets: [UInt64]
+
+    public init(buckets: [UInt64] = []) {
+        self.buckets = buckets
     }
 }
 
@@ -172,6 +190,7 @@ public struct MembershipMessage: Hashable, Sendable {
         case notAcknowledged(NotAcknowledged)
         case gossip(Gossip)
         case sync(Sync)
+        case syncDigest(SyncDigest)
     }
 
     public init(body: Body) {

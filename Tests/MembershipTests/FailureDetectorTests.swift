@@ -150,6 +150,30 @@ struct FailureDetectorTests {
         #expect(answer.rumors.first?.incarnation == 5)
     }
 
+    private static func refutationCount(in effects: [FailureDetector.Effect]) -> Int {
+        effects.count { if case .note(.refuted) = $0 { true } else { false } }
+    }
+
+    @Test mutating func `accusations without end are answered ten times a second`() {
+        meet([2])
+        var refutationCount = 0
+        var accused: UInt64 = 0
+        for _ in 0..<100 {
+            now += .milliseconds(10)
+            step(.deadlinePassed)
+            refutationCount += Self.refutationCount(in: effects)
+            accused = detector.member(Self.own)?.incarnation ?? 0
+            let accusation = rumor(1, .suspect, incarnation: accused, accuser: 2)
+            receive(.gossip(Gossip(rumors: [accusation])), from: Self.peer)
+            refutationCount += Self.refutationCount(in: effects)
+        }
+        #expect(8...11 ~= refutationCount)
+        // None stays unanswered.
+        now += .milliseconds(100)
+        step(.deadlinePassed)
+        #expect(detector.member(Self.own)?.incarnation == accused + 1)
+    }
+
     @Test mutating func `an accusation of an older incarnation is answered and costs nothing`() {
         meet([2])
         receive(
@@ -334,8 +358,8 @@ struct FailureDetectorTests {
             step(.deadlinePassed)
             for case .changed(Self.peer, let state, _) in effects { times[state] = now - start }
         }
-        #expect(times[.suspect] == .milliseconds(200))
-        #expect(times[.unreachable] == .milliseconds(1_200))
+        #expect(times[.suspect] == .milliseconds(100))
+        #expect(times[.unreachable] == .milliseconds(1_100))
     }
 
     @Test mutating func `a lost connection with an answer to the probe means nothing`() {

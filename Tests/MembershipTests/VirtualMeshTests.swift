@@ -34,9 +34,8 @@ struct VirtualMeshTests {
         mesh.run(for: .seconds(30))
         let before = mesh.sentCount
         mesh.run(for: .seconds(60))
-        // Two probes a second and their answers, and a sync with its answer in 30 s, from each
-        // node.
-        #expect(mesh.sentCount - before <= 20 * (60 * 4 + 8))
+        // Two probes a second and their answers, and a digest in 30 s, from each node.
+        #expect(mesh.sentCount - before <= 20 * (60 * 4 + 4))
     }
 
     @Test(arguments: 0..<8 as Range<UInt64>)
@@ -55,13 +54,13 @@ struct VirtualMeshTests {
         #expect(dead.allSatisfy { $0.subject == NodeID(20) })
     }
 
-    @Test func `lost connections make it a matter of one second and a half`() {
+    @Test func `connections that all lose make it a matter of half a second`() {
         var mesh = VirtualMesh(count: 10, seed: 4)
         mesh.run(for: .seconds(10))
         mesh.down.insert(3)
         let crash = mesh.now
         for node in 0..<10 where node != 3 { mesh.step(node, .connectionLost(NodeID(3))) }
-        mesh.run(for: .milliseconds(1_500))
+        mesh.run(for: .milliseconds(500))
         let found = mesh.reports.filter { $0.at > crash && $0.state == .unreachable }
         #expect(Set(found.map(\.observer)).count == 9)
     }
@@ -141,7 +140,10 @@ struct VirtualMeshTests {
         for node in 2..<20 { mesh.broken.insert([node, 0]) }
         mesh.run(for: .seconds(20))
         #expect(mesh.detectors[0].localHealth >= 3)
-        let wrong = mesh.reports.filter { $0.state == .unreachable && $0.observer != 0 }
+        // Whom eighteen of nineteen cannot ask is out of reach for them; nobody else is.
+        let wrong = mesh.reports.filter {
+            $0.state == .unreachable && $0.observer != 0 && $0.subject != NodeID(0)
+        }
         #expect(wrong.isEmpty)
     }
 

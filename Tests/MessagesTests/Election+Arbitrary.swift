@@ -18,7 +18,8 @@ extension VoteRequest: Arbitrary {
             term: .arbitrary(using: &chance),
             lastIndex: .arbitrary(using: &chance),
             lastTerm: .arbitrary(using: &chance),
-            preVote: .arbitrary(using: &chance)
+            preVote: .arbitrary(using: &chance),
+            transfer: .arbitrary(using: &chance)
         )
     }
 }
@@ -57,6 +58,12 @@ extension AppendReply: Arbitrary {
     }
 }
 
+extension TimeoutNow: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        TimeoutNow(term: .arbitrary(using: &chance))
+    }
+}
+
 extension ElectionMessage: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         ElectionMessage(body: .arbitrary(using: &chance))
@@ -64,14 +71,15 @@ extension ElectionMessage: Arbitrary {
 }
 
 extension ElectionMessage.Body: ArbitraryCases {
-    static let caseCount = 4
+    static let caseCount = 5
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
         case 0: .voteRequest(.arbitrary(using: &chance))
         case 1: .voteReply(.arbitrary(using: &chance))
         case 2: .appendRequest(.arbitrary(using: &chance))
-        default: .appendReply(.arbitrary(using: &chance))
+        case 3: .appendReply(.arbitrary(using: &chance))
+        default: .timeoutNow(.arbitrary(using: &chance))
         }
     }
 }

@@ -36,7 +36,8 @@ extension Rumor: Arbitrary {
             state: .arbitrary(using: &chance),
             incarnation: .arbitrary(using: &chance),
             accuser: .arbitrary(using: &chance),
-            profile: .arbitrary(using: &chance)
+            profile: .arbitrary(using: &chance),
+            hinted: .arbitrary(using: &chance)
         )
     }
 }
@@ -77,7 +78,17 @@ extension Gossip: Arbitrary {
 
 extension Sync: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        Sync(reply: .arbitrary(using: &chance), members: .arbitrary(using: &chance))
+        Sync(
+            reply: .arbitrary(using: &chance),
+            members: .arbitrary(using: &chance),
+            buckets: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension SyncDigest: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        SyncDigest(buckets: .arbitrary(using: &chance))
     }
 }
 
@@ -88,7 +99,7 @@ extension MembershipMessage: Arbitrary {
 }
 
 extension MembershipMessage.Body: ArbitraryCases {
-    static let caseCount = 6
+    static let caseCount = 7
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
@@ -97,7 +108,8 @@ extension MembershipMessage.Body: ArbitraryCases {
         case 2: .acknowledgement(.arbitrary(using: &chance))
         case 3: .notAcknowledged(.arbitrary(using: &chance))
         case 4: .gossip(.arbitrary(using: &chance))
-        default: .sync(.arbitrary(using: &chance))
+        case 5: .sync(.arbitrary(using: &chance))
+        default: .syncDigest(.arbitrary(using: &chance))
         }
     }
 }

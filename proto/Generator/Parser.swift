@@ -47,7 +47,8 @@ struct Parser {
         } else if enumeration != nil {
             try readEnumerationCase(words, comment)
         } else if first == "oneof", words.count == 3, message != nil, oneOf == nil {
-            oneOf = Schema.OneOf(name: words[1], documentation: pending)
+            oneOf = Schema.OneOf(
+                name: words[1], documentation: pending, isBoxed: comment == "boxed")
         } else if message != nil {
             try readField(words, comment)
         } else {

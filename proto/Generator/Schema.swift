@@ -46,6 +46,8 @@ struct Schema {
     struct OneOf {
         var name: String
         var documentation: [String]
+        /// Its cases are large, and lie on the heap.
+        var isBoxed: Bool
         var cases: [Field] = []
 
         var typeName: String { Name.upperCamel(name) }

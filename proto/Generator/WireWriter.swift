@@ -48,7 +48,8 @@ enum WireWriter {
             }
         }
         for case .oneOf(let oneOf) in message.members {
-            text += "\n    public enum \(oneOf.typeName): Hashable, Sendable {\n"
+            let keyword = oneOf.isBoxed ? "indirect enum" : "enum"
+            text += "\n    public \(keyword) \(oneOf.typeName): Hashable, Sendable {\n"
             for item in oneOf.cases {
                 text += Writing.comment(item.documentation, marker: "///", indent: 8)
                 text += "        case \(item.swiftName)(\(item.swiftType))\n"

@@ -21,6 +21,7 @@ typedef struct Swiftlet__Election__V1__VoteRequest Swiftlet__Election__V1__VoteR
 typedef struct Swiftlet__Election__V1__VoteReply Swiftlet__Election__V1__VoteReply;
 typedef struct Swiftlet__Election__V1__AppendRequest Swiftlet__Election__V1__AppendRequest;
 typedef struct Swiftlet__Election__V1__AppendReply Swiftlet__Election__V1__AppendReply;
+typedef struct Swiftlet__Election__V1__TimeoutNow Swiftlet__Election__V1__TimeoutNow;
 typedef struct Swiftlet__Election__V1__ElectionMessage Swiftlet__Election__V1__ElectionMessage;
 
 
@@ -54,10 +55,14 @@ struct  Swiftlet__Election__V1__VoteRequest
   uint64_t last_index;
   uint64_t last_term;
   protobuf_c_boolean pre_vote;
+  /*
+   * The leader itself asked for this election, so that hearing it is no reason to refuse.
+   */
+  protobuf_c_boolean transfer;
 };
 #define SWIFTLET__ELECTION__V1__VOTE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__election__v1__vote_request__descriptor) \
-    , 0, 0, 0, 0 }
+    , 0, 0, 0, 0, 0 }
 
 
 struct  Swiftlet__Election__V1__VoteReply
@@ -107,12 +112,26 @@ struct  Swiftlet__Election__V1__AppendReply
     , 0, 0, 0, 0 }
 
 
+/*
+ * The leader steps down, and the receiver, who has all of the log, shall stand at once.
+ */
+struct  Swiftlet__Election__V1__TimeoutNow
+{
+  ProtobufCMessage base;
+  uint64_t term;
+};
+#define SWIFTLET__ELECTION__V1__TIMEOUT_NOW__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__election__v1__timeout_now__descriptor) \
+    , 0 }
+
+
 typedef enum {
   SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY__NOT_SET = 0,
   SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_VOTE_REQUEST = 1,
   SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_VOTE_REPLY = 2,
   SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_APPEND_REQUEST = 3,
-  SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_APPEND_REPLY = 4
+  SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_APPEND_REPLY = 4,
+  SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_TIMEOUT_NOW = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY__CASE)
 } Swiftlet__Election__V1__ElectionMessage__BodyCase;
 
@@ -125,6 +144,7 @@ struct  Swiftlet__Election__V1__ElectionMessage
     Swiftlet__Election__V1__VoteReply *vote_reply;
     Swiftlet__Election__V1__AppendRequest *append_request;
     Swiftlet__Election__V1__AppendReply *append_reply;
+    Swiftlet__Election__V1__TimeoutNow *timeout_now;
   };
 };
 #define SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__INIT \
@@ -227,6 +247,25 @@ Swiftlet__Election__V1__AppendReply *
 void   swiftlet__election__v1__append_reply__free_unpacked
                      (Swiftlet__Election__V1__AppendReply *message,
                       ProtobufCAllocator *allocator);
+/* Swiftlet__Election__V1__TimeoutNow methods */
+void   swiftlet__election__v1__timeout_now__init
+                     (Swiftlet__Election__V1__TimeoutNow         *message);
+size_t swiftlet__election__v1__timeout_now__get_packed_size
+                     (const Swiftlet__Election__V1__TimeoutNow   *message);
+size_t swiftlet__election__v1__timeout_now__pack
+                     (const Swiftlet__Election__V1__TimeoutNow   *message,
+                      uint8_t             *out);
+size_t swiftlet__election__v1__timeout_now__pack_to_buffer
+                     (const Swiftlet__Election__V1__TimeoutNow   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Election__V1__TimeoutNow *
+       swiftlet__election__v1__timeout_now__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__election__v1__timeout_now__free_unpacked
+                     (Swiftlet__Election__V1__TimeoutNow *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Election__V1__ElectionMessage methods */
 void   swiftlet__election__v1__election_message__init
                      (Swiftlet__Election__V1__ElectionMessage         *message);
@@ -263,6 +302,9 @@ typedef void (*Swiftlet__Election__V1__AppendRequest_Closure)
 typedef void (*Swiftlet__Election__V1__AppendReply_Closure)
                  (const Swiftlet__Election__V1__AppendReply *message,
                   void *closure_data);
+typedef void (*Swiftlet__Election__V1__TimeoutNow_Closure)
+                 (const Swiftlet__Election__V1__TimeoutNow *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Election__V1__ElectionMessage_Closure)
                  (const Swiftlet__Election__V1__ElectionMessage *message,
                   void *closure_data);
@@ -277,6 +319,7 @@ extern const ProtobufCMessageDescriptor swiftlet__election__v1__vote_request__de
 extern const ProtobufCMessageDescriptor swiftlet__election__v1__vote_reply__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__election__v1__append_request__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__election__v1__append_reply__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__election__v1__timeout_now__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__election__v1__election_message__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -24,6 +24,7 @@ typedef struct Swiftlet__Membership__V1__Acknowledgement Swiftlet__Membership__V
 typedef struct Swiftlet__Membership__V1__NotAcknowledged Swiftlet__Membership__V1__NotAcknowledged;
 typedef struct Swiftlet__Membership__V1__Gossip Swiftlet__Membership__V1__Gossip;
 typedef struct Swiftlet__Membership__V1__Sync Swiftlet__Membership__V1__Sync;
+typedef struct Swiftlet__Membership__V1__SyncDigest Swiftlet__Membership__V1__SyncDigest;
 typedef struct Swiftlet__Membership__V1__MembershipMessage Swiftlet__Membership__V1__MembershipMessage;
 
 
@@ -117,10 +118,14 @@ struct  Swiftlet__Membership__V1__Rumor
    */
   ProtobufCBinaryData accuser;
   Swiftlet__Membership__V1__Profile *profile;
+  /*
+   * The accuser lost its connection to the node, too.
+   */
+  protobuf_c_boolean hinted;
 };
 #define SWIFTLET__MEMBERSHIP__V1__RUMOR__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__membership__v1__rumor__descriptor) \
-    , {0,NULL}, SWIFTLET__MEMBERSHIP__V1__MEMBER_STATE__MEMBER_STATE_ALIVE, 0, {0,NULL}, NULL }
+    , {0,NULL}, SWIFTLET__MEMBERSHIP__V1__MEMBER_STATE__MEMBER_STATE_ALIVE, 0, {0,NULL}, NULL, 0 }
 
 
 struct  Swiftlet__Membership__V1__Ping
@@ -191,7 +196,7 @@ struct  Swiftlet__Membership__V1__Gossip
 
 
 /*
- * All that the sender knows; answered once with all that the receiver knows.
+ * All that the sender knows, or all of some buckets; answered once with as much by the receiver.
  */
 struct  Swiftlet__Membership__V1__Sync
 {
@@ -199,10 +204,29 @@ struct  Swiftlet__Membership__V1__Sync
   protobuf_c_boolean reply;
   size_t n_members;
   Swiftlet__Membership__V1__Rumor **members;
+  /*
+   * 0 to 63; none means all. See ViewDigest.
+   */
+  size_t n_buckets;
+  uint32_t *buckets;
 };
 #define SWIFTLET__MEMBERSHIP__V1__SYNC__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__membership__v1__sync__descriptor) \
-    , 0, 0,NULL }
+    , 0, 0,NULL, 0,NULL }
+
+
+/*
+ * What the sender knows, as 64 numbers; answered with a Sync of the buckets that differ, if any do.
+ */
+struct  Swiftlet__Membership__V1__SyncDigest
+{
+  ProtobufCMessage base;
+  size_t n_buckets;
+  uint64_t *buckets;
+};
+#define SWIFTLET__MEMBERSHIP__V1__SYNC_DIGEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__membership__v1__sync_digest__descriptor) \
+    , 0,NULL }
 
 
 typedef enum {
@@ -212,7 +236,8 @@ typedef enum {
   SWIFTLET__MEMBERSHIP__V1__MEMBERSHIP_MESSAGE__BODY_ACKNOWLEDGEMENT = 3,
   SWIFTLET__MEMBERSHIP__V1__MEMBERSHIP_MESSAGE__BODY_NOT_ACKNOWLEDGED = 4,
   SWIFTLET__MEMBERSHIP__V1__MEMBERSHIP_MESSAGE__BODY_GOSSIP = 5,
-  SWIFTLET__MEMBERSHIP__V1__MEMBERSHIP_MESSAGE__BODY_SYNC = 6
+  SWIFTLET__MEMBERSHIP__V1__MEMBERSHIP_MESSAGE__BODY_SYNC = 6,
+  SWIFTLET__MEMBERSHIP__V1__MEMBERSHIP_MESSAGE__BODY_SYNC_DIGEST = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SWIFTLET__MEMBERSHIP__V1__MEMBERSHIP_MESSAGE__BODY__CASE)
 } Swiftlet__Membership__V1__MembershipMessage__BodyCase;
 
@@ -227,6 +252,7 @@ struct  Swiftlet__Membership__V1__MembershipMessage
     Swiftlet__Membership__V1__NotAcknowledged *not_acknowledged;
     Swiftlet__Membership__V1__Gossip *gossip;
     Swiftlet__Membership__V1__Sync *sync;
+    Swiftlet__Membership__V1__SyncDigest *sync_digest;
   };
 };
 #define SWIFTLET__MEMBERSHIP__V1__MEMBERSHIP_MESSAGE__INIT \
@@ -405,6 +431,25 @@ Swiftlet__Membership__V1__Sync *
 void   swiftlet__membership__v1__sync__free_unpacked
                      (Swiftlet__Membership__V1__Sync *message,
                       ProtobufCAllocator *allocator);
+/* Swiftlet__Membership__V1__SyncDigest methods */
+void   swiftlet__membership__v1__sync_digest__init
+                     (Swiftlet__Membership__V1__SyncDigest         *message);
+size_t swiftlet__membership__v1__sync_digest__get_packed_size
+                     (const Swiftlet__Membership__V1__SyncDigest   *message);
+size_t swiftlet__membership__v1__sync_digest__pack
+                     (const Swiftlet__Membership__V1__SyncDigest   *message,
+                      uint8_t             *out);
+size_t swiftlet__membership__v1__sync_digest__pack_to_buffer
+                     (const Swiftlet__Membership__V1__SyncDigest   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Membership__V1__SyncDigest *
+       swiftlet__membership__v1__sync_digest__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__membership__v1__sync_digest__free_unpacked
+                     (Swiftlet__Membership__V1__SyncDigest *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Membership__V1__MembershipMessage methods */
 void   swiftlet__membership__v1__membership_message__init
                      (Swiftlet__Membership__V1__MembershipMessage         *message);
@@ -453,6 +498,9 @@ typedef void (*Swiftlet__Membership__V1__Gossip_Closure)
 typedef void (*Swiftlet__Membership__V1__Sync_Closure)
                  (const Swiftlet__Membership__V1__Sync *message,
                   void *closure_data);
+typedef void (*Swiftlet__Membership__V1__SyncDigest_Closure)
+                 (const Swiftlet__Membership__V1__SyncDigest *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Membership__V1__MembershipMessage_Closure)
                  (const Swiftlet__Membership__V1__MembershipMessage *message,
                   void *closure_data);
@@ -472,6 +520,7 @@ extern const ProtobufCMessageDescriptor swiftlet__membership__v1__acknowledgemen
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__not_acknowledged__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__gossip__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__sync__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__membership__v1__sync_digest__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__membership_message__descriptor;
 
 PROTOBUF_C__END_DECLS
