@@ -102,7 +102,8 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "API", "Basics", "Inference", "NodeLogic", "RISCV", "Runtime", "Simulation", "Wire",
+                "API", "Basics", "Inference", "Messages", "NodeLogic", "RISCV", "Runtime",
+                "Simulation", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Logging", package: "swift-log"),

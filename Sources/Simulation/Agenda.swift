@@ -2,11 +2,14 @@ import Basics
 import NodeLogic
 import Wire
 
+// The large ones are boxed: an item moves several times on its way through the agenda.
 enum Happening {
     case deliver(Envelope.Body, from: Int, to: Int)
     case deadline(Int, life: Int, at: Instant)
-    case event(Node.Event, Int, life: Int)
+    indirect case event(Node.Event, Int, life: Int)
     case join(Int)
+    /// A slow disk has written what a step asked for.
+    case written(Int, life: Int)
 }
 
 /// What will happen, the earliest first; what stands for one instant happens in the order in which
@@ -14,13 +17,14 @@ enum Happening {
 struct Agenda {
     struct Item {
         var at: Instant
-        fileprivate var order: UInt64
         var happening: Happening
     }
 
-    // A binary heap of keys; the happenings are large and stay where they are.
+    // A heap of keys with four children to a parent: half as deep as a binary one, and the
+    // children lie in two cache lines. The happenings stay where they are.
     private struct Key {
-        var at: Instant
+        // Attoseconds: whole numbers compare faster than durations.
+        var at: Int128
         var order: UInt64
         var slot: Int
 
@@ -29,12 +33,16 @@ struct Agenda {
         }
     }
 
+    private static let childCount = 4
+
     private var heap: [Key] = []
     private var slots: [Happening?] = []
     private var freeSlots: [Int] = []
     private var order: UInt64 = 0
 
-    var nextInstant: Instant? { heap.first?.at }
+    var nextInstant: Instant? {
+        heap.first.map { Instant(sinceStart: Duration(attoseconds: $0.at)) }
+    }
 
     mutating func push(_ happening: Happening, at instant: Instant) {
         order += 1
@@ -46,12 +54,16 @@ struct Agenda {
             slot = slots.count
             slots.append(happening)
         }
-        heap.append(Key(at: instant, order: order, slot: slot))
-        var child = heap.count - 1
-        while child > 0, heap[child] < heap[(child - 1) / 2] {
-            heap.swapAt(child, (child - 1) / 2)
-            child = (child - 1) / 2
+        let key = Key(at: instant.sinceStart.attoseconds, order: order, slot: slot)
+        heap.append(key)
+        var hole = heap.count - 1
+        while hole > 0 {
+            let parent = (hole - 1) / Self.childCount
+            guard key < heap[parent] else { break }
+            heap[hole] = heap[parent]
+            hole = parent
         }
+        heap[hole] = key
     }
 
     mutating func pop() -> Item? {
@@ -59,24 +71,25 @@ struct Agenda {
         slots[first.slot] = nil
         freeSlots.append(first.slot)
         let last = heap.removeLast()
-        if !heap.isEmpty {
-            heap[0] = last
-            sink()
-        }
-        return Item(at: first.at, order: first.order, happening: happening)
+        if !heap.isEmpty { sink(last) }
+        let instant = Instant(sinceStart: Duration(attoseconds: first.at))
+        return Item(at: instant, happening: happening)
     }
 
-    private mutating func sink() {
-        var parent = 0
+    // From the empty root downwards, to where this key belongs.
+    private mutating func sink(_ key: Key) {
+        var hole = 0
+        let count = heap.count
         while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2]
-            where child < heap.count && heap[child] < heap[least] {
-                least = child
-            }
-            guard least != parent else { return }
-            heap.swapAt(parent, least)
-            parent = least
+            let firstChild = Self.childCount * hole + 1
+            guard firstChild < count else { break }
+            var least = firstChild
+            let end = min(firstChild + Self.childCount, count)
+            for child in firstChild..<end where heap[child] < heap[least] { least = child }
+            guard heap[least] < key else { break }
+            heap[hole] = heap[least]
+            hole = least
         }
+        heap[hole] = key
     }
 }

@@ -1,13 +1,74 @@
 package import Basics
 import Election
+import Membership
 package import NodeLogic
-import Wire
+package import Wire
 
 /// An invented computer: a disk that survives, and a process that does not.
-package struct Machine {
+///
+/// A class, so that nothing of it is ever copied: a node is some kilobytes with many references.
+package final class Machine {
+    /// A process that is a whole node.
+    final class Whole {
+        var node: Node
+        /// What is asked after each step, so that nobody need look into the node for it.
+        var deadline: Instant
+        var appliedIndex: UInt64
+
+        init(_ node: Node) {
+            self.node = node
+            deadline = node.nextDeadline
+            appliedIndex = node.appliedIndex
+        }
+
+        func step(_ event: Node.Event, at now: Instant, into effects: inout [Node.Effect]) {
+            let standing = node.step(event, at: now, into: &effects)
+            deadline = standing.nextDeadline
+            appliedIndex = standing.appliedIndex
+        }
+    }
+
+    /// A process that is only a failure detector.
+    final class Part {
+        var detector: FailureDetector
+        /// Known without looking into the detector.
+        var deadline: Instant
+
+        init(_ detector: FailureDetector) {
+            self.detector = detector
+            deadline = detector.nextDeadline
+        }
+    }
+
     package let number: Int
-    package internal(set) var node: Node?
+    package private(set) var isUp = false
     package internal(set) var isEnrolled = false
+    private(set) var whole: Whole?
+    private(set) var part: Part?
+    /// A copy of the node that runs here.
+    package var node: Node? { whole?.node }
+
+    var clock = LocalClock()
+    /// Nothing runs and nothing is heard until the process goes on.
+    var isPaused = false
+    /// It runs, but what it says and what it should hear waits (the anomaly of Lifeguard's paper).
+    var isBlocked = false
+    /// The process waits for its disk.
+    var isWriting = false
+    /// How long a write takes.
+    var diskDelay = Duration.zero
+    /// What waits for the end of a pause, a block or a write, the oldest first.
+    var inbox: [Happening] = []
+    var outbox: [Letter] = []
+    var unperformed: [Node.Effect] = []
+
+    struct Letter {
+        var body: Envelope.Body
+        var receiver: Int
+    }
+
+    /// What the sockets of a stopped process hold; the rest is lost.
+    static let backlogCountMax = 10_000
 
     // The disk.
     var hardState = Raft.HardState()
@@ -19,6 +80,7 @@ package struct Machine {
     var life = 0
     var armedAt = Instant.distantFuture
     var diesAtNextStep = false
+    private var isLeaving = false
     // The tasks at work, by task; looked up, never iterated.
     var work: [Digest: Fence] = [:]
     // Whom it can write to.
@@ -27,20 +89,17 @@ package struct Machine {
     init(number: Int) { self.number = number }
 
     package var id: NodeID { Self.id(of: number) }
-    package var isUp: Bool { node != nil }
 
     /// Ids sort as numbers.
     package static func id(of number: Int) -> NodeID { NodeID(UInt64(number) + 1) }
 
-    package static func number(of id: NodeID) -> Int {
-        Int(id.bytes.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }) - 1
-    }
+    package static func number(of id: NodeID) -> Int { Int(id.leadingWord) - 1 }
 
     static func certificate(of id: NodeID) -> [UInt8] { Array("certificate ".utf8) + id.bytes }
 
     func knows(_ other: Int) -> Bool { other < known.count && known[other] }
 
-    mutating func know(_ other: Int, _ isKnown: Bool = true) {
+    func know(_ other: Int, _ isKnown: Bool = true) {
         while known.count <= other { known.append(false) }
         known[other] = isKnown
     }
@@ -69,7 +128,7 @@ package struct Machine {
         )
     }
 
-    mutating func persist(_ state: Raft.HardState?, _ news: [LogEntry]) {
+    func persist(_ state: Raft.HardState?, _ news: [LogEntry]) {
         if let state { hardState = state }
         guard let first = news.first else { return }
         precondition(first.index <= UInt64(entries.count) + 1, "a hole in the log on disk")
@@ -77,37 +136,157 @@ package struct Machine {
         entries.append(contentsOf: news)
     }
 
-    mutating func introduce(_ introduction: Introduction) {
+    func introduce(_ introduction: Introduction) {
         introductions.removeAll { $0.node == introduction.node }
         introductions.append(introduction)
     }
 
-    mutating func start(settings: Node.Settings, seed: UInt64, now: Instant) {
-        precondition(node == nil, "node \(number) runs already")
+    /// Writes as much of what was to be persisted as got there before the power failed.
+    func tear(_ state: Raft.HardState?, _ news: [LogEntry], _ chance: inout Chance) {
+        let count = Int.random(in: 0...news.count, using: &chance)
+        persist(state, Array(news.prefix(count)))
+    }
+
+    /// The disk is empty; who it is and whom it knew survives elsewhere.
+    func loseDisk() {
+        hardState = Raft.HardState()
+        entries = []
+    }
+
+    func start(settings: Node.Settings, seed: UInt64, now: Instant) {
+        begin()
+        let boot = Node.Boot(
+            id: id,
+            profile: profile,
+            incarnation: startCount,
+            hardState: hardState,
+            entries: entries,
+            introductions: introductions
+        )
+        whole = Whole(Node(boot, settings: settings, seed: seed, now: clock.local(now)))
+    }
+
+    /// Starts only the failure detector, in a mesh that it knows already.
+    func start(
+        detector settings: FailureDetector.Settings,
+        acquainted: [Rumor],
+        seed: UInt64,
+        now: Instant
+    ) {
+        begin()
+        part = Part(
+            FailureDetector(
+                id: id,
+                profile: profile,
+                incarnation: startCount,
+                acquainted: acquainted,
+                settings: settings,
+                seed: seed,
+                now: clock.local(now)
+            )
+        )
+    }
+
+    private func begin() {
+        precondition(!isUp, "node \(number) runs already")
         startCount += 1
         life += 1
+        isUp = true
         armedAt = .distantFuture
         diesAtNextStep = false
         work = [:]
         known = []
-        node = Node(
-            Node.Boot(
-                id: id,
-                profile: profile,
-                incarnation: startCount,
-                hardState: hardState,
-                entries: entries,
-                introductions: introductions
-            ),
-            settings: settings,
-            seed: seed,
-            now: now
-        )
+        isLeaving = false
     }
 
-    mutating func stop() {
+    func stop() {
         life += 1
-        node = nil
+        whole = nil
+        part = nil
+        isUp = false
         diesAtNextStep = false
+        isPaused = false
+        isBlocked = false
+        isWriting = false
+        inbox = []
+        outbox = []
+        unperformed = []
+    }
+
+    /// The process does nothing now.
+    var isStopped: Bool { isPaused || isWriting }
+    /// Nothing is delivered to it now.
+    var isHeld: Bool { isPaused || isWriting || isBlocked }
+
+    /// When the process wants to be called, by the simulation's clock.
+    var deadline: Instant {
+        if let whole { return clock.global(whole.deadline) }
+        if let part { return clock.global(part.deadline) }
+        return .distantFuture
+    }
+
+    /// What it says of itself from now on.
+    func profile(version: String) -> Profile {
+        var profile = profile
+        profile.version = version
+        return profile
+    }
+}
+
+// MARK: Only the failure detector
+
+extension Machine {
+    /// One step of the process; what a detector wants is said in the words of a node.
+    func step(
+        _ event: Node.Event,
+        at now: Instant,
+        _ scratch: inout [FailureDetector.Effect],
+        into effects: inout [Node.Effect]
+    ) {
+        let local = clock.local(now)
+        guard let part else {
+            whole?.step(event, at: local, into: &effects)
+            return
+        }
+        guard let event = Self.detectorEvent(event) else { return }
+        scratch.removeAll(keepingCapacity: true)
+        part.deadline = part.detector.step(event, at: local, into: &scratch)
+        for effect in scratch {
+            switch effect {
+            case .send(let message, let peer): effects.append(.send(.membership(message), to: peer))
+            case .changed(let member, let state, let profile):
+                effects.append(.peer(member, certificates: [], profile))
+                effects.append(.memberChanged(member, state))
+            case .forgotten: break
+            case .note(let fact): effects.append(.note(.membership(fact)))
+            }
+        }
+        if case .leaving = event { isLeaving = true }
+        if isLeaving, part.detector.isGone { effects.append(.left) }
+    }
+
+    /// What of a node's events concerns its failure detector.
+    private static func detectorEvent(_ event: Node.Event) -> FailureDetector.Event? {
+        switch event {
+        case .received(.membership(let message), let sender): .received(message, from: sender)
+        case .disconnected(let peer), .silent(let peer): .connectionLost(peer)
+        case .profileChanged(let profile): .profileChanged(profile)
+        case .leave: .leaving
+        case .deadlinePassed: .deadlinePassed
+        default: nil
+        }
+    }
+
+    /// Whether its process holds exactly these for alive; sorted by id.
+    func holdsAlive(_ nodes: [NodeID]) -> Bool {
+        if let part { return part.detector.holdsAlive(nodes) }
+        if let whole { return whole.node.holdsAlive(nodes) }
+        return false
+    }
+
+    /// What this machine's process believes of another one.
+    package func state(of other: NodeID) -> MemberState? {
+        if let part { return part.detector.state(of: other) }
+        return whole?.node.state(of: other)
     }
 }

@@ -8,40 +8,84 @@ package struct Network: Sendable {
         /// Of each message, 0 to 1.
         package var lossShare = 0.0
         package var duplicationShare = 0.01
+        /// The share that is held back for up to `reorderingDelay` more, so that many later
+        /// messages overtake it.
+        package var reorderingShare = 0.0
+        package var reorderingDelay: Duration = .milliseconds(100)
 
         package init() {}
     }
 
-    var settings: Settings
+    var settings: Settings { didSet { prepare() } }
     private let nodeCount: Int
     // One for each direction between two nodes.
     private var cuts: [Bool]
+    private var cutCount = 0
+    // The settings as whole numbers: shares of 2^53, nanoseconds.
+    private var loss: UInt64 = 0
+    private var duplication: UInt64 = 0
+    private var reordering: UInt64 = 0
+    private var delayLeast: Int64 = 0
+    private var delaySpan: UInt64 = 1
+    private var reorderingSpan: UInt64 = 1
 
     init(settings: Settings, nodeCount: Int) {
         self.settings = settings
         self.nodeCount = nodeCount
         cuts = Array(repeating: false, count: nodeCount * nodeCount)
+        prepare()
+    }
+
+    private mutating func prepare() {
+        func scaled(_ share: Double) -> UInt64 { UInt64(share * Double(1 << 53)) }
+        loss = scaled(settings.lossShare)
+        duplication = scaled(settings.duplicationShare)
+        reordering = scaled(settings.reorderingShare)
+        delayLeast = settings.delayMin.nanoseconds
+        delaySpan = UInt64(settings.delayMax.nanoseconds - delayLeast) + 1
+        reorderingSpan = UInt64(settings.reorderingDelay.nanoseconds) + 1
     }
 
     mutating func setCut(_ isCut: Bool, from sender: Int, to receiver: Int) {
-        cuts[sender * nodeCount + receiver] = isCut
+        let index = sender * nodeCount + receiver
+        if cuts[index] != isCut { cutCount += isCut ? 1 : -1 }
+        cuts[index] = isCut
     }
 
-    mutating func heal() { cuts = Array(repeating: false, count: cuts.count) }
-
-    func isCut(from sender: Int, to receiver: Int) -> Bool { cuts[sender * nodeCount + receiver] }
-
-    /// When each copy of a message arrives; none for a lost one.
-    func delays(from sender: Int, to receiver: Int, _ chance: inout Chance) -> [Duration] {
-        guard !isCut(from: sender, to: receiver) else { return [] }
-        func happens(_ share: Double) -> Bool {
-            share > 0 && Double.random(in: 0..<1, using: &chance) < share
-        }
-        func delay() -> Duration {
-            settings.delayMin + (settings.delayMax - settings.delayMin)
-                * Double.random(in: 0..<1, using: &chance)
-        }
-        guard !happens(settings.lossShare) else { return [] }
-        return happens(settings.duplicationShare) ? [delay(), delay()] : [delay()]
+    mutating func heal() {
+        guard cutCount > 0 else { return }
+        cuts = Array(repeating: false, count: cuts.count)
+        cutCount = 0
     }
+
+    func isCut(from sender: Int, to receiver: Int) -> Bool {
+        cutCount > 0 && cuts[sender * nodeCount + receiver]
+    }
+
+    /// How often a message arrives: not at all, once or twice.
+    func copyCount(from sender: Int, to receiver: Int, _ chance: inout Chance) -> Int {
+        if isCut(from: sender, to: receiver) || happens(loss, &chance) { return 0 }
+        return happens(duplication, &chance) ? 2 : 1
+    }
+
+    /// How long one copy takes.
+    func delay(_ chance: inout Chance) -> Duration {
+        var nanoseconds = delayLeast + below(delaySpan, &chance)
+        if happens(reordering, &chance) { nanoseconds += below(reorderingSpan, &chance) }
+        return .nanoseconds(nanoseconds)
+    }
+
+    private func happens(_ share: UInt64, _ chance: inout Chance) -> Bool {
+        share > 0 && chance.next() >> 11 < share
+    }
+
+    // The high half of the product: evenly spread but for one part in 2^64 / span.
+    private func below(_ span: UInt64, _ chance: inout Chance) -> Int64 {
+        Int64(chance.next().multipliedFullWidth(by: span).high)
+    }
+}
+
+extension Duration {
+    /// Whole nanoseconds.
+    var nanoseconds: Int64 { Int64(attoseconds / 1_000_000_000) }
 }

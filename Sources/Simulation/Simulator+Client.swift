@@ -7,7 +7,8 @@ extension Simulator {
     package mutating func propose(_ body: Command.Body, at number: Int) -> UInt64 {
         requestNumber += 1
         if machines[number].isUp {
-            step(number, .propose(request: requestNumber, Command(body: body)))
+            let event = Node.Event.propose(request: requestNumber, Command(body: body))
+            happen(.event(event, number, life: machines[number].life))
         }
         return requestNumber
     }

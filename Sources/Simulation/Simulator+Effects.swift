@@ -8,6 +8,8 @@ extension Simulator {
         case .persist(let hardState, let entries): machines[number].persist(hardState, entries)
         case .send(let body, let peer): send(body, from: number, to: Machine.number(of: peer))
         case .peer(let peer, let certificates, let profile):
+            observations.introduced(peer, profile, to: number, at: now)
+            guard settings.scope == .nodes else { break }
             machines[number].know(Machine.number(of: peer))
             machines[number].introduce(
                 Introduction(node: peer, certificates: certificates, profile: profile)
@@ -32,22 +34,33 @@ extension Simulator {
         case .enrolled(_, let certificates, _): letIn(certificates, by: number)
         case .applied(let index, let command, let refusal):
             mix(index)
+            observations.applied(index, command, refusal: refusal, at: now)
             witness.applied(index, command, refusal: refusal, by: number)
         case .coordinatorChanged(let leader, let term):
             mix(term)
             if leader == machines[number].id { witness.leads(number, in: term) }
             trace?("  node \(number): coordinator \(leader.map(\.short) ?? "none") term \(term)")
         case .memberChanged(let member, let state):
+            observations.changed(Machine.number(of: member), to: state, seenBy: number, at: now)
             trace?("  node \(number): node \(Machine.number(of: member)) is \(state)")
         case .left: machines[number].stop()
-        case .note(let fact): trace?("  node \(number): \(fact)")
+        case .note(let fact):
+            observations.noted(fact)
+            trace?("  node \(number): \(fact)")
         }
     }
 
-    private mutating func send(_ body: Envelope.Body, from sender: Int, to receiver: Int) {
-        guard machines[sender].knows(receiver) else { return }
-        for delay in network.delays(from: sender, to: receiver, &chance) {
-            schedule(.deliver(body, from: sender, to: receiver), after: delay)
+    mutating func send(_ body: Envelope.Body, from sender: Int, to receiver: Int) {
+        guard settings.scope == .detectors || machines[sender].knows(receiver) else { return }
+        if machines[sender].isBlocked {
+            guard machines[sender].outbox.count < Machine.backlogCountMax else { return }
+            machines[sender].outbox.append(Machine.Letter(body: body, receiver: receiver))
+            return
+        }
+        if observations.isMetering { observations.meter(body, from: sender, to: receiver) }
+        for _ in 0..<network.copyCount(from: sender, to: receiver, &chance) {
+            let delay = network.delay(&chance)
+            agenda.push(.deliver(body, from: sender, to: receiver), at: now + delay)
         }
     }
 
@@ -58,6 +71,7 @@ extension Simulator {
         _ spec: TaskSpec,
         on number: Int
     ) {
+        witness.started(task, fence, on: number)
         machines[number].work[task] = fence
         schedule(
             .taskFinished(task, attempt: attempt, fence: fence, FakeWork.result(of: spec)),
@@ -95,6 +109,6 @@ extension Simulator {
     // The founder made the key; others hold what the log holds for them.
     private func holdsIssuingKey(_ number: Int) -> Bool {
         number == 0
-            || machines[number].node?.state.sealedIssuingKey(of: machines[number].id) != nil
+            || machines[number].whole?.node.state.sealedIssuingKey(of: machines[number].id) != nil
     }
 }

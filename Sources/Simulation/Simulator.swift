@@ -17,21 +17,38 @@
 // entries in one place, two states after the same entries, a task that finishes twice or without
 // its lease, a task that was acknowledged and is gone.
 //
+// Where a thousand nodes shall live for hours, `Settings.scope` leaves everything out but their
+// failure detectors, over the same network and under the same faults.
+//
 //   file                 what
+//   Scenario, Scenario+Reading   what shall happen, as a small language in files
+//   ScenarioRun          plays a scenario, with what users ask and what is measured
+//   Tally                what was measured, over many runs
 //   Simulator            the door: set up, run, look
-//   Simulator+Faults     crash, restart, cut, heal
+//   Simulator+Faults     crash, restart, pause, cut, heal, and other harm
 //   Simulator+Client     what users ask of the mesh
 //   Simulator+Effects    what a node asks of the world
+//   Observations         what happened when, for measuring
 //   FakeWork             results of tasks
-//   Agenda, Network, Machine, Witness   the leaves
+//   Agenda, LocalClock, Network, Machine, Witness   the leaves
 
 package import Basics
 import Election
+import Membership
 package import NodeLogic
+import Scheduling
 import Wire
 
 package struct Simulator {
+    package enum Scope: Hashable, Sendable {
+        /// Every machine runs a whole node; node 0 founds the mesh and the others join.
+        case nodes
+        /// Every machine runs a failure detector, and they know each other from the start.
+        case detectors
+    }
+
     package struct Settings: Sendable {
+        package var scope = Scope.nodes
         package var node = Node.Settings()
         package var network = Network.Settings()
         package var taskDurationMin: Duration = .milliseconds(5)
@@ -53,7 +70,9 @@ package struct Simulator {
     /// One number for all that happened: equal for equal runs.
     package private(set) var transcript: UInt64 = 0
     /// Called with one line for each event, for people who look for a fault.
-    package var trace: ((String) -> Void)?
+    package var trace: ((String) -> Void)? { didSet { isTracing = trace != nil } }
+    private var isTracing = false
+    package internal(set) var observations: Observations
     /// What became of the clients' requests, in the order in which the answers came.
     package internal(set) var answers: [ClientAnswer] = []
 
@@ -61,6 +80,9 @@ package struct Simulator {
     var agenda = Agenda()
     var chance: Chance
     var requestNumber: UInt64 = 0
+    // Buffers of one step, kept for the next.
+    private var effects: [Node.Effect] = []
+    private var scratch: [FailureDetector.Effect] = []
     let token = Digest.of("the simulation's join token")
 
     package struct ClientAnswer: Hashable, Sendable {
@@ -76,7 +98,21 @@ package struct Simulator {
         chance = Chance(seed: seed)
         network = Network(settings: settings.network, nodeCount: nodeCount)
         machines = (0..<nodeCount).map { Machine(number: $0) }
-        found()
+        observations = Observations(nodeCount: nodeCount)
+        switch settings.scope {
+        case .nodes: found()
+        case .detectors: acquaint()
+        }
+    }
+
+    private mutating func acquaint() {
+        let everyone = machines.map {
+            Rumor(node: $0.id, state: .alive, incarnation: 1, profile: $0.profile)
+        }
+        for number in machines.indices {
+            machines[number].isEnrolled = true
+            start(number, acquainted: everyone)
+        }
     }
 
     private mutating func found() {
@@ -138,54 +174,126 @@ package struct Simulator {
         return condition(self)
     }
 
-    private mutating func happen(_ happening: Happening) {
+    mutating func happen(_ happening: Happening) {
         switch happening {
         case .deliver(let body, let sender, let receiver):
             guard machines[receiver].isUp else { return }
-            machines[receiver].know(sender)
-            step(receiver, .received(body, from: machines[sender].id))
+            if machines[receiver].isHeld { return keep(happening, for: receiver) }
+            if settings.scope == .nodes { machines[receiver].know(sender) }
+            step(receiver, .received(body, from: Machine.id(of: sender)))
         case .deadline(let number, let life, let at):
             guard machines[number].isUp, machines[number].life == life else { return }
             if machines[number].armedAt == at { machines[number].armedAt = .distantFuture }
-            guard let due = machines[number].node?.nextDeadline else { return }
-            if due <= now { step(number, .deadlinePassed) } else { arm(number) }
+            // Whoever goes on looks at the time by itself.
+            if machines[number].isStopped { return }
+            if machines[number].deadline <= now {
+                step(number, .deadlinePassed)
+            } else {
+                arm(number)
+            }
         case .event(let event, let number, let life):
             guard machines[number].isUp, machines[number].life == life else { return }
+            if machines[number].isStopped { return keep(happening, for: number) }
             step(number, event)
         case .join(let number): join(number)
+        case .written(let number, let life):
+            guard machines[number].isUp, machines[number].life == life else { return }
+            machines[number].isWriting = false
+            goOn(number)
         }
+    }
+
+    private mutating func keep(_ happening: Happening, for number: Int) {
+        if machines[number].inbox.count < Machine.backlogCountMax {
+            machines[number].inbox.append(happening)
+        }
+    }
+
+    /// After a pause, a block or a write: what waited happens now, and then the clock is read.
+    mutating func goOn(_ number: Int) {
+        let effects = machines[number].unperformed
+        machines[number].unperformed = []
+        perform(effects[...], of: number)
+        guard machines[number].isUp, !machines[number].isStopped else { return }
+        if !machines[number].isBlocked {
+            let letters = machines[number].outbox
+            machines[number].outbox = []
+            for letter in letters { send(letter.body, from: number, to: letter.receiver) }
+        }
+        let waiting = machines[number].inbox
+        machines[number].inbox = []
+        // What still cannot be delivered is kept again, in the same order.
+        for happening in waiting { happen(happening) }
+        guard machines[number].isUp, !machines[number].isStopped else { return }
+        if machines[number].deadline <= now { step(number, .deadlinePassed) } else { arm(number) }
     }
 
     /// One step of one node, and all that follows from it at once.
     mutating func step(_ number: Int, _ event: Node.Event) {
         guard machines[number].isUp else { return }
         record(number, event)
+        // A step within a step, when a door lets a node in, has a buffer of its own.
         var effects: [Node.Effect] = []
-        let before = machines[number].node?.appliedIndex ?? 0
-        machines[number].node?.step(event, at: now, into: &effects)
-        var count = effects.count
+        swap(&effects, &self.effects)
+        effects.removeAll(keepingCapacity: true)
+        let before = appliedIndex(of: number)
+        machines[number].step(event, at: now, &scratch, into: &effects)
         if machines[number].diesAtNextStep {
-            count = Int.random(in: 0...effects.count, using: &chance)
-        }
-        for effect in effects.prefix(count) { perform(effect, of: number) }
-        if machines[number].diesAtNextStep {
+            let count = Int.random(in: 0...effects.count, using: &chance)
+            perform(effects.prefix(count), of: number)
+            if count < effects.count, case .persist(let state, let entries) = effects[count],
+                Bool.random(using: &chance)
+            {
+                machines[number].tear(state, entries, &chance)
+            }
             die(number)
+        } else {
+            perform(effects[...], of: number)
+            look(at: number, since: before)
+            arm(number)
+        }
+        swap(&effects, &self.effects)
+    }
+
+    private mutating func perform(_ effects: ArraySlice<Node.Effect>, of number: Int) {
+        for index in effects.indices {
+            perform(effects[index], of: number)
+            guard case .persist = effects[index], machines[number].diskDelay > .zero else {
+                continue
+            }
+            // The rest waits for the disk, and so does the process.
+            machines[number].unperformed = Array(effects[(index + 1)...])
+            machines[number].isWriting = true
+            schedule(
+                .written(number, life: machines[number].life),
+                after: machines[number].diskDelay
+            )
             return
         }
-        guard let node = machines[number].node else { return }
-        if before < node.appliedIndex {
+    }
+
+    private func appliedIndex(of number: Int) -> UInt64 {
+        machines[number].whole?.appliedIndex ?? 0
+    }
+
+    private mutating func look(at number: Int, since before: UInt64) {
+        guard let process = machines[number].whole else { return }
+        if before < process.appliedIndex {
             witness.look(
-                at: node,
+                at: process,
                 of: number,
                 since: before,
                 digestInterval: settings.digestInterval
             )
         }
-        arm(number)
+        if observations.isAwaitingCoordinator, acceptsWork(number) {
+            observations.coordinates(number, at: now)
+        }
     }
 
-    func between(_ least: Duration, _ most: Duration, _ chance: inout Chance) -> Duration {
-        least + (most - least) * Double.random(in: 0..<1, using: &chance)
+    /// Whether this node would append a proposal now.
+    package func acceptsWork(_ number: Int) -> Bool {
+        machines[number].whole?.node.acceptsWork(at: machines[number].clock.local(now)) ?? false
     }
 
     mutating func between(_ least: Duration, _ most: Duration) -> Duration {
@@ -202,9 +310,8 @@ package struct Simulator {
 
     // At most one item of the agenda stands for a node's next deadline, and some stale ones.
     private mutating func arm(_ number: Int) {
-        guard let due = machines[number].node?.nextDeadline, due < machines[number].armedAt else {
-            return
-        }
+        let due = machines[number].deadline
+        guard due < machines[number].armedAt else { return }
         let at = max(due, now)
         machines[number].armedAt = at
         agenda.push(.deadline(number, life: machines[number].life, at: at), at: at)
@@ -214,12 +321,9 @@ package struct Simulator {
 
     private mutating func record(_ number: Int, _ event: Node.Event) {
         eventCount += 1
-        let (seconds, attoseconds) = now.sinceStart.components
-        mix(UInt64(seconds))
-        mix(UInt64(attoseconds))
-        mix(UInt64(number))
-        mix(event.kind)
-        if let trace {
+        mix(UInt64(truncatingIfNeeded: now.sinceStart.attoseconds))
+        mix(UInt64(truncatingIfNeeded: number) << 48 ^ event.kind)
+        if isTracing, let trace {
             trace("\(now.sinceStart.seconds) node \(number) \(event.summary)")
         }
     }
@@ -239,24 +343,52 @@ package struct Simulator {
 
     /// Whom all running nodes take for the coordinator; nil where they differ.
     package var coordinator: Int? {
-        let leaders = upNumbers.map { machines[$0].node?.coordinator }
+        let leaders = upNumbers.map { machines[$0].whole?.node.coordinator }
         guard let first = leaders.first, let leader = first, leaders.allSatisfy({ $0 == leader })
         else { return nil }
         return Machine.number(of: leader)
+    }
+
+    /// The node that accepts work; nil where none does.
+    package var workingCoordinator: Int? {
+        machines.indices.first { machines[$0].isUp && acceptsWork($0) }
+    }
+
+    /// Who votes, as the running node that has applied most sees it.
+    package var voters: [Int] {
+        let newest = upNumbers.max { appliedIndex(of: $0) < appliedIndex(of: $1) }
+        let voters = newest.flatMap { machines[$0].whole?.node.state.voters } ?? []
+        return voters.map { Machine.number(of: $0) }
+    }
+
+    /// All running nodes hold each other, and nobody else, for alive.
+    package var isReunited: Bool {
+        let up = upNumbers
+        let ids = up.map { Machine.id(of: $0) }
+        return up.allSatisfy { machines[$0].holdsAlive(ids) }
+    }
+
+    /// All but these run and agree, and have the results of these tasks.
+    package func isSettled(_ tasks: [Digest], without gone: [Int]) -> Bool {
+        let up = upNumbers
+        guard up.count + gone.count >= machines.count, isReunited else { return false }
+        if settings.scope == .detectors { return true }
+        guard coordinator != nil else { return false }
+        let index = appliedIndex(of: up[0])
+        guard up.allSatisfy({ appliedIndex(of: $0) == index }),
+            let table = machines[up[0]].whole?.node.state.tasks
+        else { return false }
+        return tasks.allSatisfy { table[$0]?.completion != nil }
     }
 
     /// All running nodes hold each other for alive, follow one coordinator, and have applied the
     /// same entries.
     package var isAgreed: Bool {
         let up = upNumbers
-        guard coordinator != nil, let index = up.first.flatMap({ node($0)?.appliedIndex }) else {
+        guard let index = up.first.map({ appliedIndex(of: $0) }) else {
             return false
         }
-        return up.allSatisfy { number in
-            guard let node = node(number), node.appliedIndex == index else { return false }
-            let alive = node.members.filter { $0.state == .alive }
-            return alive.count == up.count
-                && alive.allSatisfy { machines[Machine.number(of: $0.node)].isUp }
-        }
+        // The cheapest question first.
+        return up.allSatisfy { appliedIndex(of: $0) == index } && isReunited && coordinator != nil
     }
 }

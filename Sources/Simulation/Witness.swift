@@ -18,6 +18,20 @@ package struct Witness: Sendable {
     // The lease that holds, by task.
     private var grants: [Digest: Grant] = [:]
 
+    // The newest fence under which each worker began each task, and who began under it.
+    private var orders: [Order: UInt64] = [:]
+    private var beginners: [Start: Int] = [:]
+
+    private struct Order: Hashable {
+        var task: Digest
+        var worker: Int
+    }
+
+    private struct Start: Hashable {
+        var task: Digest
+        var fence: UInt64
+    }
+
     private struct Grant: Hashable {
         var index: UInt64
         var holder: NodeID
@@ -32,6 +46,20 @@ package struct Witness: Sendable {
             report("nodes \(other) and \(number) lead in term \(term)")
         }
         leaders[term] = number
+    }
+
+    /// A worker acts on a lease: on a newer one than before, and on one that nobody else acts on.
+    mutating func started(_ task: Digest, _ fence: Fence, on number: Int) {
+        let order = Order(task: task, worker: number)
+        if let newest = orders[order], fence.index < newest {
+            report("node \(number) began task \(task.short) under an old fence")
+        }
+        orders[order] = fence.index
+        let start = Start(task: task, fence: fence.index)
+        if let other = beginners[start], other != number {
+            report("nodes \(other) and \(number) began task \(task.short) under one fence")
+        }
+        beginners[start] = number
     }
 
     mutating func applied(_ index: UInt64, _ command: Command, refusal: String?, by number: Int) {
@@ -56,31 +84,33 @@ package struct Witness: Sendable {
 
     /// Looks at what a node has applied since it stood at `before`.
     mutating func look(
-        at node: Node,
+        at process: Machine.Whole,
         of number: Int,
         since before: UInt64,
         digestInterval: UInt64
     ) {
-        for index in before..<node.appliedIndex {
+        let appliedIndex = process.appliedIndex
+        for index in before..<appliedIndex {
             if case .taskFinished(let finished) = decided[index + 1]?.body {
-                look(at: finished.task, node, number)
+                look(at: finished.task, process, number)
             }
         }
-        if node.appliedIndex.isMultiple(of: digestInterval) { compare(node, number) }
+        if appliedIndex.isMultiple(of: digestInterval) { compare(process, number) }
     }
 
     /// Compares the whole state, whatever the index is.
-    mutating func compare(_ node: Node, _ number: Int) {
-        let digest = node.state.digest
-        if let known = digests[node.appliedIndex], known != digest {
-            report("node \(number) has another state after entry \(node.appliedIndex)")
+    mutating func compare(_ process: Machine.Whole, _ number: Int) {
+        let digest = process.node.state.digest
+        let appliedIndex = process.appliedIndex
+        if let known = digests[appliedIndex], known != digest {
+            report("node \(number) has another state after entry \(appliedIndex)")
         }
-        digests[node.appliedIndex] = digest
-        for record in node.state.tasks.records { look(at: record.id, node, number) }
+        digests[appliedIndex] = digest
+        for record in process.node.state.tasks.records { look(at: record.id, process, number) }
     }
 
-    private mutating func look(at task: Digest, _ node: Node, _ number: Int) {
-        guard let completion = node.state.tasks[task]?.completion else { return }
+    private mutating func look(at task: Digest, _ process: Machine.Whole, _ number: Int) {
+        guard let completion = process.node.state.tasks[task]?.completion else { return }
         if let known = completions[task] {
             if known != completion { report("task \(task.short) finished twice") }
         } else {
@@ -100,10 +130,10 @@ extension Simulator {
     /// node says the same of each.
     package mutating func checkTasks(_ acknowledged: [Digest]) {
         for number in upNumbers {
-            guard let node = node(number) else { continue }
-            witness.compare(node, number)
-            for task in acknowledged where node.state.tasks[task]?.completion == nil {
-                let what = node.state.tasks[task] == nil ? "lost" : "not finished"
+            guard let process = machines[number].whole else { continue }
+            witness.compare(process, number)
+            for task in acknowledged where process.node.state.tasks[task]?.completion == nil {
+                let what = process.node.state.tasks[task] == nil ? "lost" : "not finished"
                 witness.report("task \(task.short) is \(what) on node \(number)")
             }
         }

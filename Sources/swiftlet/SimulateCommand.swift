@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
-import NodeLogic
+import Foundation
+import Messages
 import Simulation
 import Wire
 
@@ -8,96 +9,97 @@ struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate", abstract: "Run a whole mesh in virtual time, with faults.",
         discussion: """
-            The real logic of a node, many times, in an invented network: nodes join, one crashes, \
-            some are cut off, messages are lost, and all comes back. What must never happen is \
-            checked at each event. The same seed gives the same run.
+            The real logic of a node, many times, in an invented network. A scenario is a small \
+            text that says what happens and what must come of it; cluster/scenarios has some, \
+            and --list names them. What must never happen is checked at each event. The same \
+            seed gives the same run, so a seed is a bug report.
 
-            Example: swiftlet simulate --nodes 30 --seed 7
+            Example: swiftlet simulate --scenario partition --nodes 100 --seed 7 --runs 20
             """)
 
-    @Option(help: "How many nodes.")
-    var nodes = 30
-    @Option(help: "Everything that happens by chance follows from it.")
+    @Option(help: "The name of a scenario, or a file.")
+    var scenario = "faults"
+    @Option(help: "How many nodes; else as many as the scenario says.")
+    var nodes: Int?
+    @Option(help: "The first seed: all that happens by chance follows from it.")
     var seed: UInt64 = 1
-    @Option(help: "The share of messages that are lost while faults last.")
-    var loss = 0.05
+    @Option(help: "How many seeds, one after the other; else as many as the scenario says.")
+    var runs: Int?
+    @Flag(help: "Print a line for each event, of one run.")
+    var trace = false
+    @Flag(help: "Play each seed twice and compare the transcripts.")
+    var twice = false
+    @Flag(help: "List the scenarios.")
+    var list = false
     @Flag(help: "Answer with one JSON document.")
     var json = false
 
     func validate() throws {
-        guard 3...1000 ~= nodes else { throw ValidationError("--nodes must be 3 to 1000.") }
-        guard 0...0.5 ~= loss else { throw ValidationError("--loss must be 0 to 0.5.") }
+        if let nodes, !(1...2_000 ~= nodes) {
+            throw ValidationError("--nodes must be 1 to 2000.")
+        }
+        if let runs, runs < 1 { throw ValidationError("--runs must be 1 or more.") }
     }
 
     func run() async throws {
-        let (nodes, seed, loss) = (nodes, seed, loss)
-        let outcome = try await OwnThread.run {
-            Self.simulate(nodes: nodes, seed: seed, loss: loss)
-        }
-        if json {
-            Terminal.document(outcome.document(nodes: nodes, seed: seed))
-        } else {
-            outcome.show(nodes: nodes, seed: seed)
-        }
-        guard outcome.violations.isEmpty, outcome.agreed else {
-            throw Refusal(
-                outcome.violations.first ?? "The nodes do not agree 30 virtual seconds later; "
-                    + "replay with: swiftlet simulate --nodes \(nodes) --seed \(seed)")
-        }
+        if list { return try ScenarioFiles.show(json: json) }
+        let scenarios = try ScenarioFiles.read(scenario, nodes: nodes)
+        let command = self
+        let report = try await OwnThread.run { command.play(scenarios) }
+        if json { Terminal.document(report.document) } else { report.show() }
+        if let sentence = report.complaint { throw Refusal(sentence) }
     }
 
-    private struct Outcome: Sendable {
-        var virtualSeconds: Double
-        var eventCount: Int
-        var transcript: UInt64
-        var violations: [String]
-        var agreed: Bool
-
-        func document(nodes: Int, seed: UInt64) -> JSON {
-            [
-                "nodes": .integer(Int64(nodes)), "seed": .string(String(seed)),
-                "virtual_seconds": .number(virtualSeconds), "events": .integer(Int64(eventCount)),
-                "transcript": .string(String(transcript, radix: 16)),
-                "violations": .array(violations.map { .string($0) }), "agreed": .bool(agreed),
-            ]
-        }
-
-        func show(nodes: Int, seed: UInt64) {
-            Terminal.line(
-                "\(nodes) nodes, seed \(seed): \(eventCount) events in "
-                    + "\(Text.decimal(virtualSeconds, 1)) virtual seconds, transcript "
-                    + String(transcript, radix: 16))
-            Terminal.line(
-                "violations: \(violations.count), agreed: \(agreed ? "yes" : "no")")
-        }
-    }
-
-    /// Twenty seconds of peace, twenty of faults, thirty to recover.
-    private static func simulate(nodes: Int, seed: UInt64, loss: Double) -> Outcome {
-        var simulator = Simulator(nodeCount: nodes, seed: seed)
-        simulator.run(for: .seconds(20))
-        simulator.setLossShare(loss)
-        // A minority, never the founder: who dies and who is cut off follows from the seed.
-        let victim = 1 + Int(seed % UInt64(nodes - 1))
-        simulator.crash(victim)
-        let cut = (1..<max(2, nodes / 4)).map { (victim + $0) % nodes }.filter { $0 != victim }
-        simulator.isolate(cut)
-        simulator.run(for: .seconds(20))
-        simulator.heal()
-        simulator.setLossShare(0)
-        simulator.restart(victim)
-        simulator.run(for: .seconds(30))
-        let nodesUp = simulator.machines.compactMap(\.node)
-        let coordinators = Set(nodesUp.map(\.coordinator))
-        let everyone = simulator.machines.map(\.id).sorted()
-        let agreed =
-            coordinators.count == 1 && coordinators.first != .some(nil)
-            && nodesUp.allSatisfy { node in
-                node.members.filter { $0.state == .alive }.map(\.node).sorted() == everyone
+    private func play(_ scenarios: [Scenario]) -> ScenarioReport {
+        var report = ScenarioReport(name: scenario, title: scenarios.first?.title ?? "")
+        var progress = ProgressLine("simulating")
+        for scenario in scenarios {
+            var cell = ScenarioReport.Cell(scenario: scenario, firstSeed: seed)
+            let count = trace ? 1 : runs ?? scenario.runCount
+            let start = CPUTime.ofThread
+            for seed in seed..<seed + UInt64(count) {
+                progress.show("\(scenario.label) seed \(seed)")
+                let outcome = Self.play(scenario, seed: seed, trace: trace)
+                cell.add(outcome)
+                guard twice else { continue }
+                let again = Self.play(scenario, seed: seed, trace: false)
+                cell.compare(outcome, with: again)
             }
-        return Outcome(
-            virtualSeconds: simulator.now.sinceStart.inSeconds, eventCount: simulator.eventCount,
-            transcript: simulator.transcript, violations: simulator.witness.violations,
-            agreed: agreed)
+            cell.cpuTime = CPUTime.ofThread - start
+            report.add(cell)
+        }
+        progress.clear()
+        return report
+    }
+
+    private static func play(
+        _ scenario: Scenario, seed: UInt64, trace: Bool
+    ) -> ScenarioRun.Outcome {
+        ScenarioRun.play(
+            scenario, seed: seed, byteCount: { WireCost.byteCount(of: $0) },
+            trace: trace ? { Terminal.remark($0) } : nil)
+    }
+}
+
+/// What a message costs on the network.
+enum WireCost {
+    /// Of ZMTP with CURVE (RFC 23, RFC 26): 9 bytes of a frame at most, 33 of the box; of TCP over
+    /// IPv4 with time stamps: 52, and as much for the acknowledgement that goes back.
+    static let frameByteCount = 9 + 33 + 2 * 52
+
+    private static let mesh = Digest.of("mesh")
+
+    static func byteCount(of body: Envelope.Body) -> Int {
+        Envelope(protocol: 1, mesh: mesh, sender: NodeID(mesh), body: body).encoded().count
+            + frameByteCount
+    }
+}
+
+/// Time that a thread computed.
+enum CPUTime {
+    static var ofThread: Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
     }
 }
