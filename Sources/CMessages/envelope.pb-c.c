@@ -52,7 +52,7 @@ void   swiftlet__envelope__v1__envelope__free_unpacked
   assert(message->base.descriptor == &swiftlet__envelope__v1__envelope__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor swiftlet__envelope__v1__envelope__field_descriptors[24] =
+static const ProtobufCFieldDescriptor swiftlet__envelope__v1__envelope__field_descriptors[26] =
 {
   {
     "protocol",
@@ -283,6 +283,30 @@ static const ProtobufCFieldDescriptor swiftlet__envelope__v1__envelope__field_de
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "read_request",
+    35,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Envelope__V1__Envelope, body_case),
+    offsetof(Swiftlet__Envelope__V1__Envelope, read_request),
+    &swiftlet__node__v1__read_request__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "read_reply",
+    36,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Envelope__V1__Envelope, body_case),
+    offsetof(Swiftlet__Envelope__V1__Envelope, read_reply),
+    &swiftlet__node__v1__read_reply__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "artifact_wanted",
     40,
     PROTOBUF_C_LABEL_NONE,
@@ -344,11 +368,11 @@ static const ProtobufCFieldDescriptor swiftlet__envelope__v1__envelope__field_de
   },
 };
 static const unsigned swiftlet__envelope__v1__envelope__field_indices_by_name[] = {
-  22,   /* field[22] = artifact_held */
-  21,   /* field[21] = artifact_hold */
-  20,   /* field[20] = artifact_offered */
-  19,   /* field[19] = artifact_wanted */
-  23,   /* field[23] = bulk */
+  24,   /* field[24] = artifact_held */
+  23,   /* field[23] = artifact_hold */
+  22,   /* field[22] = artifact_offered */
+  21,   /* field[21] = artifact_wanted */
+  25,   /* field[25] = bulk */
   13,   /* field[13] = election */
   15,   /* field[15] = enrol_reply */
   14,   /* field[14] = enrol_request */
@@ -365,6 +389,8 @@ static const unsigned swiftlet__envelope__v1__envelope__field_indices_by_name[] 
   16,   /* field[16] = proposal */
   17,   /* field[17] = proposal_reply */
   0,   /* field[0] = protocol */
+  20,   /* field[20] = read_reply */
+  19,   /* field[19] = read_request */
   2,   /* field[2] = sender */
   3,   /* field[3] = trace */
   18,   /* field[18] = worker_report */
@@ -375,9 +401,9 @@ static const ProtobufCIntRange swiftlet__envelope__v1__envelope__number_ranges[6
   { 10, 4 },
   { 20, 12 },
   { 30, 14 },
-  { 40, 19 },
-  { 50, 23 },
-  { 0, 24 }
+  { 40, 21 },
+  { 50, 25 },
+  { 0, 26 }
 };
 const ProtobufCMessageDescriptor swiftlet__envelope__v1__envelope__descriptor =
 {
@@ -387,7 +413,7 @@ const ProtobufCMessageDescriptor swiftlet__envelope__v1__envelope__descriptor =
   "Swiftlet__Envelope__V1__Envelope",
   "swiftlet.envelope.v1",
   sizeof(Swiftlet__Envelope__V1__Envelope),
-  24,
+  26,
   swiftlet__envelope__v1__envelope__field_descriptors,
   swiftlet__envelope__v1__envelope__field_indices_by_name,
   6,  swiftlet__envelope__v1__envelope__number_ranges,

@@ -592,6 +592,96 @@ void   swiftlet__node__v1__proposal_reply__free_unpacked
   assert(message->base.descriptor == &swiftlet__node__v1__proposal_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__node__v1__read_request__init
+                     (Swiftlet__Node__V1__ReadRequest         *message)
+{
+  static const Swiftlet__Node__V1__ReadRequest init_value = SWIFTLET__NODE__V1__READ_REQUEST__INIT;
+  *message = init_value;
+}
+size_t swiftlet__node__v1__read_request__get_packed_size
+                     (const Swiftlet__Node__V1__ReadRequest *message)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__read_request__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__node__v1__read_request__pack
+                     (const Swiftlet__Node__V1__ReadRequest *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__read_request__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__node__v1__read_request__pack_to_buffer
+                     (const Swiftlet__Node__V1__ReadRequest *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__read_request__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Node__V1__ReadRequest *
+       swiftlet__node__v1__read_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Node__V1__ReadRequest *)
+     protobuf_c_message_unpack (&swiftlet__node__v1__read_request__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__node__v1__read_request__free_unpacked
+                     (Swiftlet__Node__V1__ReadRequest *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__node__v1__read_request__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__node__v1__read_reply__init
+                     (Swiftlet__Node__V1__ReadReply         *message)
+{
+  static const Swiftlet__Node__V1__ReadReply init_value = SWIFTLET__NODE__V1__READ_REPLY__INIT;
+  *message = init_value;
+}
+size_t swiftlet__node__v1__read_reply__get_packed_size
+                     (const Swiftlet__Node__V1__ReadReply *message)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__read_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__node__v1__read_reply__pack
+                     (const Swiftlet__Node__V1__ReadReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__read_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__node__v1__read_reply__pack_to_buffer
+                     (const Swiftlet__Node__V1__ReadReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__read_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Node__V1__ReadReply *
+       swiftlet__node__v1__read_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Node__V1__ReadReply *)
+     protobuf_c_message_unpack (&swiftlet__node__v1__read_reply__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__node__v1__read_reply__free_unpacked
+                     (Swiftlet__Node__V1__ReadReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__node__v1__read_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__node__v1__worker_report__init
                      (Swiftlet__Node__V1__WorkerReport         *message)
 {
@@ -1647,6 +1737,108 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__proposal_reply__descriptor 
   swiftlet__node__v1__proposal_reply__field_indices_by_name,
   1,  swiftlet__node__v1__proposal_reply__number_ranges,
   (ProtobufCMessageInit) swiftlet__node__v1__proposal_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__node__v1__read_request__field_descriptors[1] =
+{
+  {
+    "request",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__ReadRequest, request),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__node__v1__read_request__field_indices_by_name[] = {
+  0,   /* field[0] = request */
+};
+static const ProtobufCIntRange swiftlet__node__v1__read_request__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor swiftlet__node__v1__read_request__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.node.v1.ReadRequest",
+  "ReadRequest",
+  "Swiftlet__Node__V1__ReadRequest",
+  "swiftlet.node.v1",
+  sizeof(Swiftlet__Node__V1__ReadRequest),
+  1,
+  swiftlet__node__v1__read_request__field_descriptors,
+  swiftlet__node__v1__read_request__field_indices_by_name,
+  1,  swiftlet__node__v1__read_request__number_ranges,
+  (ProtobufCMessageInit) swiftlet__node__v1__read_request__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__node__v1__read_reply__field_descriptors[3] =
+{
+  {
+    "request",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__ReadReply, request),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "index",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__ReadReply, index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "retry",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__ReadReply, retry),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__node__v1__read_reply__field_indices_by_name[] = {
+  1,   /* field[1] = index */
+  0,   /* field[0] = request */
+  2,   /* field[2] = retry */
+};
+static const ProtobufCIntRange swiftlet__node__v1__read_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor swiftlet__node__v1__read_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.node.v1.ReadReply",
+  "ReadReply",
+  "Swiftlet__Node__V1__ReadReply",
+  "swiftlet.node.v1",
+  sizeof(Swiftlet__Node__V1__ReadReply),
+  3,
+  swiftlet__node__v1__read_reply__field_descriptors,
+  swiftlet__node__v1__read_reply__field_indices_by_name,
+  1,  swiftlet__node__v1__read_reply__number_ranges,
+  (ProtobufCMessageInit) swiftlet__node__v1__read_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor swiftlet__node__v1__worker_report__field_descriptors[4] =

@@ -14,6 +14,8 @@ struct Progress: Sendable {
     var isProbing = true
     /// When the newest round that it answered was sent.
     var contact: Instant?
+    /// The newest round that it answered.
+    var answeredRound: UInt64 = 0
     /// The commit index that was last told.
     var toldCommitIndex: UInt64 = 0
 }

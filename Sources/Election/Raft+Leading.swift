@@ -77,7 +77,7 @@ extension Raft {
         if isLearnersTurn { learnerHeartbeatDue = now + settings.learnerHeartbeatInterval }
     }
 
-    private mutating func beginRound(at now: Instant) {
+    mutating func beginRound(at now: Instant) {
         round += 1
         rounds.append((round, now))
         // An answer that is later than this proves nothing any more.
@@ -101,6 +101,8 @@ extension Raft {
         return contacts.sorted(by: >)[quorum - 1]
     }
 
+    /// Inlined, because a call of a method that changes nothing copies the whole machine.
+    @inline(__always)
     func position(of node: NodeID) -> Int? {
         var low = 0
         var high = progresses.count
@@ -115,7 +117,7 @@ extension Raft {
 
     /// Without entries: it is also the question whether the logs meet before `next`, by which lost
     /// entries are noticed.
-    private mutating func sendHeartbeat(to index: Int) {
+    mutating func sendHeartbeat(to index: Int) {
         send(entries: [], to: index)
     }
 
@@ -176,6 +178,10 @@ extension Raft {
         guard reply.term == term, role == .leader, let index = position(of: sender) else { return }
         if let sentAt = rounds.first(where: { $0.number == reply.round })?.sentAt {
             progresses[index].contact = max(progresses[index].contact ?? sentAt, sentAt)
+        }
+        if reply.round <= round {
+            progresses[index].answeredRound = max(progresses[index].answeredRound, reply.round)
+            confirmReads(at: now)
         }
         guard reply.accepted else {
             lead(back: index, to: reply.matchIndex)

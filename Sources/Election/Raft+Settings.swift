@@ -24,6 +24,9 @@ extension Raft {
         /// Appended and not yet committed; more proposals are refused.
         package var uncommittedEntryCountMax = 4_096
 
+        /// Reads that wait for a round; more are refused, and asked again.
+        package var readCountMax = 1_024
+
         package init() {}
 
         package enum Mistake: Hashable, Sendable {

@@ -145,6 +145,7 @@ extension Raft {
         role = .follower
         leader = newLeader
         votes = []
+        refuseReads()
         progresses = []
         rounds = []
         // Paper 5.2: only the leader, or a vote for another, puts off the own campaign. A candidate

@@ -15,6 +15,8 @@
 //               round was sent. It is a hint: what must not be wrong is fenced by the term.
 //   transfer    A leader that steps down tells the voter with the most of the log to stand at once,
 //               and votes are given although the leader was heard (thesis 3.10).
+//   read        A read index is what was committed when the question came, once a later round of
+//               heartbeats has shown that no other leads (thesis 6.4).
 //   barrier     A new leader appends an entry without command; by its commitment it learns what is
 //               committed (paper section 8, figure 8: only entries of its own term are counted).
 //
@@ -29,6 +31,7 @@
 //   Raft+Voting          campaigns and votes
 //   Raft+Following       appending what a leader sends
 //   Raft+Leading         replication, commitment, quorum
+//   Raft+Reading         reads that see everything
 //   Raft+Proposing       what a leader accepts, and changes of voters
 //   Log, Progress        the leaves
 
@@ -58,6 +61,9 @@ package struct Raft: Sendable {
         case received(ElectionMessage, from: NodeID)
         /// Append these commands, all or none; answered by `.accepted` or `.refused` in this step.
         case propose([Command])
+        /// What must have been applied so that a read sees all that was decided before? Answered by
+        /// `.readReady` or `.readRefused` with this number, in this step or a later one.
+        case read(UInt64)
         /// The nodes beside the voters that shall have the log.
         case setLearners([NodeID])
         /// The connection to this node is lost: nothing more is sent to it but heartbeats until it
@@ -82,6 +88,9 @@ package struct Raft: Sendable {
         /// before they are committed.
         case accepted(ClosedRange<UInt64>, term: UInt64)
         case refused(Refusal)
+        /// Whoever has applied this index may answer the read.
+        case readReady(UInt64, index: UInt64)
+        case readRefused(UInt64)
         case becameLeader(term: UInt64)
         case steppedDown(term: UInt64)
         /// Nil: no leader is known in this term.
@@ -151,6 +160,8 @@ package struct Raft: Sendable {
     var learnerHeartbeatDue = Instant.distantFuture
     var leaderSince = Instant.zero
     var barrierIndex: UInt64 = 0
+    /// In the order in which they came, and so of their rounds.
+    var reads: [Read] = []
 
     // What this step has to say; `flush` puts it in order.
 
@@ -212,6 +223,7 @@ package struct Raft: Sendable {
         case .received(let message, let sender):
             if sender != id { receive(message, from: sender, at: now) }
         case .propose(let commands): propose(commands, at: now)
+        case .read(let ticket): read(ticket, at: now)
         case .setLearners(let nodes):
             learners = nodes.sorted()
             updateProgresses(at: now)
@@ -233,7 +245,7 @@ package struct Raft: Sendable {
         from sender: NodeID,
         at now: Instant
     ) {
-        guard isPlausible(message) else {
+        guard Self.isPlausible(message) else {
             pending.append(.note(.implausibleMessage(from: sender)))
             return
         }
@@ -288,7 +300,7 @@ package struct Raft: Sendable {
 
     /// Whatever the other end is, its numbers leave room to count on, and its entries are a piece
     /// of a log.
-    private func isPlausible(_ message: ElectionMessage) -> Bool {
+    private static func isPlausible(_ message: ElectionMessage) -> Bool {
         let limit: UInt64 = 1 << 62
         switch message.body {
         case .voteRequest(let request):

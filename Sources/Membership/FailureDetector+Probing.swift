@@ -107,7 +107,7 @@ extension FailureDetector {
                 sequence: sequence,
                 purpose: purpose,
                 sentAt: now,
-                helpDue: helpDue(for: purpose, at: now),
+                helpDue: helpDue(for: purpose, of: target, at: now),
                 failureDue: now + settings.probeInterval * (localHealth + 1)
             )
         )
@@ -115,11 +115,18 @@ extension FailureDetector {
         effects.append(.send(MembershipMessage(body: .ping(ping)), to: target))
     }
 
-    private func helpDue(for purpose: Probe.Purpose, at now: Instant) -> Instant? {
+    private func helpDue(
+        for purpose: Probe.Purpose,
+        of target: NodeID,
+        at now: Instant
+    ) -> Instant? {
         switch purpose {
-        case .round: now + settings.probeTimeout
-        case .hint: now + settings.hintTimeout
-        case .revival: nil
+        case .round: return now + settings.probeTimeout
+        case .hint:
+            // A new connection takes some round trips, which are long where the node is far.
+            let roundTrip = position(of: target).flatMap { members[$0].roundTrip } ?? .zero
+            return now + min(max(settings.hintTimeout, roundTrip * 5), settings.probeTimeout)
+        case .revival: return nil
         }
     }
 

@@ -279,7 +279,8 @@ package struct FailureDetector: Sendable {
         if nextGossip <= now { gossip(at: now, into: &effects) }
     }
 
-    private func earliestDeadline() -> Instant {
+    /// Changes nothing; but else the whole detector would be copied for the call.
+    private mutating func earliestDeadline() -> Instant {
         var earliest = min(
             min(nextProbe, nextGossip),
             min(nextSync, nextRevival),
@@ -293,43 +294,15 @@ package struct FailureDetector: Sendable {
     }
 
     // MARK: Looking up
+    //
+    // Inlined, because a call of a method that changes nothing copies the whole detector.
 
     /// Where this node stands among the members, or would stand.
-    func insertionPosition(of node: NodeID) -> Int {
-        var low = 0
-        var high = members.count
-        if high > 8 {
-            // Ids are digests, spread evenly: a node stands about where its share of them ends.
-            let guess = guess(of: node)
-            if members[guess].id < node {
-                low = guess + 1
-                if guess + 32 < high, members[guess + 32].id >= node { high = guess + 32 }
-            } else {
-                if members[guess].id == node { return guess }
-                high = guess
-                if guess > 32, members[guess - 32].id < node { low = guess - 31 }
-            }
-        }
-        while low < high {
-            let middle = (low + high) / 2
-            if members[middle].id < node { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
+    @inline(__always)
+    func insertionPosition(of node: NodeID) -> Int { members.insertionPosition(of: node) }
 
-    private func guess(of node: NodeID) -> Int {
-        let least = members[0].id.leadingWord
-        let span = members[members.count - 1].id.leadingWord - least
-        let word = node.leadingWord
-        guard word > least, span > 0 else { return 0 }
-        let share = min(Double(word - least) / Double(span), 1)
-        return Int((share * Double(members.count - 1)).rounded())
-    }
-
-    func position(of node: NodeID) -> Int? {
-        let position = insertionPosition(of: node)
-        return position < members.count && members[position].id == node ? position : nil
-    }
+    @inline(__always)
+    func position(of node: NodeID) -> Int? { members.position(of: node) }
 
     /// This node always knows itself.
     var ownPosition: Int {
@@ -337,6 +310,7 @@ package struct FailureDetector: Sendable {
         return position
     }
 
+    @inline(__always)
     func isAdmitted(_ node: NodeID) -> Bool { admitted.contains(node) }
 
     /// At most `count` of the nodes, each with the same chance.

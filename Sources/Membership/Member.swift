@@ -56,3 +56,43 @@ package struct Member: Hashable, Sendable {
         roundTrip = roundTrip.map { min(sample, $0 + (sample - $0) / 16) } ?? sample
     }
 }
+
+/// Members, sorted by id.
+extension [Member] {
+    /// Where this node stands, or would stand.
+    func insertionPosition(of node: NodeID) -> Int {
+        var low = 0
+        var high = count
+        if high > 8 {
+            // Ids are digests, spread evenly: a node stands about where its share of them ends.
+            let guess = guess(of: node)
+            if self[guess].id < node {
+                low = guess + 1
+                if guess + 32 < high, self[guess + 32].id >= node { high = guess + 32 }
+            } else {
+                if self[guess].id == node { return guess }
+                high = guess
+                if guess > 32, self[guess - 32].id < node { low = guess - 31 }
+            }
+        }
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].id < node { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    func position(of node: NodeID) -> Int? {
+        let position = insertionPosition(of: node)
+        return position < count && self[position].id == node ? position : nil
+    }
+
+    private func guess(of node: NodeID) -> Int {
+        let least = self[0].id.leadingWord
+        let span = self[count - 1].id.leadingWord - least
+        let word = node.leadingWord
+        guard word > least, span > 0 else { return 0 }
+        let share = Swift.min(Double(word - least) / Double(span), 1)
+        return Int((share * Double(count - 1)).rounded())
+    }
+}

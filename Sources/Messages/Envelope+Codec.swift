@@ -65,6 +65,12 @@ extension Envelope: WireMessage, Coded {
         case .workerReport(let value):
             stored.pointee.body_case = .init(rawValue: 34)
             stored.pointee.worker_report = value.stored(in: arena)
+        case .readRequest(let value):
+            stored.pointee.body_case = .init(rawValue: 35)
+            stored.pointee.read_request = value.stored(in: arena)
+        case .readReply(let value):
+            stored.pointee.body_case = .init(rawValue: 36)
+            stored.pointee.read_reply = value.stored(in: arena)
         case .artifactWanted(let value):
             stored.pointee.body_case = .init(rawValue: 40)
             stored.pointee.artifact_wanted = value.stored(in: arena)
@@ -127,6 +133,11 @@ extension Envelope: WireMessage, Coded {
         case 34:
             body = .workerReport(try Field.message(
                 stored.pointee.worker_report, "Envelope.worker_report"))
+        case 35:
+            body = .readRequest(try Field.message(
+                stored.pointee.read_request, "Envelope.read_request"))
+        case 36:
+            body = .readReply(try Field.message(stored.pointee.read_reply, "Envelope.read_reply"))
         case 40:
             body = .artifactWanted(try Field.message(
                 stored.pointee.artifact_wanted, "Envelope.artifact_wanted"))

@@ -359,6 +359,54 @@ extension ProposalReply: WireMessage, Coded {
     }
 }
 
+extension ReadRequest: WireMessage, Coded {
+    typealias Stored = Swiftlet__Node__V1__ReadRequest
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__node__v1__read_request__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__node__v1__read_request__init(stored)
+        stored.pointee.request = request
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(request: stored.pointee.request)
+    }
+}
+
+extension ReadReply: WireMessage, Coded {
+    typealias Stored = Swiftlet__Node__V1__ReadReply
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__node__v1__read_reply__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__node__v1__read_reply__init(stored)
+        stored.pointee.request = request
+        stored.pointee.index = index
+        stored.pointee.retry = retry ? 1 : 0
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            request: stored.pointee.request,
+            index: stored.pointee.index,
+            retry: stored.pointee.retry != 0
+        )
+    }
+}
+
 extension WorkerReport: WireMessage, Coded {
     typealias Stored = Swiftlet__Node__V1__WorkerReport
 

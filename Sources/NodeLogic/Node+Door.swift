@@ -17,6 +17,8 @@ extension Node {
         case deadlinePassed
         // From this node's own API. `request` is the caller's number and returns in `.answer`.
         case propose(request: UInt64, Command)
+        // From this node's own API: `.answer` says when its state is as new as this question.
+        case read(request: UInt64)
         // A joiner proved at this node's door that it knows the token's secret, and the driver has
         // checked the token's expiry by its clock. `request` returns in `.enrolled`.
         indirect case enrol(request: UInt64, EnrolRequest)

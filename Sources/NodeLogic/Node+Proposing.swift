@@ -38,7 +38,7 @@ struct Request: Sendable {
 
 extension Node {
     // A client that has more than this under way is refused and may come again.
-    private static let requestCountMax = 10_000
+    static let requestCountMax = 10_000
 
     mutating func ask(
         _ command: Command,

@@ -10,6 +10,7 @@
 //   - any node accepts a proposal; the coordinator (the Raft leader of the current term) judges it
 //     against the replicated state and appends it; the asker answers its caller when the entry is
 //     applied on the asker's own side                                    (Node+Proposing.swift)
+//   - a read that must not be stale asks the coordinator how far it has to be  (Node+Reading.swift)
 //   - a joiner's request goes the same way, and a certificate comes back  (Node+Enrolling.swift)
 //   - a node acts on its own leases and its own stages as they are applied
 //                                              (Node+Working.swift, Node+Staging.swift)
@@ -53,6 +54,10 @@ package struct Node: Sendable {
     var requests: [Request] = []
     var enrolments: [Enrolment] = []
     var requestNumber: UInt64
+
+    // Node+Reading.
+    var readings: [Reading] = []
+    var readTickets: [ReadTicket] = []
 
     // Node+Working, Node+Staging.
     var runs: [Run] = []
@@ -189,6 +194,7 @@ package struct Node: Sendable {
         case .deadlinePassed: act(at: now, into: &effects)
         case .propose(let request, let command):
             ask(command, for: .caller(request), at: now, into: &effects)
+        case .read(let request): read(for: request, at: now, into: &effects)
         case .enrol(let request, let wish): enrol(wish, for: request, at: now, into: &effects)
         case .taskFinished(let task, let attempt, let fence, let result):
             finish(task, attempt: attempt, fence: fence, result, at: now, into: &effects)
@@ -224,6 +230,7 @@ package struct Node: Sendable {
         if raft.nextDeadline <= now { elect(.deadlinePassed, at: now, into: &effects) }
         repeatRequests(at: now, into: &effects)
         repeatEnrolments(at: now, into: &effects)
+        if !readings.isEmpty { repeatReads(at: now, into: &effects) }
         if nextReport <= now { report(at: now, into: &effects) }
         if let coordination, coordination.nextTurn <= now { isUnsettled = true }
         if let leaveDue, leaveDue <= now { isUnsettled = true }
@@ -242,10 +249,14 @@ package struct Node: Sendable {
         }
     }
 
-    private func earliestDeadline() -> Instant {
+    /// Changes nothing; but else the whole node, some kilobytes, would be copied for the call.
+    private mutating func earliestDeadline() -> Instant {
         var earliest = min(detector.nextDeadline, raft.nextDeadline)
         for request in requests { earliest = min(earliest, request.due, request.end) }
         for enrolment in enrolments { earliest = min(earliest, enrolment.due, enrolment.end) }
+        for reading in readings {
+            earliest = min(earliest, reading.index == nil ? reading.due : reading.end, reading.end)
+        }
         if raft.leader != nil { earliest = min(earliest, nextReport) }
         if let coordination { earliest = min(earliest, coordination.nextTurn) }
         if let leaveDue { earliest = min(earliest, leaveDue) }
@@ -271,6 +282,10 @@ package struct Node: Sendable {
             elect(.received(message, from: sender), at: now, into: &effects)
         case .proposalReply(let reply): take(reply, from: sender, at: now, into: &effects)
         case .enrolReply(let reply): take(reply, from: sender, into: &effects)
+        case .readReply(let reply): take(reply, into: &effects)
+        case .readRequest(let request):
+            guard state.isAdmitted(sender) else { break }
+            take(request, from: sender, at: now, into: &effects)
         case .proposal(let proposal):
             guard state.isAdmitted(sender) else { break }
             take(proposal, from: sender, at: now, into: &effects)
@@ -341,6 +356,9 @@ package struct Node: Sendable {
                 for entry in entries { apply(entry, at: now, into: &effects) }
             case .accepted(let indices, _): accepted = indices
             case .refused(let refusal): effects.append(.note(.notAppended(refusal)))
+            case .readReady(let ticket, let index):
+                conclude(ticket, index: index, into: &effects)
+            case .readRefused(let ticket): conclude(ticket, index: nil, into: &effects)
             case .becameLeader(let term):
                 coordination = Coordination(term: term, since: now)
                 isUnsettled = true
@@ -358,6 +376,7 @@ package struct Node: Sendable {
     private mutating func hurry(at now: Instant) {
         for position in requests.indices { requests[position].due = now }
         for position in enrolments.indices { enrolments[position].due = now }
+        for position in readings.indices { readings[position].due = now }
         nextReport = now
     }
 
@@ -371,6 +390,7 @@ package struct Node: Sendable {
         let verdict = state.apply(entry)
         appliedIndex = entry.index
         isUnsettled = true
+        defer { settleReads(into: &effects) }
         guard let command = entry.command else { return }
         effects.append(
             .applied(index: entry.index, command, refusal: verdict.refusal)

@@ -129,8 +129,10 @@ extension LiveBackend {
         return ["id": node.identity.id.json, "left": true]
     }
 
+    /// What the whole mesh takes, not what this node has heard of.
     func policy() async throws -> JSON {
-        await loop.read { node in
+        try await catchUp()
+        return await loop.read { node in
             ["allowed_licenses": .array(node.state.allowedLicenses.map { .string($0) })]
         }
     }

@@ -14,11 +14,17 @@ struct LiveBackend: Backend {
 
     /// Appends a command; a refusal reaches the user as it stands.
     func propose(_ command: Command.Body) async throws {
-        if case .refused(let sentence) = await loop.propose(command) {
-            let status = sentence.contains("quorum") ? 503 : 409
-            throw APIError(
-                status: status, message: sentence, code: status == 503 ? "no_quorum" : "refused")
-        }
+        try Self.check(await loop.propose(command))
+    }
+
+    /// Waits until this node knows all that was decided before now.
+    func catchUp() async throws { try Self.check(await loop.catchUp()) }
+
+    private static func check(_ answer: Node.Answer) throws {
+        guard case .refused(let sentence) = answer else { return }
+        let status = sentence.contains("quorum") ? 503 : 409
+        throw APIError(
+            status: status, message: sentence, code: status == 503 ? "no_quorum" : "refused")
     }
 
     /// What a request names, with its size: this node must hold it.

@@ -231,6 +231,13 @@ final class NodeCore {
         step(.propose(request: nextRequest, command))
     }
 
+    /// Answers in the step in which the state is as new as this question.
+    func catchUp(answer: @escaping @Sendable (Node.Answer) -> Void) {
+        nextRequest += 1
+        answers[nextRequest] = answer
+        step(.read(request: nextRequest))
+    }
+
     func enrol(_ request: EnrolRequest) -> UInt64 {
         nextRequest += 1
         let number = nextRequest

@@ -114,6 +114,14 @@ final class NodeLoop: Outlet, Sendable {
         }
     }
 
+    /// Returns when this node has applied all that was decided before: what is read then is new.
+    func catchUp() async -> Node.Answer {
+        await withCheckedContinuation { continuation in
+            let isPosted = post { core in core.catchUp { continuation.resume(returning: $0) } }
+            if !isPosted { continuation.resume(returning: .refused("this node is overloaded")) }
+        }
+    }
+
     // MARK: Outlet
 
     func peers() async -> [NodeID] {

@@ -277,6 +277,11 @@ extension Machine {
         }
     }
 
+    /// The queues of its process that hold more than they may.
+    var overfullQueues: [String] {
+        part?.detector.overfullQueues ?? whole?.node.overfullQueues ?? []
+    }
+
     /// Whether its process holds exactly these for alive; sorted by id.
     func holdsAlive(_ nodes: [NodeID]) -> Bool {
         if let part { return part.detector.holdsAlive(nodes) }

@@ -11,6 +11,7 @@ extension Node.Event {
         case .disconnected: 2
         case .deadlinePassed: 3
         case .propose: 4
+        case .read: 13
         case .enrol: 5
         case .taskFinished: 6
         case .stageLoaded: 7
@@ -32,6 +33,7 @@ extension Node.Event {
         case .silent(let peer): "gets no answer from node \(Machine.number(of: peer))"
         case .deadlinePassed: "deadline"
         case .propose(let request, _): "is asked, request \(request)"
+        case .read(let request): "is asked to read, request \(request)"
         case .enrol(let request, _): "is asked to enrol, request \(request)"
         case .taskFinished(let task, let attempt, _, _): "finished \(task.short) as \(attempt)"
         case .stageLoaded(let model, let epoch, _): "loaded \(model) epoch \(epoch)"
@@ -67,6 +69,8 @@ extension Envelope.Body {
         case .proposal: 40
         case .proposalReply: 41
         case .workerReport: 42
+        case .readRequest: 45
+        case .readReply: 46
         case .enrolRequest: 43
         case .enrolReply: 44
         default: 50

@@ -13,6 +13,16 @@ extension Simulator {
         return requestNumber
     }
 
+    /// Asks a node for its state, as new as the question; what it holds comes with the answer.
+    package mutating func read(at number: Int) -> UInt64 {
+        requestNumber += 1
+        readRequests.append(requestNumber)
+        if machines[number].isUp {
+            happen(.event(.read(request: requestNumber), number, life: machines[number].life))
+        }
+        return requestNumber
+    }
+
     package func answer(to request: UInt64) -> Node.Answer? {
         answers.first { $0.request == request }?.answer
     }

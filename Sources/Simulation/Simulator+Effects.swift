@@ -1,5 +1,6 @@
 import Basics
 import NodeLogic
+import Scheduling
 import Wire
 
 extension Simulator {
@@ -30,7 +31,7 @@ extension Simulator {
         case .issueCertificate(let order): issue(order, by: number)
         case .sealIssuingKey(let voter, _): seal(for: voter, by: number)
         case .answer(let request, let answer):
-            answers.append(ClientAnswer(request: request, node: number, answer: answer))
+            reply(answer, to: request, by: number)
         case .enrolled(_, let certificates, _): letIn(certificates, by: number)
         case .applied(let index, let command, let refusal):
             mix(index)
@@ -48,6 +49,15 @@ extension Simulator {
             observations.noted(fact)
             trace?("  node \(number): \(fact)")
         }
+    }
+
+    private mutating func reply(_ answer: Node.Answer, to request: UInt64, by number: Int) {
+        var reply = ClientAnswer(request: request, node: number, answer: answer, at: now)
+        if let index = readRequests.firstIndex(of: request) {
+            readRequests.remove(at: index)
+            reply.tasks = machines[number].whole?.node.state.tasks.records.map(\.id) ?? []
+        }
+        answers.append(reply)
     }
 
     mutating func send(_ body: Envelope.Body, from sender: Int, to receiver: Int) {

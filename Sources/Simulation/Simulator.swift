@@ -15,7 +15,8 @@
 //
 // While it runs the `Witness` checks what must never happen: two leaders in one term, two different
 // entries in one place, two states after the same entries, a task that finishes twice or without
-// its lease, a task that was acknowledged and is gone.
+// its lease, an order under an old fence, a task that was acknowledged and is gone, a queue past
+// its bound.
 //
 // Where a thousand nodes shall live for hours, `Settings.scope` leaves everything out but their
 // failure detectors, over the same network and under the same faults.
@@ -80,6 +81,7 @@ package struct Simulator {
     var agenda = Agenda()
     var chance: Chance
     var requestNumber: UInt64 = 0
+    var readRequests: [UInt64] = []
     // Buffers of one step, kept for the next.
     private var effects: [Node.Effect] = []
     private var scratch: [FailureDetector.Effect] = []
@@ -89,6 +91,9 @@ package struct Simulator {
         package var request: UInt64
         package var node: Int
         package var answer: Node.Answer
+        package var at: Instant
+        /// The tasks that the node knew of when it answered a read.
+        package var tasks: [Digest] = []
     }
 
     /// Node 0 founds the mesh at time zero; the others join through the log.
@@ -277,6 +282,12 @@ package struct Simulator {
     }
 
     private mutating func look(at number: Int, since before: UInt64) {
+        // Looking into the queues takes longer than a step; they do not grow over night.
+        if eventCount.isMultiple(of: 64) {
+            for queue in machines[number].overfullQueues {
+                witness.report("node \(number) holds more \(queue) than it may")
+            }
+        }
         guard let process = machines[number].whole else { return }
         if before < process.appliedIndex {
             witness.look(

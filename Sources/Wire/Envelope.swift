@@ -26,6 +26,8 @@ public struct Envelope: Hashable, Sendable {
         case proposal(Proposal)
         case proposalReply(ProposalReply)
         case workerReport(WorkerReport)
+        case readRequest(ReadRequest)
+        case readReply(ReadReply)
         case artifactWanted(ArtifactWanted)
         case artifactOffered(ArtifactOffered)
         case artifactHold(ArtifactHold)

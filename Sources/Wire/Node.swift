@@ -204,6 +204,28 @@ public struct ProposalReply: Hashable, Sendable {
     }
 }
 
+/// What must the sender have applied so that it sees all that was decided until now?
+public struct ReadRequest: Hashable, Sendable {
+    public var request: UInt64
+
+    public init(request: UInt64 = 0) {
+        self.request = request
+    }
+}
+
+public struct ReadReply: Hashable, Sendable {
+    public var request: UInt64
+    public var index: UInt64
+    /// The receiver is not the coordinator, or not for sure: ask again later.
+    public var retry: Bool
+
+    public init(request: UInt64 = 0, index: UInt64 = 0, retry: Bool = false) {
+        self.request = request
+        self.index = index
+        self.retry = retry
+    }
+}
+
 /// Renews every lease it names. What is leased to the sender at or below `applied_index` and not
 /// named is lost and runs again elsewhere.
 public struct WorkerReport: Hashable, Sendable {

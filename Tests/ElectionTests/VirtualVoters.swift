@@ -47,6 +47,9 @@ struct VirtualVoters {
     private(set) var committed: [LogEntry] = []
     /// How far each node's state machine is.
     private(set) var applied: [Int]
+    /// How much was committed anywhere when each read was asked.
+    private var asked: [UInt64] = []
+    private(set) var readCount = 0
     private(set) var accepted: [ClosedRange<UInt64>] = []
     private(set) var refusals: [Raft.Refusal] = []
     private(set) var leaderTimes: [(at: Instant, node: Int, term: UInt64)] = []
@@ -179,6 +182,12 @@ struct VirtualVoters {
 
     mutating func run(for duration: Duration) { run(until: now + duration) }
 
+    /// Asks a node for a read index.
+    mutating func read(at node: Int) {
+        asked.append(UInt64(committed.count))
+        step(node, .read(UInt64(asked.count - 1)))
+    }
+
     private mutating func perform(_ effect: Raft.Effect, of node: Int) {
         effectLog?.append("\(now.sinceStart) \(node) \(effect)")
         switch effect {
@@ -205,7 +214,12 @@ struct VirtualVoters {
         case .note(.conflictWithCommitted(let index, _)):
             violations.append("node \(node) was to replace committed entry \(index)")
         case .note(.implausibleMessage): violations.append("node \(node) got nonsense")
-        case .steppedDown, .leaderChanged, .note: break
+        case .readReady(let ticket, let index):
+            readCount += 1
+            if index < asked[Int(ticket)] {
+                violations.append("read \(ticket) misses entries that were committed before it")
+            }
+        case .steppedDown, .leaderChanged, .readRefused, .note: break
         }
     }
 

@@ -39,6 +39,7 @@ struct VirtualVotersTests {
                     number += 1
                     mesh.step(node, .propose([VirtualVoters.command(number)]))
                 }
+                mesh.read(at: node)
             }
             switch Int.random(in: 0..<8, using: &chance) {
             case 0: mesh.isolate([Int.random(in: 0..<5, using: &chance)])
@@ -80,11 +81,12 @@ struct VirtualVotersTests {
         #expect(mesh.applied == Array(repeating: mesh.committed.count, count: 5), "storm \(seed)")
     }
 
-    @Test func `the storms have seen elections, falls within a step and much work`() {
+    @Test func `the storms have seen elections, falls within a step, reads and much work`() {
         let storms = (0..<10 as Range<UInt64>).map { Self.storm(seed: $0) }
         #expect(storms.reduce(0) { $0 + $1.leaders.count } > 30)
         #expect(storms.reduce(0) { $0 + $1.fallen.count } > 10)
         #expect(storms.reduce(0) { $0 + $1.committed.count } > 300)
+        #expect(storms.reduce(0) { $0 + $1.readCount } > 50)
     }
 
     @Test func `equal seeds give equal transcripts, and other seeds others`() {

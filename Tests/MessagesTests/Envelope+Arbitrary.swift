@@ -15,7 +15,7 @@ extension Envelope: Arbitrary {
 }
 
 extension Envelope.Body: ArbitraryCases {
-    static let caseCount = 20
+    static let caseCount = 22
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
@@ -34,10 +34,12 @@ extension Envelope.Body: ArbitraryCases {
         case 12: .proposal(.arbitrary(using: &chance))
         case 13: .proposalReply(.arbitrary(using: &chance))
         case 14: .workerReport(.arbitrary(using: &chance))
-        case 15: .artifactWanted(.arbitrary(using: &chance))
-        case 16: .artifactOffered(.arbitrary(using: &chance))
-        case 17: .artifactHold(.arbitrary(using: &chance))
-        case 18: .artifactHeld(.arbitrary(using: &chance))
+        case 15: .readRequest(.arbitrary(using: &chance))
+        case 16: .readReply(.arbitrary(using: &chance))
+        case 17: .artifactWanted(.arbitrary(using: &chance))
+        case 18: .artifactOffered(.arbitrary(using: &chance))
+        case 19: .artifactHold(.arbitrary(using: &chance))
+        case 20: .artifactHeld(.arbitrary(using: &chance))
         default: .bulk(.arbitrary(using: &chance))
         }
     }

@@ -65,6 +65,8 @@ var everyMessage: [any Arbitrary.Type] {
         EnrolReply.self,
         Proposal.self,
         ProposalReply.self,
+        ReadRequest.self,
+        ReadReply.self,
         WorkerReport.self,
         ArtifactWanted.self,
         ArtifactOffered.self,

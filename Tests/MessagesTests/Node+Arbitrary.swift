@@ -117,6 +117,22 @@ extension ProposalReply: Arbitrary {
     }
 }
 
+extension ReadRequest: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        ReadRequest(request: .arbitrary(using: &chance))
+    }
+}
+
+extension ReadReply: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        ReadReply(
+            request: .arbitrary(using: &chance),
+            index: .arbitrary(using: &chance),
+            retry: .arbitrary(using: &chance)
+        )
+    }
+}
+
 extension WorkerReport: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         WorkerReport(

@@ -322,6 +322,15 @@ struct NodeTests {
         #expect(node.state.token(token) != nil)
     }
 
+    @Test mutating func `a read is answered once the state is as new as the question`() {
+        run(for: .milliseconds(10))
+        let index = node.appliedIndex
+        #expect(index > 0)
+        effects = []
+        step(.read(request: 9))
+        #expect(answers[9] == .accepted(index: index))
+    }
+
     @Test mutating func `a node without a coordinator gives up after thirty seconds`() {
         let introduction = Introduction(
             node: Self.id,

@@ -44,6 +44,8 @@ typedef enum {
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_PROPOSAL = 32,
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_PROPOSAL_REPLY = 33,
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_WORKER_REPORT = 34,
+  SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_READ_REQUEST = 35,
+  SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_READ_REPLY = 36,
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_ARTIFACT_WANTED = 40,
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_ARTIFACT_OFFERED = 41,
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_ARTIFACT_HOLD = 42,
@@ -85,6 +87,8 @@ struct  Swiftlet__Envelope__V1__Envelope
     Swiftlet__Node__V1__Proposal *proposal;
     Swiftlet__Node__V1__ProposalReply *proposal_reply;
     Swiftlet__Node__V1__WorkerReport *worker_report;
+    Swiftlet__Node__V1__ReadRequest *read_request;
+    Swiftlet__Node__V1__ReadReply *read_reply;
     Swiftlet__Node__V1__ArtifactWanted *artifact_wanted;
     Swiftlet__Node__V1__ArtifactOffered *artifact_offered;
     Swiftlet__Node__V1__ArtifactHold *artifact_hold;

@@ -30,6 +30,8 @@ typedef struct Swiftlet__Node__V1__EnrolRequest Swiftlet__Node__V1__EnrolRequest
 typedef struct Swiftlet__Node__V1__EnrolReply Swiftlet__Node__V1__EnrolReply;
 typedef struct Swiftlet__Node__V1__Proposal Swiftlet__Node__V1__Proposal;
 typedef struct Swiftlet__Node__V1__ProposalReply Swiftlet__Node__V1__ProposalReply;
+typedef struct Swiftlet__Node__V1__ReadRequest Swiftlet__Node__V1__ReadRequest;
+typedef struct Swiftlet__Node__V1__ReadReply Swiftlet__Node__V1__ReadReply;
 typedef struct Swiftlet__Node__V1__WorkerReport Swiftlet__Node__V1__WorkerReport;
 typedef struct Swiftlet__Node__V1__ArtifactWanted Swiftlet__Node__V1__ArtifactWanted;
 typedef struct Swiftlet__Node__V1__ArtifactOffered Swiftlet__Node__V1__ArtifactOffered;
@@ -259,6 +261,34 @@ struct  Swiftlet__Node__V1__ProposalReply
 #define SWIFTLET__NODE__V1__PROPOSAL_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__proposal_reply__descriptor) \
     , 0, 0, {0,NULL}, 0 }
+
+
+/*
+ * What must the sender have applied so that it sees all that was decided until now?
+ */
+struct  Swiftlet__Node__V1__ReadRequest
+{
+  ProtobufCMessage base;
+  uint64_t request;
+};
+#define SWIFTLET__NODE__V1__READ_REQUEST__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__read_request__descriptor) \
+    , 0 }
+
+
+struct  Swiftlet__Node__V1__ReadReply
+{
+  ProtobufCMessage base;
+  uint64_t request;
+  uint64_t index;
+  /*
+   * The receiver is not the coordinator, or not for sure: ask again later.
+   */
+  protobuf_c_boolean retry;
+};
+#define SWIFTLET__NODE__V1__READ_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__read_reply__descriptor) \
+    , 0, 0, 0 }
 
 
 /*
@@ -590,6 +620,44 @@ Swiftlet__Node__V1__ProposalReply *
 void   swiftlet__node__v1__proposal_reply__free_unpacked
                      (Swiftlet__Node__V1__ProposalReply *message,
                       ProtobufCAllocator *allocator);
+/* Swiftlet__Node__V1__ReadRequest methods */
+void   swiftlet__node__v1__read_request__init
+                     (Swiftlet__Node__V1__ReadRequest         *message);
+size_t swiftlet__node__v1__read_request__get_packed_size
+                     (const Swiftlet__Node__V1__ReadRequest   *message);
+size_t swiftlet__node__v1__read_request__pack
+                     (const Swiftlet__Node__V1__ReadRequest   *message,
+                      uint8_t             *out);
+size_t swiftlet__node__v1__read_request__pack_to_buffer
+                     (const Swiftlet__Node__V1__ReadRequest   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Node__V1__ReadRequest *
+       swiftlet__node__v1__read_request__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__node__v1__read_request__free_unpacked
+                     (Swiftlet__Node__V1__ReadRequest *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Node__V1__ReadReply methods */
+void   swiftlet__node__v1__read_reply__init
+                     (Swiftlet__Node__V1__ReadReply         *message);
+size_t swiftlet__node__v1__read_reply__get_packed_size
+                     (const Swiftlet__Node__V1__ReadReply   *message);
+size_t swiftlet__node__v1__read_reply__pack
+                     (const Swiftlet__Node__V1__ReadReply   *message,
+                      uint8_t             *out);
+size_t swiftlet__node__v1__read_reply__pack_to_buffer
+                     (const Swiftlet__Node__V1__ReadReply   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Node__V1__ReadReply *
+       swiftlet__node__v1__read_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__node__v1__read_reply__free_unpacked
+                     (Swiftlet__Node__V1__ReadReply *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Node__V1__WorkerReport methods */
 void   swiftlet__node__v1__worker_report__init
                      (Swiftlet__Node__V1__WorkerReport         *message);
@@ -726,6 +794,12 @@ typedef void (*Swiftlet__Node__V1__Proposal_Closure)
 typedef void (*Swiftlet__Node__V1__ProposalReply_Closure)
                  (const Swiftlet__Node__V1__ProposalReply *message,
                   void *closure_data);
+typedef void (*Swiftlet__Node__V1__ReadRequest_Closure)
+                 (const Swiftlet__Node__V1__ReadRequest *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Node__V1__ReadReply_Closure)
+                 (const Swiftlet__Node__V1__ReadReply *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Node__V1__WorkerReport_Closure)
                  (const Swiftlet__Node__V1__WorkerReport *message,
                   void *closure_data);
@@ -760,6 +834,8 @@ extern const ProtobufCMessageDescriptor swiftlet__node__v1__enrol_request__descr
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__enrol_reply__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__proposal__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__proposal_reply__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__node__v1__read_request__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__node__v1__read_reply__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__worker_report__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_wanted__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_offered__descriptor;
