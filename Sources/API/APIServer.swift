@@ -197,6 +197,7 @@ package struct APIServer: Service {
         ArtifactRoutes(backend: backend, limits: limits).add(to: router)
         ModelRoutes(backend: backend, limits: limits).add(to: router)
         TaskRoutes(backend: backend, limits: limits).add(to: router)
+        JobRoutes(backend: backend, limits: limits).add(to: router)
         PlanRoutes(backend: backend, limits: limits).add(to: router)
         OpenAIRoutes(backend: backend, limits: limits).add(to: router)
         EmbeddingRoutes(backend: backend, limits: limits).add(to: router)

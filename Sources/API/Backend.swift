@@ -88,8 +88,28 @@ package protocol Backend: Sendable {
 
     // MARK: tasks
 
-    /// `task` (its id). Returning means that the task stands in the replicated log.
-    func submitProgram(_ request: ProgramRequest) async throws -> JSON
+    /// `task` (its id). Returning means that the task stands in the replicated log; with a `wait`
+    /// the task's document follows when it has ended, or then.
+    func submitProgram(_ request: ProgramRequest, key: String?, wait: Duration) async throws -> JSON
+    /// `job` (its id), `task_count`. Returning means that all of it stands in the replicated log.
+    /// A second submission under one key is the same job.
+    func submitJob(_ request: JobRequest) async throws -> JSON
+    /// `jobs` [`job`, `name`, `tenant`, `state`, `task_count`, `succeeded_count`, `failed_count`,
+    /// `submitted_at`].
+    func jobs() async throws -> JSON
+    /// One of `jobs`, with `sets` [`name`, `state`, `task_count`, `queued_count`,
+    /// `running_count`, `succeeded_count`, `failed_count`, `after` [names], `gang`, `pending` (why
+    /// it does not run, or null)]. Waits for the job's end.
+    func job(_ id: String, wait: Duration) async throws -> JSON
+    /// All tasks of a job, in columns: `job`, `tasks` [ids], `states`, `exit_codes`,
+    /// `retired_instructions`, `digests` (null where a task has no result).
+    func jobResults(_ id: String) async throws -> JSON
+    /// `job`, `state`.
+    func cancelJob(_ id: String) async throws -> JSON
+    /// `node`, `name`, `drained`. A drained node ends what it has and gets nothing new.
+    func drain(_ idOrName: String, isDrained: Bool) async throws -> JSON
+    /// `tenant`, `weight`.
+    func weighTenant(_ tenant: String, weight: Int) async throws -> JSON
     /// `tasks` [`task`, `name`, `kind`, `state`, `node`, `attempt`, `submitted_at`].
     func tasks() async throws -> JSON
     /// `task`, `state`, `exit_code`, `stdout`, `stderr`, `stdout_digest`, `stderr_digest`,
@@ -202,6 +222,7 @@ package struct ProgramRequest: Hashable, Sendable {
     package var fuel: UInt64?
     package var memoryByteCountMax: UInt64?
     package var seed: UInt64
+    package var terms = TaskTerms()
 
     package init(
         program: NamedArtifact, arguments: [String] = [],
@@ -217,6 +238,72 @@ package struct ProgramRequest: Hashable, Sendable {
         self.fuel = fuel
         self.memoryByteCountMax = memoryByteCountMax
         self.seed = seed
+    }
+}
+
+/// On which terms a task runs.
+package struct TaskTerms: Hashable, Sendable {
+    /// Who shares the mesh by weights; "" is a tenant too.
+    package var tenant = ""
+    /// -100 to 100, the higher first.
+    package var priority = 0
+    /// nil: workers that die are bad luck up to a point; what fails is not tried again.
+    package var attemptCountMax: Int?
+    /// After the submission.
+    package var deadlineSeconds: Int?
+    package var slotCount = 1
+
+    package init() {}
+}
+
+/// A graph of tasks.
+package struct JobRequest: Hashable, Sendable {
+    /// One task of a set: what it has beside the others.
+    package struct Item: Hashable, Sendable {
+        package var arguments: [String]
+        package var inputs: [NamedArtifact]
+        package var seed: UInt64
+
+        package init(arguments: [String] = [], inputs: [NamedArtifact] = [], seed: UInt64 = 0) {
+            self.arguments = arguments
+            self.inputs = inputs
+            self.seed = seed
+        }
+    }
+
+    /// Tasks of one program.
+    package struct Set: Hashable, Sendable {
+        package var name: String
+        package var program: ProgramRequest
+        /// Empty: one task.
+        package var items: [Item]
+        /// Names of earlier sets, whose tasks must all have succeeded.
+        package var after: [String]
+        package var isGang: Bool
+        package var gangPatienceSeconds: Int
+
+        package init(
+            name: String, program: ProgramRequest, items: [Item] = [], after: [String] = [],
+            isGang: Bool = false, gangPatienceSeconds: Int = 60
+        ) {
+            self.name = name
+            self.program = program
+            self.items = items
+            self.after = after
+            self.isGang = isGang
+            self.gangPatienceSeconds = gangPatienceSeconds
+        }
+    }
+
+    /// Chosen by the client, so that it may ask again; nil makes each submission a new job.
+    package var key: String?
+    package var name: String
+    package var sets: [Set]
+
+    package init(key: String? = nil, name: String, sets: [Set]) {
+        self.key = key
+        self.name = name
+        self.sets = sets
     }
 }
 

@@ -26,6 +26,14 @@ struct MeshRoutes: Sendable {
             try fields.finish()
             return Response(try await backend.revokeNode(node, reason: reason))
         }
+        router.post("/api/nodes/drain") { request, _ in
+            var request = request
+            var fields = try await request.fields(limits)
+            let node = try fields.requiredString("node")
+            let isDrained = try fields.bool("drained") ?? true
+            try fields.finish()
+            return Response(try await backend.drain(node, isDrained: isDrained))
+        }
         addTokens(to: router)
         addPolicy(to: router)
     }

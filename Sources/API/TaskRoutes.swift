@@ -11,8 +11,18 @@ struct TaskRoutes: Sendable {
         router.get("/api/tasks") { _, _ in Response(try await backend.tasks()) }
         router.post("/api/tasks") { request, _ in
             var request = request
+            let wait = try request.wait()
             var fields = try await request.fields(limits)
-            return Response(try await backend.submitProgram(try Self.programRequest(&fields)))
+            let key = try fields.string("key")
+            let program = try Self.programRequest(&fields)
+            try fields.finish()
+            guard wait > .zero else {
+                return Response(
+                    try await backend.submitProgram(program, key: key, wait: .zero))
+            }
+            return try await request.whileClientListens {
+                Response(try await backend.submitProgram(program, key: key, wait: wait))
+            }
         }
         router.get("/api/tasks/:id") { request, context in
             let id = try context.parameter("id")
@@ -32,7 +42,7 @@ struct TaskRoutes: Sendable {
         }
     }
 
-    private static func programRequest(_ fields: inout RequestFields) throws -> ProgramRequest {
+    static func programRequest(_ fields: inout RequestFields) throws -> ProgramRequest {
         guard let program = fields.value("program") else {
             throw APIError.malformed("program is missing.", parameter: "program")
         }
@@ -44,7 +54,7 @@ struct TaskRoutes: Sendable {
                 name: try fields.requiredString("name"),
                 value: try fields.string("value") ?? "")
         }
-        let request = ProgramRequest(
+        var request = ProgramRequest(
             program: artifact, arguments: try fields.strings("arguments") ?? [],
             environment: environment ?? [],
             inputs: try fields.objects("inputs") { try NamedArtifact(&$0) } ?? [],
@@ -53,8 +63,19 @@ struct TaskRoutes: Sendable {
             memoryByteCountMax: try fields.integer("memory_byte_count_max", in: 1 ... .max)
                 .map { UInt64($0) },
             seed: UInt64(bitPattern: try fields.integer("seed", in: .min ... .max) ?? 0))
-        try fields.finish()
+        request.terms = try terms(&fields)
         return request
+    }
+
+    private static func terms(_ fields: inout RequestFields) throws -> TaskTerms {
+        var terms = TaskTerms()
+        terms.tenant = try fields.string("tenant") ?? ""
+        terms.priority = Int(try fields.integer("priority", in: -100...100) ?? 0)
+        terms.attemptCountMax = try fields.integer("attempts", in: 1...100).map { Int($0) }
+        terms.deadlineSeconds =
+            try fields.integer("deadline_seconds", in: 1...31_536_000).map { Int($0) }
+        terms.slotCount = Int(try fields.integer("slots", in: 1...1_024) ?? 1)
+        return terms
     }
 }
 

@@ -142,6 +142,51 @@ void   swiftlet__command__v1__node_revoked__free_unpacked
   assert(message->base.descriptor == &swiftlet__command__v1__node_revoked__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__command__v1__node_drained__init
+                     (Swiftlet__Command__V1__NodeDrained         *message)
+{
+  static const Swiftlet__Command__V1__NodeDrained init_value = SWIFTLET__COMMAND__V1__NODE_DRAINED__INIT;
+  *message = init_value;
+}
+size_t swiftlet__command__v1__node_drained__get_packed_size
+                     (const Swiftlet__Command__V1__NodeDrained *message)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__node_drained__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__command__v1__node_drained__pack
+                     (const Swiftlet__Command__V1__NodeDrained *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__node_drained__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__command__v1__node_drained__pack_to_buffer
+                     (const Swiftlet__Command__V1__NodeDrained *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__node_drained__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Command__V1__NodeDrained *
+       swiftlet__command__v1__node_drained__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Command__V1__NodeDrained *)
+     protobuf_c_message_unpack (&swiftlet__command__v1__node_drained__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__command__v1__node_drained__free_unpacked
+                     (Swiftlet__Command__V1__NodeDrained *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__command__v1__node_drained__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__command__v1__token_created__init
                      (Swiftlet__Command__V1__TokenCreated         *message)
 {
@@ -701,6 +746,57 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__node_revoked__descriptor
   (ProtobufCMessageInit) swiftlet__command__v1__node_revoked__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
+static const ProtobufCFieldDescriptor swiftlet__command__v1__node_drained__field_descriptors[2] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__NodeDrained, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_drained",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__NodeDrained, is_drained),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__command__v1__node_drained__field_indices_by_name[] = {
+  1,   /* field[1] = is_drained */
+  0,   /* field[0] = node */
+};
+static const ProtobufCIntRange swiftlet__command__v1__node_drained__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor swiftlet__command__v1__node_drained__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.command.v1.NodeDrained",
+  "NodeDrained",
+  "Swiftlet__Command__V1__NodeDrained",
+  "swiftlet.command.v1",
+  sizeof(Swiftlet__Command__V1__NodeDrained),
+  2,
+  swiftlet__command__v1__node_drained__field_descriptors,
+  swiftlet__command__v1__node_drained__field_indices_by_name,
+  1,  swiftlet__command__v1__node_drained__number_ranges,
+  (ProtobufCMessageInit) swiftlet__command__v1__node_drained__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
 static const ProtobufCFieldDescriptor swiftlet__command__v1__token_created__field_descriptors[5] =
 {
   {
@@ -1085,7 +1181,7 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__statement_recorded__desc
   (ProtobufCMessageInit) swiftlet__command__v1__statement_recorded__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_descriptors[20] =
+static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_descriptors[24] =
 {
   {
     "mesh_founded",
@@ -1196,6 +1292,30 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_desc
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "node_drained",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__Command, body_case),
+    offsetof(Swiftlet__Command__V1__Command, node_drained),
+    &swiftlet__command__v1__node_drained__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tenant_weighted",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__Command, body_case),
+    offsetof(Swiftlet__Command__V1__Command, tenant_weighted),
+    &swiftlet__task__v1__tenant_weighted__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "task_submitted",
     20,
     PROTOBUF_C_LABEL_NONE,
@@ -1208,42 +1328,6 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_desc
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "task_leased",
-    21,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Swiftlet__Command__V1__Command, body_case),
-    offsetof(Swiftlet__Command__V1__Command, task_leased),
-    &swiftlet__task__v1__task_leased__descriptor,
-    NULL,
-    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "task_requeued",
-    22,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Swiftlet__Command__V1__Command, body_case),
-    offsetof(Swiftlet__Command__V1__Command, task_requeued),
-    &swiftlet__task__v1__task_requeued__descriptor,
-    NULL,
-    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "task_finished",
-    23,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_MESSAGE,
-    offsetof(Swiftlet__Command__V1__Command, body_case),
-    offsetof(Swiftlet__Command__V1__Command, task_finished),
-    &swiftlet__task__v1__task_finished__descriptor,
-    NULL,
-    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "task_cancelled",
     24,
     PROTOBUF_C_LABEL_NONE,
@@ -1251,6 +1335,66 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_desc
     offsetof(Swiftlet__Command__V1__Command, body_case),
     offsetof(Swiftlet__Command__V1__Command, task_cancelled),
     &swiftlet__task__v1__task_cancelled__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tasks_leased",
+    25,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__Command, body_case),
+    offsetof(Swiftlet__Command__V1__Command, tasks_leased),
+    &swiftlet__task__v1__tasks_leased__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tasks_requeued",
+    26,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__Command, body_case),
+    offsetof(Swiftlet__Command__V1__Command, tasks_requeued),
+    &swiftlet__task__v1__tasks_requeued__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tasks_finished",
+    27,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__Command, body_case),
+    offsetof(Swiftlet__Command__V1__Command, tasks_finished),
+    &swiftlet__task__v1__tasks_finished__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job_submitted",
+    28,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__Command, body_case),
+    offsetof(Swiftlet__Command__V1__Command, job_submitted),
+    &swiftlet__task__v1__job_submitted__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "job_cancelled",
+    29,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__Command, body_case),
+    offsetof(Swiftlet__Command__V1__Command, job_cancelled),
+    &swiftlet__task__v1__job_cancelled__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1330,22 +1474,26 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_desc
 };
 static const unsigned swiftlet__command__v1__command__field_indices_by_name[] = {
   6,   /* field[6] = issuing_key_sealed */
+  17,   /* field[17] = job_cancelled */
+  16,   /* field[16] = job_submitted */
   0,   /* field[0] = mesh_founded */
-  14,   /* field[14] = model_deployed */
-  16,   /* field[16] = model_undeployed */
+  18,   /* field[18] = model_deployed */
+  20,   /* field[20] = model_undeployed */
+  9,   /* field[9] = node_drained */
   1,   /* field[1] = node_enrolled */
   2,   /* field[2] = node_revoked */
-  18,   /* field[18] = plan_advanced */
-  19,   /* field[19] = plan_closed */
-  17,   /* field[17] = plan_opened */
+  22,   /* field[22] = plan_advanced */
+  23,   /* field[23] = plan_closed */
+  21,   /* field[21] = plan_opened */
   7,   /* field[7] = policy_set */
-  15,   /* field[15] = stage_ready */
+  19,   /* field[19] = stage_ready */
   8,   /* field[8] = statement_recorded */
-  13,   /* field[13] = task_cancelled */
-  12,   /* field[12] = task_finished */
-  10,   /* field[10] = task_leased */
-  11,   /* field[11] = task_requeued */
-  9,   /* field[9] = task_submitted */
+  12,   /* field[12] = task_cancelled */
+  11,   /* field[11] = task_submitted */
+  15,   /* field[15] = tasks_finished */
+  13,   /* field[13] = tasks_leased */
+  14,   /* field[14] = tasks_requeued */
+  10,   /* field[10] = tenant_weighted */
   3,   /* field[3] = token_created */
   4,   /* field[4] = token_revoked */
   5,   /* field[5] = voters_changed */
@@ -1353,10 +1501,10 @@ static const unsigned swiftlet__command__v1__command__field_indices_by_name[] = 
 static const ProtobufCIntRange swiftlet__command__v1__command__number_ranges[4 + 1] =
 {
   { 1, 0 },
-  { 20, 9 },
-  { 30, 14 },
-  { 40, 17 },
-  { 0, 20 }
+  { 20, 11 },
+  { 24, 12 },
+  { 40, 21 },
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor swiftlet__command__v1__command__descriptor =
 {
@@ -1366,7 +1514,7 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__command__descriptor =
   "Swiftlet__Command__V1__Command",
   "swiftlet.command.v1",
   sizeof(Swiftlet__Command__V1__Command),
-  20,
+  24,
   swiftlet__command__v1__command__field_descriptors,
   swiftlet__command__v1__command__field_indices_by_name,
   4,  swiftlet__command__v1__command__number_ranges,

@@ -1841,7 +1841,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__read_reply__descriptor =
   (ProtobufCMessageInit) swiftlet__node__v1__read_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__node__v1__worker_report__field_descriptors[4] =
+static const ProtobufCFieldDescriptor swiftlet__node__v1__worker_report__field_descriptors[5] =
 {
   {
     "applied_index",
@@ -1850,30 +1850,6 @@ static const ProtobufCFieldDescriptor swiftlet__node__v1__worker_report__field_d
     PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
     offsetof(Swiftlet__Node__V1__WorkerReport, applied_index),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "free_slot_count",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Swiftlet__Node__V1__WorkerReport, free_slot_count),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
-    "running",
-    3,
-    PROTOBUF_C_LABEL_REPEATED,
-    PROTOBUF_C_TYPE_BYTES,
-    offsetof(Swiftlet__Node__V1__WorkerReport, n_running),
-    offsetof(Swiftlet__Node__V1__WorkerReport, running),
     NULL,
     NULL,
     0,             /* flags */
@@ -1891,17 +1867,55 @@ static const ProtobufCFieldDescriptor swiftlet__node__v1__worker_report__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "slot_count",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__WorkerReport, slot_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "running",
+    6,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Swiftlet__Node__V1__WorkerReport, n_running),
+    offsetof(Swiftlet__Node__V1__WorkerReport, running),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "backlog_count",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__WorkerReport, backlog_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__node__v1__worker_report__field_indices_by_name[] = {
   0,   /* field[0] = applied_index */
-  1,   /* field[1] = free_slot_count */
-  3,   /* field[3] = held_models */
-  2,   /* field[2] = running */
+  4,   /* field[4] = backlog_count */
+  1,   /* field[1] = held_models */
+  3,   /* field[3] = running */
+  2,   /* field[2] = slot_count */
 };
-static const ProtobufCIntRange swiftlet__node__v1__worker_report__number_ranges[1 + 1] =
+static const ProtobufCIntRange swiftlet__node__v1__worker_report__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 4, 1 },
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor swiftlet__node__v1__worker_report__descriptor =
 {
@@ -1911,10 +1925,10 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__worker_report__descriptor =
   "Swiftlet__Node__V1__WorkerReport",
   "swiftlet.node.v1",
   sizeof(Swiftlet__Node__V1__WorkerReport),
-  4,
+  5,
   swiftlet__node__v1__worker_report__field_descriptors,
   swiftlet__node__v1__worker_report__field_indices_by_name,
-  1,  swiftlet__node__v1__worker_report__number_ranges,
+  2,  swiftlet__node__v1__worker_report__number_ranges,
   (ProtobufCMessageInit) swiftlet__node__v1__worker_report__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

@@ -547,139 +547,454 @@ void   swiftlet__task__v1__task_submitted__free_unpacked
   assert(message->base.descriptor == &swiftlet__task__v1__task_submitted__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   swiftlet__task__v1__task_leased__init
-                     (Swiftlet__Task__V1__TaskLeased         *message)
+void   swiftlet__task__v1__task_item__init
+                     (Swiftlet__Task__V1__TaskItem         *message)
 {
-  static const Swiftlet__Task__V1__TaskLeased init_value = SWIFTLET__TASK__V1__TASK_LEASED__INIT;
+  static const Swiftlet__Task__V1__TaskItem init_value = SWIFTLET__TASK__V1__TASK_ITEM__INIT;
   *message = init_value;
 }
-size_t swiftlet__task__v1__task_leased__get_packed_size
-                     (const Swiftlet__Task__V1__TaskLeased *message)
+size_t swiftlet__task__v1__task_item__get_packed_size
+                     (const Swiftlet__Task__V1__TaskItem *message)
 {
-  assert(message->base.descriptor == &swiftlet__task__v1__task_leased__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__task_item__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t swiftlet__task__v1__task_leased__pack
-                     (const Swiftlet__Task__V1__TaskLeased *message,
+size_t swiftlet__task__v1__task_item__pack
+                     (const Swiftlet__Task__V1__TaskItem *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &swiftlet__task__v1__task_leased__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__task_item__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t swiftlet__task__v1__task_leased__pack_to_buffer
-                     (const Swiftlet__Task__V1__TaskLeased *message,
+size_t swiftlet__task__v1__task_item__pack_to_buffer
+                     (const Swiftlet__Task__V1__TaskItem *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &swiftlet__task__v1__task_leased__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__task_item__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Swiftlet__Task__V1__TaskLeased *
-       swiftlet__task__v1__task_leased__unpack
+Swiftlet__Task__V1__TaskItem *
+       swiftlet__task__v1__task_item__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Swiftlet__Task__V1__TaskLeased *)
-     protobuf_c_message_unpack (&swiftlet__task__v1__task_leased__descriptor,
+  return (Swiftlet__Task__V1__TaskItem *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__task_item__descriptor,
                                 allocator, len, data);
 }
-void   swiftlet__task__v1__task_leased__free_unpacked
-                     (Swiftlet__Task__V1__TaskLeased *message,
+void   swiftlet__task__v1__task_item__free_unpacked
+                     (Swiftlet__Task__V1__TaskItem *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &swiftlet__task__v1__task_leased__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__task_item__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   swiftlet__task__v1__task_requeued__init
-                     (Swiftlet__Task__V1__TaskRequeued         *message)
+void   swiftlet__task__v1__task_set__init
+                     (Swiftlet__Task__V1__TaskSet         *message)
 {
-  static const Swiftlet__Task__V1__TaskRequeued init_value = SWIFTLET__TASK__V1__TASK_REQUEUED__INIT;
+  static const Swiftlet__Task__V1__TaskSet init_value = SWIFTLET__TASK__V1__TASK_SET__INIT;
   *message = init_value;
 }
-size_t swiftlet__task__v1__task_requeued__get_packed_size
-                     (const Swiftlet__Task__V1__TaskRequeued *message)
+size_t swiftlet__task__v1__task_set__get_packed_size
+                     (const Swiftlet__Task__V1__TaskSet *message)
 {
-  assert(message->base.descriptor == &swiftlet__task__v1__task_requeued__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__task_set__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t swiftlet__task__v1__task_requeued__pack
-                     (const Swiftlet__Task__V1__TaskRequeued *message,
+size_t swiftlet__task__v1__task_set__pack
+                     (const Swiftlet__Task__V1__TaskSet *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &swiftlet__task__v1__task_requeued__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__task_set__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t swiftlet__task__v1__task_requeued__pack_to_buffer
-                     (const Swiftlet__Task__V1__TaskRequeued *message,
+size_t swiftlet__task__v1__task_set__pack_to_buffer
+                     (const Swiftlet__Task__V1__TaskSet *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &swiftlet__task__v1__task_requeued__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__task_set__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Swiftlet__Task__V1__TaskRequeued *
-       swiftlet__task__v1__task_requeued__unpack
+Swiftlet__Task__V1__TaskSet *
+       swiftlet__task__v1__task_set__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Swiftlet__Task__V1__TaskRequeued *)
-     protobuf_c_message_unpack (&swiftlet__task__v1__task_requeued__descriptor,
+  return (Swiftlet__Task__V1__TaskSet *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__task_set__descriptor,
                                 allocator, len, data);
 }
-void   swiftlet__task__v1__task_requeued__free_unpacked
-                     (Swiftlet__Task__V1__TaskRequeued *message,
+void   swiftlet__task__v1__task_set__free_unpacked
+                     (Swiftlet__Task__V1__TaskSet *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &swiftlet__task__v1__task_requeued__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__task_set__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   swiftlet__task__v1__task_finished__init
-                     (Swiftlet__Task__V1__TaskFinished         *message)
+void   swiftlet__task__v1__job_submitted__init
+                     (Swiftlet__Task__V1__JobSubmitted         *message)
 {
-  static const Swiftlet__Task__V1__TaskFinished init_value = SWIFTLET__TASK__V1__TASK_FINISHED__INIT;
+  static const Swiftlet__Task__V1__JobSubmitted init_value = SWIFTLET__TASK__V1__JOB_SUBMITTED__INIT;
   *message = init_value;
 }
-size_t swiftlet__task__v1__task_finished__get_packed_size
-                     (const Swiftlet__Task__V1__TaskFinished *message)
+size_t swiftlet__task__v1__job_submitted__get_packed_size
+                     (const Swiftlet__Task__V1__JobSubmitted *message)
 {
-  assert(message->base.descriptor == &swiftlet__task__v1__task_finished__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__job_submitted__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t swiftlet__task__v1__task_finished__pack
-                     (const Swiftlet__Task__V1__TaskFinished *message,
+size_t swiftlet__task__v1__job_submitted__pack
+                     (const Swiftlet__Task__V1__JobSubmitted *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &swiftlet__task__v1__task_finished__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__job_submitted__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t swiftlet__task__v1__task_finished__pack_to_buffer
-                     (const Swiftlet__Task__V1__TaskFinished *message,
+size_t swiftlet__task__v1__job_submitted__pack_to_buffer
+                     (const Swiftlet__Task__V1__JobSubmitted *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &swiftlet__task__v1__task_finished__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__job_submitted__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Swiftlet__Task__V1__TaskFinished *
-       swiftlet__task__v1__task_finished__unpack
+Swiftlet__Task__V1__JobSubmitted *
+       swiftlet__task__v1__job_submitted__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Swiftlet__Task__V1__TaskFinished *)
-     protobuf_c_message_unpack (&swiftlet__task__v1__task_finished__descriptor,
+  return (Swiftlet__Task__V1__JobSubmitted *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__job_submitted__descriptor,
                                 allocator, len, data);
 }
-void   swiftlet__task__v1__task_finished__free_unpacked
-                     (Swiftlet__Task__V1__TaskFinished *message,
+void   swiftlet__task__v1__job_submitted__free_unpacked
+                     (Swiftlet__Task__V1__JobSubmitted *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &swiftlet__task__v1__task_finished__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__job_submitted__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__task__v1__job_cancelled__init
+                     (Swiftlet__Task__V1__JobCancelled         *message)
+{
+  static const Swiftlet__Task__V1__JobCancelled init_value = SWIFTLET__TASK__V1__JOB_CANCELLED__INIT;
+  *message = init_value;
+}
+size_t swiftlet__task__v1__job_cancelled__get_packed_size
+                     (const Swiftlet__Task__V1__JobCancelled *message)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__job_cancelled__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__task__v1__job_cancelled__pack
+                     (const Swiftlet__Task__V1__JobCancelled *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__job_cancelled__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__task__v1__job_cancelled__pack_to_buffer
+                     (const Swiftlet__Task__V1__JobCancelled *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__job_cancelled__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Task__V1__JobCancelled *
+       swiftlet__task__v1__job_cancelled__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Task__V1__JobCancelled *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__job_cancelled__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__task__v1__job_cancelled__free_unpacked
+                     (Swiftlet__Task__V1__JobCancelled *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__task__v1__job_cancelled__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__task__v1__lease_grant__init
+                     (Swiftlet__Task__V1__LeaseGrant         *message)
+{
+  static const Swiftlet__Task__V1__LeaseGrant init_value = SWIFTLET__TASK__V1__LEASE_GRANT__INIT;
+  *message = init_value;
+}
+size_t swiftlet__task__v1__lease_grant__get_packed_size
+                     (const Swiftlet__Task__V1__LeaseGrant *message)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__lease_grant__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__task__v1__lease_grant__pack
+                     (const Swiftlet__Task__V1__LeaseGrant *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__lease_grant__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__task__v1__lease_grant__pack_to_buffer
+                     (const Swiftlet__Task__V1__LeaseGrant *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__lease_grant__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Task__V1__LeaseGrant *
+       swiftlet__task__v1__lease_grant__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Task__V1__LeaseGrant *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__lease_grant__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__task__v1__lease_grant__free_unpacked
+                     (Swiftlet__Task__V1__LeaseGrant *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__task__v1__lease_grant__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__task__v1__tasks_leased__init
+                     (Swiftlet__Task__V1__TasksLeased         *message)
+{
+  static const Swiftlet__Task__V1__TasksLeased init_value = SWIFTLET__TASK__V1__TASKS_LEASED__INIT;
+  *message = init_value;
+}
+size_t swiftlet__task__v1__tasks_leased__get_packed_size
+                     (const Swiftlet__Task__V1__TasksLeased *message)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tasks_leased__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__task__v1__tasks_leased__pack
+                     (const Swiftlet__Task__V1__TasksLeased *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tasks_leased__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__task__v1__tasks_leased__pack_to_buffer
+                     (const Swiftlet__Task__V1__TasksLeased *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tasks_leased__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Task__V1__TasksLeased *
+       swiftlet__task__v1__tasks_leased__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Task__V1__TasksLeased *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__tasks_leased__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__task__v1__tasks_leased__free_unpacked
+                     (Swiftlet__Task__V1__TasksLeased *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__task__v1__tasks_leased__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__task__v1__lease_void__init
+                     (Swiftlet__Task__V1__LeaseVoid         *message)
+{
+  static const Swiftlet__Task__V1__LeaseVoid init_value = SWIFTLET__TASK__V1__LEASE_VOID__INIT;
+  *message = init_value;
+}
+size_t swiftlet__task__v1__lease_void__get_packed_size
+                     (const Swiftlet__Task__V1__LeaseVoid *message)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__lease_void__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__task__v1__lease_void__pack
+                     (const Swiftlet__Task__V1__LeaseVoid *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__lease_void__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__task__v1__lease_void__pack_to_buffer
+                     (const Swiftlet__Task__V1__LeaseVoid *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__lease_void__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Task__V1__LeaseVoid *
+       swiftlet__task__v1__lease_void__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Task__V1__LeaseVoid *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__lease_void__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__task__v1__lease_void__free_unpacked
+                     (Swiftlet__Task__V1__LeaseVoid *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__task__v1__lease_void__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__task__v1__tasks_requeued__init
+                     (Swiftlet__Task__V1__TasksRequeued         *message)
+{
+  static const Swiftlet__Task__V1__TasksRequeued init_value = SWIFTLET__TASK__V1__TASKS_REQUEUED__INIT;
+  *message = init_value;
+}
+size_t swiftlet__task__v1__tasks_requeued__get_packed_size
+                     (const Swiftlet__Task__V1__TasksRequeued *message)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tasks_requeued__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__task__v1__tasks_requeued__pack
+                     (const Swiftlet__Task__V1__TasksRequeued *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tasks_requeued__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__task__v1__tasks_requeued__pack_to_buffer
+                     (const Swiftlet__Task__V1__TasksRequeued *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tasks_requeued__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Task__V1__TasksRequeued *
+       swiftlet__task__v1__tasks_requeued__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Task__V1__TasksRequeued *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__tasks_requeued__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__task__v1__tasks_requeued__free_unpacked
+                     (Swiftlet__Task__V1__TasksRequeued *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__task__v1__tasks_requeued__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__task__v1__task_end__init
+                     (Swiftlet__Task__V1__TaskEnd         *message)
+{
+  static const Swiftlet__Task__V1__TaskEnd init_value = SWIFTLET__TASK__V1__TASK_END__INIT;
+  *message = init_value;
+}
+size_t swiftlet__task__v1__task_end__get_packed_size
+                     (const Swiftlet__Task__V1__TaskEnd *message)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__task_end__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__task__v1__task_end__pack
+                     (const Swiftlet__Task__V1__TaskEnd *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__task_end__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__task__v1__task_end__pack_to_buffer
+                     (const Swiftlet__Task__V1__TaskEnd *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__task_end__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Task__V1__TaskEnd *
+       swiftlet__task__v1__task_end__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Task__V1__TaskEnd *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__task_end__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__task__v1__task_end__free_unpacked
+                     (Swiftlet__Task__V1__TaskEnd *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__task__v1__task_end__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__task__v1__tasks_finished__init
+                     (Swiftlet__Task__V1__TasksFinished         *message)
+{
+  static const Swiftlet__Task__V1__TasksFinished init_value = SWIFTLET__TASK__V1__TASKS_FINISHED__INIT;
+  *message = init_value;
+}
+size_t swiftlet__task__v1__tasks_finished__get_packed_size
+                     (const Swiftlet__Task__V1__TasksFinished *message)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tasks_finished__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__task__v1__tasks_finished__pack
+                     (const Swiftlet__Task__V1__TasksFinished *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tasks_finished__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__task__v1__tasks_finished__pack_to_buffer
+                     (const Swiftlet__Task__V1__TasksFinished *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tasks_finished__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Task__V1__TasksFinished *
+       swiftlet__task__v1__tasks_finished__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Task__V1__TasksFinished *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__tasks_finished__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__task__v1__tasks_finished__free_unpacked
+                     (Swiftlet__Task__V1__TasksFinished *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__task__v1__tasks_finished__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 void   swiftlet__task__v1__task_cancelled__init
@@ -725,6 +1040,51 @@ void   swiftlet__task__v1__task_cancelled__free_unpacked
   if(!message)
     return;
   assert(message->base.descriptor == &swiftlet__task__v1__task_cancelled__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__task__v1__tenant_weighted__init
+                     (Swiftlet__Task__V1__TenantWeighted         *message)
+{
+  static const Swiftlet__Task__V1__TenantWeighted init_value = SWIFTLET__TASK__V1__TENANT_WEIGHTED__INIT;
+  *message = init_value;
+}
+size_t swiftlet__task__v1__tenant_weighted__get_packed_size
+                     (const Swiftlet__Task__V1__TenantWeighted *message)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tenant_weighted__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__task__v1__tenant_weighted__pack
+                     (const Swiftlet__Task__V1__TenantWeighted *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tenant_weighted__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__task__v1__tenant_weighted__pack_to_buffer
+                     (const Swiftlet__Task__V1__TenantWeighted *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tenant_weighted__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Task__V1__TenantWeighted *
+       swiftlet__task__v1__tenant_weighted__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Task__V1__TenantWeighted *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__tenant_weighted__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__task__v1__tenant_weighted__free_unpacked
+                     (Swiftlet__Task__V1__TenantWeighted *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__task__v1__tenant_weighted__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 static const ProtobufCFieldDescriptor swiftlet__task__v1__environment_variable__field_descriptors[2] =
@@ -1408,7 +1768,7 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__read_work__descriptor =
   (ProtobufCMessageInit) swiftlet__task__v1__read_work__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__task__v1__task_spec__field_descriptors[7] =
+static const ProtobufCFieldDescriptor swiftlet__task__v1__task_spec__field_descriptors[11] =
 {
   {
     "submitter",
@@ -1459,6 +1819,54 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__task_spec__field_descr
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "tenant",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSpec, tenant),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "priority",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_INT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSpec, priority),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "deadline",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSpec, deadline),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "slot_count",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSpec, slot_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "program",
     10,
     PROTOBUF_C_LABEL_NONE,
@@ -1497,18 +1905,22 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__task_spec__field_descr
 };
 static const unsigned swiftlet__task__v1__task_spec__field_indices_by_name[] = {
   3,   /* field[3] = attempt_count_max */
-  5,   /* field[5] = generation */
+  6,   /* field[6] = deadline */
+  9,   /* field[9] = generation */
   1,   /* field[1] = name */
-  4,   /* field[4] = program */
-  6,   /* field[6] = read */
+  5,   /* field[5] = priority */
+  8,   /* field[8] = program */
+  10,   /* field[10] = read */
+  7,   /* field[7] = slot_count */
   2,   /* field[2] = submitted_at */
   0,   /* field[0] = submitter */
+  4,   /* field[4] = tenant */
 };
 static const ProtobufCIntRange swiftlet__task__v1__task_spec__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 10, 4 },
-  { 0, 7 }
+  { 10, 8 },
+  { 0, 11 }
 };
 const ProtobufCMessageDescriptor swiftlet__task__v1__task_spec__descriptor =
 {
@@ -1518,7 +1930,7 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__task_spec__descriptor =
   "Swiftlet__Task__V1__TaskSpec",
   "swiftlet.task.v1",
   sizeof(Swiftlet__Task__V1__TaskSpec),
-  7,
+  11,
   swiftlet__task__v1__task_spec__field_descriptors,
   swiftlet__task__v1__task_spec__field_indices_by_name,
   2,  swiftlet__task__v1__task_spec__number_ranges,
@@ -1576,7 +1988,7 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__fence__descriptor =
   (ProtobufCMessageInit) swiftlet__task__v1__fence__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__task__v1__task_result__field_descriptors[11] =
+static const ProtobufCFieldDescriptor swiftlet__task__v1__task_result__field_descriptors[12] =
 {
   {
     "outcome",
@@ -1710,8 +2122,21 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__task_result__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "error_head",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskResult, error_head),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__task__v1__task_result__field_indices_by_name[] = {
+  11,   /* field[11] = error_head */
   1,   /* field[1] = exit_code */
   9,   /* field[9] = head */
   10,   /* field[10] = holders */
@@ -1727,7 +2152,7 @@ static const unsigned swiftlet__task__v1__task_result__field_indices_by_name[] =
 static const ProtobufCIntRange swiftlet__task__v1__task_result__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor swiftlet__task__v1__task_result__descriptor =
 {
@@ -1737,7 +2162,7 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__task_result__descriptor =
   "Swiftlet__Task__V1__TaskResult",
   "swiftlet.task.v1",
   sizeof(Swiftlet__Task__V1__TaskResult),
-  11,
+  12,
   swiftlet__task__v1__task_result__field_descriptors,
   swiftlet__task__v1__task_result__field_indices_by_name,
   1,  swiftlet__task__v1__task_result__number_ranges,
@@ -1795,79 +2220,412 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__task_submitted__descriptor 
   (ProtobufCMessageInit) swiftlet__task__v1__task_submitted__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__task__v1__task_leased__field_descriptors[3] =
+static const ProtobufCFieldDescriptor swiftlet__task__v1__task_item__field_descriptors[3] =
 {
   {
-    "task",
+    "arguments",
     1,
-    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_LABEL_REPEATED,
     PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TaskLeased, task),
+    offsetof(Swiftlet__Task__V1__TaskItem, n_arguments),
+    offsetof(Swiftlet__Task__V1__TaskItem, arguments),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "attempt",
+    "inputs",
     2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TaskLeased, attempt),
-    NULL,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Task__V1__TaskItem, n_inputs),
+    offsetof(Swiftlet__Task__V1__TaskItem, inputs),
+    &swiftlet__task__v1__named_artifact__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "holder",
+    "seed",
     3,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TaskLeased, holder),
+    offsetof(Swiftlet__Task__V1__TaskItem, seed),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned swiftlet__task__v1__task_leased__field_indices_by_name[] = {
-  1,   /* field[1] = attempt */
-  2,   /* field[2] = holder */
-  0,   /* field[0] = task */
+static const unsigned swiftlet__task__v1__task_item__field_indices_by_name[] = {
+  0,   /* field[0] = arguments */
+  1,   /* field[1] = inputs */
+  2,   /* field[2] = seed */
 };
-static const ProtobufCIntRange swiftlet__task__v1__task_leased__number_ranges[1 + 1] =
+static const ProtobufCIntRange swiftlet__task__v1__task_item__number_ranges[1 + 1] =
 {
   { 1, 0 },
   { 0, 3 }
 };
-const ProtobufCMessageDescriptor swiftlet__task__v1__task_leased__descriptor =
+const ProtobufCMessageDescriptor swiftlet__task__v1__task_item__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "swiftlet.task.v1.TaskLeased",
-  "TaskLeased",
-  "Swiftlet__Task__V1__TaskLeased",
+  "swiftlet.task.v1.TaskItem",
+  "TaskItem",
+  "Swiftlet__Task__V1__TaskItem",
   "swiftlet.task.v1",
-  sizeof(Swiftlet__Task__V1__TaskLeased),
+  sizeof(Swiftlet__Task__V1__TaskItem),
   3,
-  swiftlet__task__v1__task_leased__field_descriptors,
-  swiftlet__task__v1__task_leased__field_indices_by_name,
-  1,  swiftlet__task__v1__task_leased__number_ranges,
-  (ProtobufCMessageInit) swiftlet__task__v1__task_leased__init,
+  swiftlet__task__v1__task_item__field_descriptors,
+  swiftlet__task__v1__task_item__field_indices_by_name,
+  1,  swiftlet__task__v1__task_item__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__task_item__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__task__v1__task_requeued__field_descriptors[3] =
+static const ProtobufCFieldDescriptor swiftlet__task__v1__task_set__field_descriptors[6] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSet, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "spec",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSet, spec),
+    &swiftlet__task__v1__task_spec__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "items",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Task__V1__TaskSet, n_items),
+    offsetof(Swiftlet__Task__V1__TaskSet, items),
+    &swiftlet__task__v1__task_item__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "after",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Swiftlet__Task__V1__TaskSet, n_after),
+    offsetof(Swiftlet__Task__V1__TaskSet, after),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_gang",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSet, is_gang),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "gang_patience_seconds",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSet, gang_patience_seconds),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__task__v1__task_set__field_indices_by_name[] = {
+  3,   /* field[3] = after */
+  5,   /* field[5] = gang_patience_seconds */
+  4,   /* field[4] = is_gang */
+  2,   /* field[2] = items */
+  0,   /* field[0] = name */
+  1,   /* field[1] = spec */
+};
+static const ProtobufCIntRange swiftlet__task__v1__task_set__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor swiftlet__task__v1__task_set__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.task.v1.TaskSet",
+  "TaskSet",
+  "Swiftlet__Task__V1__TaskSet",
+  "swiftlet.task.v1",
+  sizeof(Swiftlet__Task__V1__TaskSet),
+  6,
+  swiftlet__task__v1__task_set__field_descriptors,
+  swiftlet__task__v1__task_set__field_indices_by_name,
+  1,  swiftlet__task__v1__task_set__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__task_set__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__task__v1__job_submitted__field_descriptors[5] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__JobSubmitted, job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "name",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__JobSubmitted, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "submitter",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__JobSubmitted, submitter),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "submitted_at",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__JobSubmitted, submitted_at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sets",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Task__V1__JobSubmitted, n_sets),
+    offsetof(Swiftlet__Task__V1__JobSubmitted, sets),
+    &swiftlet__task__v1__task_set__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__task__v1__job_submitted__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+  1,   /* field[1] = name */
+  4,   /* field[4] = sets */
+  3,   /* field[3] = submitted_at */
+  2,   /* field[2] = submitter */
+};
+static const ProtobufCIntRange swiftlet__task__v1__job_submitted__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor swiftlet__task__v1__job_submitted__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.task.v1.JobSubmitted",
+  "JobSubmitted",
+  "Swiftlet__Task__V1__JobSubmitted",
+  "swiftlet.task.v1",
+  sizeof(Swiftlet__Task__V1__JobSubmitted),
+  5,
+  swiftlet__task__v1__job_submitted__field_descriptors,
+  swiftlet__task__v1__job_submitted__field_indices_by_name,
+  1,  swiftlet__task__v1__job_submitted__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__job_submitted__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__task__v1__job_cancelled__field_descriptors[1] =
+{
+  {
+    "job",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__JobCancelled, job),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__task__v1__job_cancelled__field_indices_by_name[] = {
+  0,   /* field[0] = job */
+};
+static const ProtobufCIntRange swiftlet__task__v1__job_cancelled__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor swiftlet__task__v1__job_cancelled__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.task.v1.JobCancelled",
+  "JobCancelled",
+  "Swiftlet__Task__V1__JobCancelled",
+  "swiftlet.task.v1",
+  sizeof(Swiftlet__Task__V1__JobCancelled),
+  1,
+  swiftlet__task__v1__job_cancelled__field_descriptors,
+  swiftlet__task__v1__job_cancelled__field_indices_by_name,
+  1,  swiftlet__task__v1__job_cancelled__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__job_cancelled__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__task__v1__lease_grant__field_descriptors[3] =
+{
+  {
+    "holder",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__LeaseGrant, holder),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "tasks",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Swiftlet__Task__V1__LeaseGrant, n_tasks),
+    offsetof(Swiftlet__Task__V1__LeaseGrant, tasks),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "attempts",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Swiftlet__Task__V1__LeaseGrant, n_attempts),
+    offsetof(Swiftlet__Task__V1__LeaseGrant, attempts),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__task__v1__lease_grant__field_indices_by_name[] = {
+  2,   /* field[2] = attempts */
+  0,   /* field[0] = holder */
+  1,   /* field[1] = tasks */
+};
+static const ProtobufCIntRange swiftlet__task__v1__lease_grant__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor swiftlet__task__v1__lease_grant__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.task.v1.LeaseGrant",
+  "LeaseGrant",
+  "Swiftlet__Task__V1__LeaseGrant",
+  "swiftlet.task.v1",
+  sizeof(Swiftlet__Task__V1__LeaseGrant),
+  3,
+  swiftlet__task__v1__lease_grant__field_descriptors,
+  swiftlet__task__v1__lease_grant__field_indices_by_name,
+  1,  swiftlet__task__v1__lease_grant__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__lease_grant__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__task__v1__tasks_leased__field_descriptors[1] =
+{
+  {
+    "grants",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Task__V1__TasksLeased, n_grants),
+    offsetof(Swiftlet__Task__V1__TasksLeased, grants),
+    &swiftlet__task__v1__lease_grant__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__task__v1__tasks_leased__field_indices_by_name[] = {
+  0,   /* field[0] = grants */
+};
+static const ProtobufCIntRange swiftlet__task__v1__tasks_leased__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor swiftlet__task__v1__tasks_leased__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.task.v1.TasksLeased",
+  "TasksLeased",
+  "Swiftlet__Task__V1__TasksLeased",
+  "swiftlet.task.v1",
+  sizeof(Swiftlet__Task__V1__TasksLeased),
+  1,
+  swiftlet__task__v1__tasks_leased__field_descriptors,
+  swiftlet__task__v1__tasks_leased__field_indices_by_name,
+  1,  swiftlet__task__v1__tasks_leased__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__tasks_leased__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__task__v1__lease_void__field_descriptors[4] =
 {
   {
     "task",
     1,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TaskRequeued, task),
+    offsetof(Swiftlet__Task__V1__LeaseVoid, task),
     NULL,
     NULL,
     0,             /* flags */
@@ -1879,7 +2637,7 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__task_requeued__field_d
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TaskRequeued, attempt),
+    offsetof(Swiftlet__Task__V1__LeaseVoid, attempt),
     NULL,
     NULL,
     0,             /* flags */
@@ -1891,47 +2649,98 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__task_requeued__field_d
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TaskRequeued, reason),
+    offsetof(Swiftlet__Task__V1__LeaseVoid, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_blameless",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__LeaseVoid, is_blameless),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned swiftlet__task__v1__task_requeued__field_indices_by_name[] = {
+static const unsigned swiftlet__task__v1__lease_void__field_indices_by_name[] = {
   1,   /* field[1] = attempt */
+  3,   /* field[3] = is_blameless */
   2,   /* field[2] = reason */
   0,   /* field[0] = task */
 };
-static const ProtobufCIntRange swiftlet__task__v1__task_requeued__number_ranges[1 + 1] =
+static const ProtobufCIntRange swiftlet__task__v1__lease_void__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
-const ProtobufCMessageDescriptor swiftlet__task__v1__task_requeued__descriptor =
+const ProtobufCMessageDescriptor swiftlet__task__v1__lease_void__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "swiftlet.task.v1.TaskRequeued",
-  "TaskRequeued",
-  "Swiftlet__Task__V1__TaskRequeued",
+  "swiftlet.task.v1.LeaseVoid",
+  "LeaseVoid",
+  "Swiftlet__Task__V1__LeaseVoid",
   "swiftlet.task.v1",
-  sizeof(Swiftlet__Task__V1__TaskRequeued),
-  3,
-  swiftlet__task__v1__task_requeued__field_descriptors,
-  swiftlet__task__v1__task_requeued__field_indices_by_name,
-  1,  swiftlet__task__v1__task_requeued__number_ranges,
-  (ProtobufCMessageInit) swiftlet__task__v1__task_requeued__init,
+  sizeof(Swiftlet__Task__V1__LeaseVoid),
+  4,
+  swiftlet__task__v1__lease_void__field_descriptors,
+  swiftlet__task__v1__lease_void__field_indices_by_name,
+  1,  swiftlet__task__v1__lease_void__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__lease_void__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__task__v1__task_finished__field_descriptors[5] =
+static const ProtobufCFieldDescriptor swiftlet__task__v1__tasks_requeued__field_descriptors[1] =
+{
+  {
+    "voids",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Task__V1__TasksRequeued, n_voids),
+    offsetof(Swiftlet__Task__V1__TasksRequeued, voids),
+    &swiftlet__task__v1__lease_void__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__task__v1__tasks_requeued__field_indices_by_name[] = {
+  0,   /* field[0] = voids */
+};
+static const ProtobufCIntRange swiftlet__task__v1__tasks_requeued__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor swiftlet__task__v1__tasks_requeued__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.task.v1.TasksRequeued",
+  "TasksRequeued",
+  "Swiftlet__Task__V1__TasksRequeued",
+  "swiftlet.task.v1",
+  sizeof(Swiftlet__Task__V1__TasksRequeued),
+  1,
+  swiftlet__task__v1__tasks_requeued__field_descriptors,
+  swiftlet__task__v1__tasks_requeued__field_indices_by_name,
+  1,  swiftlet__task__v1__tasks_requeued__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__tasks_requeued__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__task__v1__task_end__field_descriptors[4] =
 {
   {
     "task",
     1,
     PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
+    PROTOBUF_C_TYPE_UINT64,
     0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TaskFinished, task),
+    offsetof(Swiftlet__Task__V1__TaskEnd, task),
     NULL,
     NULL,
     0,             /* flags */
@@ -1943,7 +2752,7 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__task_finished__field_d
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TaskFinished, attempt),
+    offsetof(Swiftlet__Task__V1__TaskEnd, attempt),
     NULL,
     NULL,
     0,             /* flags */
@@ -1955,62 +2764,126 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__task_finished__field_d
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TaskFinished, fence),
+    offsetof(Swiftlet__Task__V1__TaskEnd, fence),
     &swiftlet__task__v1__fence__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "node",
-    4,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_BYTES,
-    0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TaskFinished, node),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "result",
-    5,
+    4,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TaskFinished, result),
+    offsetof(Swiftlet__Task__V1__TaskEnd, result),
     &swiftlet__task__v1__task_result__descriptor,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
 };
-static const unsigned swiftlet__task__v1__task_finished__field_indices_by_name[] = {
+static const unsigned swiftlet__task__v1__task_end__field_indices_by_name[] = {
   1,   /* field[1] = attempt */
   2,   /* field[2] = fence */
-  3,   /* field[3] = node */
-  4,   /* field[4] = result */
+  3,   /* field[3] = result */
   0,   /* field[0] = task */
 };
-static const ProtobufCIntRange swiftlet__task__v1__task_finished__number_ranges[1 + 1] =
+static const ProtobufCIntRange swiftlet__task__v1__task_end__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 4 }
 };
-const ProtobufCMessageDescriptor swiftlet__task__v1__task_finished__descriptor =
+const ProtobufCMessageDescriptor swiftlet__task__v1__task_end__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "swiftlet.task.v1.TaskFinished",
-  "TaskFinished",
-  "Swiftlet__Task__V1__TaskFinished",
+  "swiftlet.task.v1.TaskEnd",
+  "TaskEnd",
+  "Swiftlet__Task__V1__TaskEnd",
   "swiftlet.task.v1",
-  sizeof(Swiftlet__Task__V1__TaskFinished),
-  5,
-  swiftlet__task__v1__task_finished__field_descriptors,
-  swiftlet__task__v1__task_finished__field_indices_by_name,
-  1,  swiftlet__task__v1__task_finished__number_ranges,
-  (ProtobufCMessageInit) swiftlet__task__v1__task_finished__init,
+  sizeof(Swiftlet__Task__V1__TaskEnd),
+  4,
+  swiftlet__task__v1__task_end__field_descriptors,
+  swiftlet__task__v1__task_end__field_indices_by_name,
+  1,  swiftlet__task__v1__task_end__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__task_end__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__task__v1__tasks_finished__field_descriptors[4] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TasksFinished, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "ends",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Task__V1__TasksFinished, n_ends),
+    offsetof(Swiftlet__Task__V1__TasksFinished, ends),
+    &swiftlet__task__v1__task_end__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "statement",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TasksFinished, statement),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "leaves",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TasksFinished, leaves),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__task__v1__tasks_finished__field_indices_by_name[] = {
+  1,   /* field[1] = ends */
+  3,   /* field[3] = leaves */
+  0,   /* field[0] = node */
+  2,   /* field[2] = statement */
+};
+static const ProtobufCIntRange swiftlet__task__v1__tasks_finished__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor swiftlet__task__v1__tasks_finished__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.task.v1.TasksFinished",
+  "TasksFinished",
+  "Swiftlet__Task__V1__TasksFinished",
+  "swiftlet.task.v1",
+  sizeof(Swiftlet__Task__V1__TasksFinished),
+  4,
+  swiftlet__task__v1__tasks_finished__field_descriptors,
+  swiftlet__task__v1__tasks_finished__field_indices_by_name,
+  1,  swiftlet__task__v1__tasks_finished__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__tasks_finished__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor swiftlet__task__v1__task_cancelled__field_descriptors[1] =
@@ -2049,6 +2922,57 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__task_cancelled__descriptor 
   swiftlet__task__v1__task_cancelled__field_indices_by_name,
   1,  swiftlet__task__v1__task_cancelled__number_ranges,
   (ProtobufCMessageInit) swiftlet__task__v1__task_cancelled__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__task__v1__tenant_weighted__field_descriptors[2] =
+{
+  {
+    "tenant",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TenantWeighted, tenant),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weight",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TenantWeighted, weight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__task__v1__tenant_weighted__field_indices_by_name[] = {
+  0,   /* field[0] = tenant */
+  1,   /* field[1] = weight */
+};
+static const ProtobufCIntRange swiftlet__task__v1__tenant_weighted__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor swiftlet__task__v1__tenant_weighted__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.task.v1.TenantWeighted",
+  "TenantWeighted",
+  "Swiftlet__Task__V1__TenantWeighted",
+  "swiftlet.task.v1",
+  sizeof(Swiftlet__Task__V1__TenantWeighted),
+  2,
+  swiftlet__task__v1__tenant_weighted__field_descriptors,
+  swiftlet__task__v1__tenant_weighted__field_indices_by_name,
+  1,  swiftlet__task__v1__tenant_weighted__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__tenant_weighted__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue swiftlet__task__v1__task_outcome__enum_values_by_number[6] =

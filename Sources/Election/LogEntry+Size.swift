@@ -14,9 +14,17 @@ extension LogEntry {
         case .issuingKeySealed(let key): return constant + key.sealed.count
         case .statementRecorded(let statement): return constant + statement.bundle.count
         case .taskSubmitted(let task): return constant + byteCount(of: task.spec)
-        case .taskFinished(let task):
-            return constant + task.result.head.count + task.result.sentence.utf8.count
-                + task.result.outputs.count * 128 + task.result.holders.count * 34
+        case .jobSubmitted(let job):
+            return job.sets.reduce(constant) { count, set in
+                set.items.reduce(count + 512 + byteCount(of: set.spec)) { $0 + byteCount(of: $1) }
+            }
+        case .tasksLeased(let leased):
+            return leased.grants.reduce(constant) { $0 + 40 + $1.tasks.count * 6 }
+        case .tasksRequeued(let requeued):
+            return requeued.voids.reduce(constant) { $0 + 16 + $1.reason.utf8.count }
+        case .tasksFinished(let finished):
+            let signed = finished.statement.count + finished.leaves.count
+            return finished.ends.reduce(constant + signed) { $0 + byteCount(of: $1.result) }
         case .modelDeployed(let model): return constant + model.stages.count * 64
         case .stageReady(let stage): return constant + stage.refusal.utf8.count
         case .planOpened(let plan):
@@ -29,6 +37,15 @@ extension LogEntry {
     }
 
     private func total(_ parts: [[UInt8]]) -> Int { parts.reduce(0) { $0 + $1.count } }
+
+    private func byteCount(of result: TaskResult) -> Int {
+        120 + result.head.count + result.errorHead.count + result.sentence.utf8.count
+            + result.outputs.count * 128 + result.holders.count * 34
+    }
+
+    private func byteCount(of item: TaskItem) -> Int {
+        item.arguments.reduce(16 + item.inputs.count * 128) { $0 + $1.utf8.count + 4 }
+    }
 
     private func byteCount(of spec: TaskSpec) -> Int {
         switch spec.work {

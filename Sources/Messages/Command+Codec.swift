@@ -100,6 +100,31 @@ extension NodeRevoked: WireMessage, Coded {
     }
 }
 
+extension NodeDrained: WireMessage, Coded {
+    typealias Stored = Swiftlet__Command__V1__NodeDrained
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__command__v1__node_drained__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__command__v1__node_drained__init(stored)
+        stored.pointee.node = arena.identity(node)
+        stored.pointee.is_drained = isDrained ? 1 : 0
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            node: try Field.identity(stored.pointee.node, "NodeDrained.node"),
+            isDrained: stored.pointee.is_drained != 0
+        )
+    }
+}
+
 extension TokenCreated: WireMessage, Coded {
     typealias Stored = Swiftlet__Command__V1__TokenCreated
 
@@ -305,21 +330,33 @@ extension Command: WireMessage, Coded {
         case .statementRecorded(let value):
             stored.pointee.body_case = .init(rawValue: 9)
             stored.pointee.statement_recorded = value.stored(in: arena)
+        case .nodeDrained(let value):
+            stored.pointee.body_case = .init(rawValue: 10)
+            stored.pointee.node_drained = value.stored(in: arena)
+        case .tenantWeighted(let value):
+            stored.pointee.body_case = .init(rawValue: 11)
+            stored.pointee.tenant_weighted = value.stored(in: arena)
         case .taskSubmitted(let value):
             stored.pointee.body_case = .init(rawValue: 20)
             stored.pointee.task_submitted = value.stored(in: arena)
-        case .taskLeased(let value):
-            stored.pointee.body_case = .init(rawValue: 21)
-            stored.pointee.task_leased = value.stored(in: arena)
-        case .taskRequeued(let value):
-            stored.pointee.body_case = .init(rawValue: 22)
-            stored.pointee.task_requeued = value.stored(in: arena)
-        case .taskFinished(let value):
-            stored.pointee.body_case = .init(rawValue: 23)
-            stored.pointee.task_finished = value.stored(in: arena)
         case .taskCancelled(let value):
             stored.pointee.body_case = .init(rawValue: 24)
             stored.pointee.task_cancelled = value.stored(in: arena)
+        case .tasksLeased(let value):
+            stored.pointee.body_case = .init(rawValue: 25)
+            stored.pointee.tasks_leased = value.stored(in: arena)
+        case .tasksRequeued(let value):
+            stored.pointee.body_case = .init(rawValue: 26)
+            stored.pointee.tasks_requeued = value.stored(in: arena)
+        case .tasksFinished(let value):
+            stored.pointee.body_case = .init(rawValue: 27)
+            stored.pointee.tasks_finished = value.stored(in: arena)
+        case .jobSubmitted(let value):
+            stored.pointee.body_case = .init(rawValue: 28)
+            stored.pointee.job_submitted = value.stored(in: arena)
+        case .jobCancelled(let value):
+            stored.pointee.body_case = .init(rawValue: 29)
+            stored.pointee.job_cancelled = value.stored(in: arena)
         case .modelDeployed(let value):
             stored.pointee.body_case = .init(rawValue: 30)
             stored.pointee.model_deployed = value.stored(in: arena)
@@ -371,20 +408,33 @@ extension Command: WireMessage, Coded {
         case 9:
             body = .statementRecorded(try Field.message(
                 stored.pointee.statement_recorded, "Command.statement_recorded"))
+        case 10:
+            body = .nodeDrained(try Field.message(
+                stored.pointee.node_drained, "Command.node_drained"))
+        case 11:
+            body = .tenantWeighted(try Field.message(
+                stored.pointee.tenant_weighted, "Command.tenant_weighted"))
         case 20:
             body = .taskSubmitted(try Field.message(
                 stored.pointee.task_submitted, "Command.task_submitted"))
-        case 21:
-            body = .taskLeased(try Field.message(stored.pointee.task_leased, "Command.task_leased"))
-        case 22:
-            body = .taskRequeued(try Field.message(
-                stored.pointee.task_requeued, "Command.task_requeued"))
-        case 23:
-            body = .taskFinished(try Field.message(
-                stored.pointee.task_finished, "Command.task_finished"))
         case 24:
             body = .taskCancelled(try Field.message(
                 stored.pointee.task_cancelled, "Command.task_cancelled"))
+        case 25:
+            body = .tasksLeased(try Field.message(
+                stored.pointee.tasks_leased, "Command.tasks_leased"))
+        case 26:
+            body = .tasksRequeued(try Field.message(
+                stored.pointee.tasks_requeued, "Command.tasks_requeued"))
+        case 27:
+            body = .tasksFinished(try Field.message(
+                stored.pointee.tasks_finished, "Command.tasks_finished"))
+        case 28:
+            body = .jobSubmitted(try Field.message(
+                stored.pointee.job_submitted, "Command.job_submitted"))
+        case 29:
+            body = .jobCancelled(try Field.message(
+                stored.pointee.job_cancelled, "Command.job_cancelled"))
         case 30:
             body = .modelDeployed(try Field.message(
                 stored.pointee.model_deployed, "Command.model_deployed"))

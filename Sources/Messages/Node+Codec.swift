@@ -420,22 +420,23 @@ extension WorkerReport: WireMessage, Coded {
         let stored = arena.allocate(Stored.self, count: 1)
         swiftlet__node__v1__worker_report__init(stored)
         stored.pointee.applied_index = appliedIndex
-        stored.pointee.free_slot_count = freeSlotCount
-        (stored.pointee.n_running, stored.pointee.running) = arena.identities(running)
         (stored.pointee.n_held_models, stored.pointee.held_models) = arena.identities(heldModels)
+        stored.pointee.slot_count = slotCount
+        stored.pointee.backlog_count = backlogCount
+        (stored.pointee.n_running, stored.pointee.running) = arena.numbers(running)
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(
             appliedIndex: stored.pointee.applied_index,
-            freeSlotCount: stored.pointee.free_slot_count,
-            running: try Field.identities(
-                stored.pointee.n_running, stored.pointee.running, "WorkerReport.running"),
             heldModels: try Field.identities(
                 stored.pointee.n_held_models,
                 stored.pointee.held_models,
-                "WorkerReport.held_models")
+                "WorkerReport.held_models"),
+            slotCount: stored.pointee.slot_count,
+            backlogCount: stored.pointee.backlog_count,
+            running: Field.numbers(stored.pointee.n_running, stored.pointee.running)
         )
     }
 }

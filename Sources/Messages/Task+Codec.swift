@@ -265,6 +265,10 @@ extension TaskSpec: WireMessage, Coded {
         stored.pointee.name = arena.text(name)
         stored.pointee.submitted_at = submittedAt
         stored.pointee.attempt_count_max = attemptCountMax
+        stored.pointee.tenant = arena.text(tenant)
+        stored.pointee.priority = priority
+        stored.pointee.deadline = deadline
+        stored.pointee.slot_count = slotCount
         switch work {
         case .program(let value):
             stored.pointee.work_case = .init(rawValue: 10)
@@ -295,6 +299,10 @@ extension TaskSpec: WireMessage, Coded {
             name: try Field.text(stored.pointee.name, "TaskSpec.name"),
             submittedAt: stored.pointee.submitted_at,
             attemptCountMax: stored.pointee.attempt_count_max,
+            tenant: try Field.text(stored.pointee.tenant, "TaskSpec.tenant"),
+            priority: stored.pointee.priority,
+            deadline: stored.pointee.deadline,
+            slotCount: stored.pointee.slot_count,
             work: work
         )
     }
@@ -345,6 +353,7 @@ extension TaskResult: WireMessage, Coded {
         stored.pointee.statement = statement?.stored(in: arena)
         stored.pointee.head = arena.bytes(head)
         (stored.pointee.n_holders, stored.pointee.holders) = arena.identities(holders)
+        stored.pointee.error_head = arena.bytes(errorHead)
         return stored
     }
 
@@ -363,7 +372,8 @@ extension TaskResult: WireMessage, Coded {
             statement: try Field.optionalMessage(stored.pointee.statement),
             head: Field.bytes(stored.pointee.head),
             holders: try Field.identities(
-                stored.pointee.n_holders, stored.pointee.holders, "TaskResult.holders")
+                stored.pointee.n_holders, stored.pointee.holders, "TaskResult.holders"),
+            errorHead: Field.bytes(stored.pointee.error_head)
         )
     }
 }
@@ -393,87 +403,281 @@ extension TaskSubmitted: WireMessage, Coded {
     }
 }
 
-extension TaskLeased: WireMessage, Coded {
-    typealias Stored = Swiftlet__Task__V1__TaskLeased
+extension TaskItem: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__TaskItem
 
     package func encoded() -> [UInt8] { packed(self) }
 
     package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
-        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__task_leased__unpack)
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__task_item__unpack)
     }
 
     func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
         let stored = arena.allocate(Stored.self, count: 1)
-        swiftlet__task__v1__task_leased__init(stored)
-        stored.pointee.task = arena.identity(task)
-        stored.pointee.attempt = attempt
-        stored.pointee.holder = arena.identity(holder)
+        swiftlet__task__v1__task_item__init(stored)
+        (stored.pointee.n_arguments, stored.pointee.arguments) = arena.texts(arguments)
+        (stored.pointee.n_inputs, stored.pointee.inputs) = arena.messages(inputs)
+        stored.pointee.seed = seed
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(
-            task: try Field.identity(stored.pointee.task, "TaskLeased.task"),
-            attempt: stored.pointee.attempt,
-            holder: try Field.identity(stored.pointee.holder, "TaskLeased.holder")
+            arguments: try Field.texts(
+                stored.pointee.n_arguments, stored.pointee.arguments, "TaskItem.arguments"),
+            inputs: try Field.messages(
+                stored.pointee.n_inputs, stored.pointee.inputs, "TaskItem.inputs"),
+            seed: stored.pointee.seed
         )
     }
 }
 
-extension TaskRequeued: WireMessage, Coded {
-    typealias Stored = Swiftlet__Task__V1__TaskRequeued
+extension TaskSet: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__TaskSet
 
     package func encoded() -> [UInt8] { packed(self) }
 
     package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
-        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__task_requeued__unpack)
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__task_set__unpack)
     }
 
     func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
         let stored = arena.allocate(Stored.self, count: 1)
-        swiftlet__task__v1__task_requeued__init(stored)
-        stored.pointee.task = arena.identity(task)
+        swiftlet__task__v1__task_set__init(stored)
+        stored.pointee.name = arena.text(name)
+        stored.pointee.spec = spec.stored(in: arena)
+        (stored.pointee.n_items, stored.pointee.items) = arena.messages(items)
+        (stored.pointee.n_after, stored.pointee.after) = arena.numbers(after)
+        stored.pointee.is_gang = isGang ? 1 : 0
+        stored.pointee.gang_patience_seconds = gangPatienceSeconds
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            name: try Field.text(stored.pointee.name, "TaskSet.name"),
+            spec: try Field.message(stored.pointee.spec, "TaskSet.spec"),
+            items: try Field.messages(
+                stored.pointee.n_items, stored.pointee.items, "TaskSet.items"),
+            after: Field.numbers(stored.pointee.n_after, stored.pointee.after),
+            isGang: stored.pointee.is_gang != 0,
+            gangPatienceSeconds: stored.pointee.gang_patience_seconds
+        )
+    }
+}
+
+extension JobSubmitted: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__JobSubmitted
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__job_submitted__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__task__v1__job_submitted__init(stored)
+        stored.pointee.job = arena.identity(job)
+        stored.pointee.name = arena.text(name)
+        stored.pointee.submitter = arena.identity(submitter)
+        stored.pointee.submitted_at = submittedAt
+        (stored.pointee.n_sets, stored.pointee.sets) = arena.messages(sets)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            job: try Field.identity(stored.pointee.job, "JobSubmitted.job"),
+            name: try Field.text(stored.pointee.name, "JobSubmitted.name"),
+            submitter: try Field.identity(stored.pointee.submitter, "JobSubmitted.submitter"),
+            submittedAt: stored.pointee.submitted_at,
+            sets: try Field.messages(
+                stored.pointee.n_sets, stored.pointee.sets, "JobSubmitted.sets")
+        )
+    }
+}
+
+extension JobCancelled: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__JobCancelled
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__job_cancelled__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__task__v1__job_cancelled__init(stored)
+        stored.pointee.job = arena.identity(job)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(job: try Field.identity(stored.pointee.job, "JobCancelled.job"))
+    }
+}
+
+extension LeaseGrant: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__LeaseGrant
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__lease_grant__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__task__v1__lease_grant__init(stored)
+        stored.pointee.holder = arena.identity(holder)
+        (stored.pointee.n_tasks, stored.pointee.tasks) = arena.numbers(tasks)
+        (stored.pointee.n_attempts, stored.pointee.attempts) = arena.numbers(attempts)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            holder: try Field.identity(stored.pointee.holder, "LeaseGrant.holder"),
+            tasks: Field.numbers(stored.pointee.n_tasks, stored.pointee.tasks),
+            attempts: Field.numbers(stored.pointee.n_attempts, stored.pointee.attempts)
+        )
+    }
+}
+
+extension TasksLeased: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__TasksLeased
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__tasks_leased__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__task__v1__tasks_leased__init(stored)
+        (stored.pointee.n_grants, stored.pointee.grants) = arena.messages(grants)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            grants: try Field.messages(
+                stored.pointee.n_grants, stored.pointee.grants, "TasksLeased.grants")
+        )
+    }
+}
+
+extension LeaseVoid: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__LeaseVoid
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__lease_void__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__task__v1__lease_void__init(stored)
+        stored.pointee.task = task
         stored.pointee.attempt = attempt
         stored.pointee.reason = arena.text(reason)
+        stored.pointee.is_blameless = isBlameless ? 1 : 0
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(
-            task: try Field.identity(stored.pointee.task, "TaskRequeued.task"),
+            task: stored.pointee.task,
             attempt: stored.pointee.attempt,
-            reason: try Field.text(stored.pointee.reason, "TaskRequeued.reason")
+            reason: try Field.text(stored.pointee.reason, "LeaseVoid.reason"),
+            isBlameless: stored.pointee.is_blameless != 0
         )
     }
 }
 
-extension TaskFinished: WireMessage, Coded {
-    typealias Stored = Swiftlet__Task__V1__TaskFinished
+extension TasksRequeued: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__TasksRequeued
 
     package func encoded() -> [UInt8] { packed(self) }
 
     package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
-        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__task_finished__unpack)
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__tasks_requeued__unpack)
     }
 
     func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
         let stored = arena.allocate(Stored.self, count: 1)
-        swiftlet__task__v1__task_finished__init(stored)
-        stored.pointee.task = arena.identity(task)
+        swiftlet__task__v1__tasks_requeued__init(stored)
+        (stored.pointee.n_voids, stored.pointee.voids) = arena.messages(voids)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            voids: try Field.messages(
+                stored.pointee.n_voids, stored.pointee.voids, "TasksRequeued.voids")
+        )
+    }
+}
+
+extension TaskEnd: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__TaskEnd
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__task_end__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__task__v1__task_end__init(stored)
+        stored.pointee.task = task
         stored.pointee.attempt = attempt
         stored.pointee.fence = fence.stored(in: arena)
-        stored.pointee.node = arena.identity(node)
         stored.pointee.result = result.stored(in: arena)
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(
-            task: try Field.identity(stored.pointee.task, "TaskFinished.task"),
+            task: stored.pointee.task,
             attempt: stored.pointee.attempt,
-            fence: try Field.message(stored.pointee.fence, "TaskFinished.fence"),
-            node: try Field.identity(stored.pointee.node, "TaskFinished.node"),
-            result: try Field.message(stored.pointee.result, "TaskFinished.result")
+            fence: try Field.message(stored.pointee.fence, "TaskEnd.fence"),
+            result: try Field.message(stored.pointee.result, "TaskEnd.result")
+        )
+    }
+}
+
+extension TasksFinished: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__TasksFinished
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__tasks_finished__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__task__v1__tasks_finished__init(stored)
+        stored.pointee.node = arena.identity(node)
+        (stored.pointee.n_ends, stored.pointee.ends) = arena.messages(ends)
+        stored.pointee.statement = arena.bytes(statement)
+        stored.pointee.leaves = arena.bytes(leaves)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            node: try Field.identity(stored.pointee.node, "TasksFinished.node"),
+            ends: try Field.messages(
+                stored.pointee.n_ends, stored.pointee.ends, "TasksFinished.ends"),
+            statement: Field.bytes(stored.pointee.statement),
+            leaves: Field.bytes(stored.pointee.leaves)
         )
     }
 }
@@ -496,5 +700,30 @@ extension TaskCancelled: WireMessage, Coded {
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(task: try Field.identity(stored.pointee.task, "TaskCancelled.task"))
+    }
+}
+
+extension TenantWeighted: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__TenantWeighted
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__tenant_weighted__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__task__v1__tenant_weighted__init(stored)
+        stored.pointee.tenant = arena.text(tenant)
+        stored.pointee.weight = weight
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            tenant: try Field.text(stored.pointee.tenant, "TenantWeighted.tenant"),
+            weight: stored.pointee.weight
+        )
     }
 }

@@ -1,4 +1,5 @@
 import Basics
+import Scheduling
 import Wire
 
 /// What a coordinator remembers of its term, and of this term only: all else is in the log.
@@ -8,6 +9,20 @@ struct Coordination: Sendable {
         var node: NodeID
         var at: Instant
         var report: WorkerReport
+        /// Not yet compared with the leases.
+        var isNew = true
+    }
+
+    /// A task that lost an attempt, and waits before the next one.
+    private struct BackOff: Sendable {
+        var task: Int
+        var until: Instant
+    }
+
+    /// A gang that waits for room.
+    private struct GangWait: Sendable {
+        var set: Int
+        var since: Instant
     }
 
     /// A proposal that was appended and is not applied yet.
@@ -32,6 +47,9 @@ struct Coordination: Sendable {
     /// Sorted by node.
     private(set) var words: [Word] = []
     private var pending: [Pending] = []
+    // Sorted by task.
+    private var backOffs: [BackOff] = []
+    private var gangWaits: [GangWait] = []
     // In the order of the deployments.
     private var watches: [Watch] = []
     var orders: [CertificatePending] = []
@@ -61,6 +79,70 @@ struct Coordination: Sendable {
         } else {
             words.insert(Word(node: node, at: now, report: report), at: position)
         }
+    }
+
+    mutating func markRead(_ node: NodeID) {
+        guard let position = words.firstIndex(where: { $0.node == node }) else { return }
+        words[position].isNew = false
+    }
+
+    // MARK: Tasks that wait
+
+    // A first lost worker is bad luck; what failed by itself will hardly do better at once.
+    private static let deathPause: Duration = .milliseconds(200)
+    private static let failurePause: Duration = .seconds(1)
+    private static let doublingCountMax: UInt32 = 6
+
+    mutating func holdBack(_ requeued: TasksRequeued, _ tasks: TaskTable, at now: Instant) {
+        for void in requeued.voids where !void.isBlameless {
+            guard let record = tasks.record(void.task), record.deathCount > 1 else { continue }
+            hold(record, Self.deathPause, record.deathCount - 2, at: now)
+        }
+    }
+
+    mutating func holdBack(_ finished: TasksFinished, _ tasks: TaskTable, at now: Instant) {
+        for end in finished.ends where end.result.outcome == .failed {
+            guard let record = tasks.record(end.task), record.state == .queued else { continue }
+            hold(record, Self.failurePause, max(record.failureCount, 1) - 1, at: now)
+        }
+    }
+
+    private mutating func hold(
+        _ record: TaskRecord, _ pause: Duration, _ doublingCount: UInt32, at now: Instant
+    ) {
+        let factor = 1 << min(doublingCount, Self.doublingCountMax)
+        let place = backOffs.firstIndex { record.number <= $0.task } ?? backOffs.count
+        let backOff = BackOff(task: record.number, until: now + pause * factor)
+        if place < backOffs.count, backOffs[place].task == record.number {
+            backOffs[place] = backOff
+        } else {
+            backOffs.insert(backOff, at: place)
+        }
+    }
+
+    func isHeldBack(_ record: TaskRecord, at now: Instant) -> Bool {
+        guard record.deathCount + record.failureCount > 0 else { return false }
+        return backOffs.contains { $0.task == record.number && now < $0.until }
+    }
+
+    mutating func forgetBackOffs(at now: Instant) {
+        backOffs.removeAll { $0.until <= now }
+    }
+
+    /// Takes note of the gangs that wait now.
+    mutating func watchGangs(_ sets: [TaskSetRecord], at now: Instant) {
+        gangWaits = sets.filter(\.isGang).map { set in
+            let wait = gangWaits.first { $0.set == set.position }
+            // It waited in vain, others had their turn for as long: it may hold slots again.
+            if let wait, now - wait.since < set.gangPatience * 2 { return wait }
+            return GangWait(set: set.position, since: now)
+        }
+    }
+
+    /// Whether free slots are kept for this gang.
+    func isPatient(_ set: TaskSetRecord, at now: Instant) -> Bool {
+        guard let wait = gangWaits.first(where: { $0.set == set.position }) else { return true }
+        return now - wait.since < set.gangPatience
     }
 
     func word(of node: NodeID) -> Word? {

@@ -27,6 +27,9 @@ extension Node {
         var isTurn = false
         if let nextTurn = coordination?.nextTurn, nextTurn <= now {
             coordination?.nextTurn = now + Self.turnInterval
+            coordination?.forgetBackOffs(at: now)
+            coordination?.watchGangs(
+                state.tasks.open(countMax: LeaseChoice.setCountMax), at: now)
             isTurn = true
         }
         updateLearners(at: now, into: &effects)
@@ -35,6 +38,7 @@ extension Node {
         else { return }
         let commands =
             voids(coordination, at: now, into: &effects)
+            + endings(isTurn: isTurn, at: now, into: &effects)
             + leases(coordination, at: now, into: &effects)
             + state.plans.next { state.tasks[$0] != nil }
             + moves(at: now, into: &effects)
@@ -59,49 +63,108 @@ extension Node {
 
     // MARK: Leases
 
-    // Leases that hold no more, and tasks that have no lease left.
-    private func voids(
+    // Leases that hold no more.
+    private mutating func voids(
         _ coordination: Coordination,
         at now: Instant,
         into effects: inout [Effect]
     ) -> [Command] {
-        var commands: [Command] = []
-        for record in state.tasks.leased {
-            guard let lease = record.lease,
-                let reason = lossReason(of: lease, record.id, coordination, at: now)
-            else { continue }
-            effects.append(
-                .note(.requeued(record.id, attempt: lease.attempt, reason: reason))
-            )
-            commands.append(
-                Command(
-                    body: .taskRequeued(
-                        TaskRequeued(task: record.id, attempt: lease.attempt, reason: reason)
-                    )
+        var requeued = TasksRequeued()
+        for holder in state.tasks.holders where !holder.tasks.isEmpty {
+            let word = coordination.word(of: holder.node)
+            let heard = max(word?.at ?? coordination.since, coordination.since)
+            var reason: String?
+            if isLost(holder.node, coordination, at: now) {
+                reason = "its worker is out of reach"
+            } else if now - heard > settings.leaseDuration {
+                reason = "its worker is silent"
+            }
+            if let reason {
+                for number in holder.tasks { void(number, reason, &requeued, &effects) }
+            } else if let word, word.isNew {
+                self.coordination?.markRead(holder.node)
+                for number in unknown(to: word.report, of: holder) {
+                    void(number, "its worker does not know of it", &requeued, &effects)
+                }
+            }
+        }
+        return requeued.voids.isEmpty ? [] : [Command(body: .tasksRequeued(requeued))]
+    }
+
+    private func void(
+        _ number: Int,
+        _ reason: String,
+        _ requeued: inout TasksRequeued,
+        _ effects: inout [Effect]
+    ) {
+        let record = state.tasks.records[number]
+        guard let lease = record.lease else { return }
+        effects.append(.note(.requeued(record.id, attempt: lease.attempt, reason: reason)))
+        requeued.voids.append(
+            LeaseVoid(task: UInt64(number), attempt: lease.attempt, reason: reason)
+        )
+        let set = state.tasks.sets[record.setPosition]
+        guard set.isGang else { return }
+        for other in set.tasks where other != number {
+            guard let lease = state.tasks.records[other].lease else { continue }
+            requeued.voids.append(
+                LeaseVoid(
+                    task: UInt64(other),
+                    attempt: lease.attempt,
+                    reason: "its gang lost a member",
+                    isBlameless: true
                 )
             )
         }
-        for record in state.tasks.queued(countMax: LeaseChoice.countMax) where record.isExhausted {
-            commands.append(Command(body: .taskFinished(record.surrender(by: id))))
-        }
-        return commands
     }
 
-    private func lossReason(
-        of lease: TaskRecord.Lease,
-        _ task: Digest,
-        _ coordination: Coordination,
-        at now: Instant
-    ) -> String? {
-        if isLost(lease.holder, coordination, at: now) { return "its worker is out of reach" }
-        let word = coordination.word(of: lease.holder)
-        if let report = word?.report, report.appliedIndex >= lease.fence.index,
-            !report.running.contains(task)
-        {
-            return "its worker does not know of it"
+    // What the report should name and does not; both are ascending.
+    private func unknown(to report: WorkerReport, of holder: TaskTable.Holder) -> [Int] {
+        var known = report.running[...]
+        return holder.tasks.filter { number in
+            while let first = known.first, first < UInt64(number) { known.removeFirst() }
+            if known.first == UInt64(number) { return false }
+            guard let lease = state.tasks.records[number].lease else { return false }
+            return lease.fence.index <= report.appliedIndex
         }
-        let heard = max(word?.at ?? coordination.since, coordination.since)
-        return now - heard > settings.leaseDuration ? "its worker is silent" : nil
+    }
+
+    // Tasks that shall not run again: no lease is left for them, or no time.
+    private func endings(
+        isTurn: Bool,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) -> [Command] {
+        var finished = TasksFinished(node: id)
+        var requeued = TasksRequeued()
+        for record in state.tasks.exhaustedTasks.prefix(LeaseChoice.countMax) {
+            finished.ends.append(record.surrender())
+        }
+        if isTurn {
+            let second = settings.epochSeconds + UInt64(max(now.sinceStart.components.seconds, 0))
+            for record in state.tasks.overdue(at: second).prefix(LeaseChoice.countMax)
+            where !record.isExhausted {
+                if let lease = record.lease {
+                    requeued.voids.append(
+                        LeaseVoid(
+                            task: UInt64(record.number),
+                            attempt: lease.attempt,
+                            reason: "its deadline has passed",
+                            isBlameless: true
+                        )
+                    )
+                }
+                finished.ends.append(record.surrender("its deadline has passed"))
+            }
+        }
+        for end in finished.ends {
+            let record = state.tasks.records[Int(end.task)]
+            effects.append(.note(.surrendered(record.id, end.result.sentence)))
+        }
+        var commands: [Command] = []
+        if !requeued.voids.isEmpty { commands.append(Command(body: .tasksRequeued(requeued))) }
+        if !finished.ends.isEmpty { commands.append(Command(body: .tasksFinished(finished))) }
+        return commands
     }
 
     private func leases(
@@ -110,29 +173,33 @@ extension Node {
         into effects: inout [Effect]
     ) -> [Command] {
         guard state.tasks.queuedCount > 0 else { return [] }
+        var view = LeaseChoice.View()
+        view.total.slotCount = 0
         let workers = coordination.words.compactMap { word -> LeaseChoice.Worker? in
-            guard now - word.at <= settings.leaseDuration, state.isAdmitted(word.node),
+            guard now - word.at <= settings.leaseDuration,
+                let node = state.node(word.node), node.revocation == nil, !node.isDrained,
                 word.node == id || detector.member(word.node)?.state == .alive,
                 word.node != id || leaveDue == nil
             else { return nil }
-            // Leases that the report could not know of yet.
-            let newCount = state.tasks.leased.count { record in
-                record.lease.map {
-                    $0.holder == word.node && $0.fence.index > word.report.appliedIndex
-                } ?? false
-            }
+            let slotCount = Int(word.report.slotCount)
+            let usedCount = state.tasks.holder(word.node)?.slotCount ?? 0
+            view.total.slotCount += slotCount
+            view.total.memoryByteCount += detector.member(word.node)?.profile.memoryByteCount ?? 0
             return LeaseChoice.Worker(
                 node: word.node,
-                freeSlotCount: Int(word.report.freeSlotCount) - newCount
+                freeSlotCount: slotCount + Int(word.report.backlogCount) - usedCount,
+                idleSlotCount: slotCount - usedCount
             )
         }
-        let leases = LeaseChoice.leases(of: state.tasks, to: workers) { wish(of: $0) }
-        for lease in leases {
-            effects.append(
-                .note(.leased(lease.task, attempt: lease.attempt, holder: lease.holder))
-            )
+        guard workers.contains(where: { $0.freeSlotCount > 0 }) else { return [] }
+        view.wish = { wish(of: $0) }
+        view.isHeldBack = { coordination.isHeldBack($0, at: now) }
+        view.isPatient = { coordination.isPatient($0, at: now) }
+        let grants = LeaseChoice.grants(of: state.tasks, to: workers, in: view)
+        for grant in grants {
+            effects.append(.note(.leased(count: grant.tasks.count, holder: grant.holder)))
         }
-        return leases.map { Command(body: .taskLeased($0)) }
+        return grants.isEmpty ? [] : [Command(body: .tasksLeased(TasksLeased(grants: grants)))]
     }
 
     private func wish(of spec: TaskSpec) -> LeaseChoice.Wish {

@@ -24,6 +24,12 @@ extension Node {
         indirect case enrol(request: UInt64, EnrolRequest)
         // From this node's lanes, each the end of one effect below.
         indirect case taskFinished(Digest, attempt: UInt32, fence: Fence, TaskResult)
+        // The same of many tasks, with one signed statement about them and its leaves.
+        case tasksFinished([TaskEnding], statement: [UInt8], leaves: [UInt8])
+        // Leased to this node and not begun: others shall have them.
+        case tasksReturned([Digest])
+        // How many tasks this node works on at a time, and how many leases may wait beside these.
+        case capacityChanged(slotCount: Int, backlogCount: Int)
         case stageLoaded(model: String, epoch: UInt64, refusal: String)
         indirect case certificateIssued(IssuedCertificate)
         case issuingKeySealed(voter: NodeID, sealed: [UInt8])
@@ -42,10 +48,13 @@ extension Node {
         indirect case peer(NodeID, certificates: [[UInt8]], Profile)
         // Revoked: cut its connections and forget its address.
         case expel(NodeID)
-        // Ends as `.taskFinished` with the same task, attempt and fence, whatever comes of it.
+        // Ends as `.taskFinished` or in `.tasksFinished` with the same task, attempt and fence,
+        // whatever comes of it.
         indirect case startTask(Digest, attempt: UInt32, fence: Fence, TaskSpec)
         // The lease is void: stop, say nothing.
         case stopTask(Digest)
+        // No result of this node is on its way into the log any more: more may be handed in.
+        case resultsTaken
         // Ends as `.stageLoaded` with the model and its epoch. A later epoch replaces an earlier.
         indirect case loadStage(ModelDeployed, StagePlacement)
         case unloadModel(String)
@@ -63,6 +72,21 @@ extension Node {
         // The driver may stop: everybody who can know knows.
         case left
         case note(Fact)
+    }
+
+    /// What came of one lease.
+    package struct TaskEnding: Hashable, Sendable {
+        package var task: Digest
+        package var attempt: UInt32
+        package var fence: Fence
+        package var result: TaskResult
+
+        package init(task: Digest, attempt: UInt32, fence: Fence, result: TaskResult) {
+            self.task = task
+            self.attempt = attempt
+            self.fence = fence
+            self.result = result
+        }
     }
 
     package enum Answer: Hashable, Sendable {
@@ -131,6 +155,8 @@ extension Node {
         package var raft = Raft.Settings()
         // How many tasks this node runs at a time.
         package var slotCount = 1
+        // Seconds since 1970 at `Instant.zero`: deadlines of tasks are by the clock on the wall.
+        package var epochSeconds: UInt64 = 0
         package var reportInterval: Duration = .milliseconds(500)
         // Of a node that works on nothing: no lease depends on it.
         package var idleReportInterval: Duration = .seconds(1)
@@ -152,8 +178,9 @@ extension Node {
 
 /// What is worth a line in a log; nothing depends on it.
 package enum Fact: Hashable, Sendable {
-    case leased(Digest, attempt: UInt32, holder: NodeID)
+    case leased(count: Int, holder: NodeID)
     case requeued(Digest, attempt: UInt32, reason: String)
+    case surrendered(Digest, String)
     case votersProposed([NodeID])
     case stagesMoved(model: String, epoch: UInt64)
     case resultVoid(Digest, attempt: UInt32)

@@ -8,8 +8,10 @@ import Wire
 struct Request: Sendable {
     enum Origin: Hashable, Sendable {
         case caller(UInt64)
-        /// This node's result of a task. It stands until the log holds it or voids the lease.
-        case result(Digest)
+        /// This node's results. They stand until the log holds them or voids the leases.
+        case results(UInt64)
+        /// Leases that this node gives back.
+        case returned
         case stage(model: String)
     }
 
@@ -122,7 +124,10 @@ extension Node {
         if !reply.refusal.isEmpty {
             // Of its own leases and stages a node believes the log, not a coordinator that may
             // have been replaced.
-            guard case .caller = request.origin else { return }
+            switch request.origin {
+            case .caller, .returned: break
+            case .results, .stage: return
+            }
             requests.remove(at: position)
             conclude(request, .refused(reply.refusal), into: &effects)
             return
@@ -185,42 +190,65 @@ extension Node {
         into effects: inout [Effect]
     ) {
         var reply = ProposalReply(request: proposal.request)
-        defer {
-            if sender == id {
-                take(reply, from: id, at: now, into: &effects)
-            } else {
-                effects.append(.send(.proposalReply(reply), to: sender))
-            }
-        }
         guard coordination != nil, raft.isLeaderWithQuorum(at: now) else {
             reply.retry = true
-            return
+            return answer(reply, to: sender, at: now, into: &effects)
         }
         if let index = coordination?.index(of: proposal.request, from: sender) {
             reply.index = index
-            return
+            return answer(reply, to: sender, at: now, into: &effects)
         }
         guard mayPropose(proposal.command, sender) else {
             reply.refusal = "only the coordinator decides this"
-            return
+            return answer(reply, to: sender, at: now, into: &effects)
         }
         switch verdict(on: proposal.command) {
         case .done: reply.index = state.appliedIndex
         case .refused(let sentence): reply.refusal = sentence
         case .fresh:
-            guard let command = completed(proposal.command) else {
-                reply.refusal =
-                    "no nodes have room for the model now; `swiftlet model plan` tells why"
+            if let command = completed(proposal.command) {
+                proposals.append((command, proposal.request, sender))
                 return
             }
-            guard let index = append([command], at: now, into: &effects)?.lowerBound else {
+            reply.refusal = "no nodes have room for the model now; `swiftlet model plan` tells why"
+        }
+        answer(reply, to: sender, at: now, into: &effects)
+    }
+
+    private mutating func answer(
+        _ reply: ProposalReply,
+        to sender: NodeID,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        if sender == id {
+            take(reply, from: id, at: now, into: &effects)
+        } else {
+            effects.append(.send(.proposalReply(reply), to: sender))
+        }
+    }
+
+    /// Group commit: what came together is appended together.
+    mutating func appendProposals(at now: Instant, into effects: inout [Effect]) {
+        guard !proposals.isEmpty else { return }
+        let waiting = proposals
+        proposals.removeAll(keepingCapacity: true)
+        let indices = append(waiting.map(\.command), at: now, into: &effects)
+        for (offset, proposal) in waiting.enumerated() {
+            var reply = ProposalReply(request: proposal.request)
+            if let indices {
+                reply.index = indices.lowerBound + UInt64(offset)
+                if reply.index > state.appliedIndex {
+                    coordination?.remember(
+                        reply.index,
+                        of: proposal.request,
+                        from: proposal.sender
+                    )
+                }
+            } else {
                 reply.retry = true
-                return
             }
-            reply.index = index
-            if index > state.appliedIndex {
-                coordination?.remember(index, of: proposal.request, from: sender)
-            }
+            answer(reply, to: proposal.sender, at: now, into: &effects)
         }
     }
 
@@ -251,10 +279,15 @@ extension Node {
     // A node speaks for itself; what concerns all is the coordinator's to decide.
     private func mayPropose(_ command: Command, _ sender: NodeID) -> Bool {
         switch command.body {
-        case .meshFounded, .nodeEnrolled, .votersChanged, .issuingKeySealed, .taskLeased,
-            .taskRequeued, .planAdvanced:
+        case .meshFounded, .nodeEnrolled, .votersChanged, .issuingKeySealed, .tasksLeased,
+            .planAdvanced:
             false
-        case .taskFinished(let finished): finished.node == sender
+        case .tasksRequeued(let requeued):
+            requeued.voids.allSatisfy {
+                $0.isBlameless && state.tasks.record($0.task)?.lease?.holder == sender
+            }
+        case .tasksFinished(let finished):
+            finished.node == sender && finished.ends.allSatisfy { $0.fence != Fence() }
         case .stageReady(let ready): ready.node == sender
         case .modelDeployed(let placement): placement.epoch == 0
         case .planClosed(let closed): !closed.succeeded

@@ -54,15 +54,21 @@ package struct Node: Sendable {
     var requests: [Request] = []
     var enrolments: [Enrolment] = []
     var requestNumber: UInt64
+    // On the coordinator: judged, and appended at the end of the step.
+    var proposals: [(command: Command, request: UInt64, sender: NodeID)] = []
 
     // Node+Reading.
     var readings: [Reading] = []
     var readTickets: [ReadTicket] = []
 
     // Node+Working, Node+Staging.
+    // Sorted by the number of the task.
     var runs: [Run] = []
+    var slotCount: Int
+    var backlogCount = 0
     var stages: [Stage] = []
-    var touchedTasks: [Digest] = []
+    var touchedTasks: [Int] = []
+    var areRunsTouched = false
     var areStagesTouched = false
     var nextReport: Instant
 
@@ -87,6 +93,7 @@ package struct Node: Sendable {
         var chance = Chance(seed: seed)
         id = boot.id
         self.settings = settings
+        slotCount = settings.slotCount
         self.boot = boot.introductions.filter { $0.node != boot.id }
         detector = FailureDetector(
             id: boot.id,
@@ -174,16 +181,38 @@ package struct Node: Sendable {
         at now: Instant,
         into effects: inout [Effect]
     ) -> Standing {
-        take(event, at: now, into: &effects)
+        step([event], at: now, into: &effects)
+    }
+
+    /// The same of events that came together: what they want appended is appended together, which
+    /// costs one write to the disk and one round of the voters.
+    @discardableResult
+    package mutating func step(
+        _ events: [Event],
+        at now: Instant,
+        into effects: inout [Effect]
+    ) -> Standing {
+        takeAll(events, at: now, into: &effects)
         return Standing(nextDeadline: nextDeadline, appliedIndex: appliedIndex)
     }
 
-    private mutating func take(_ event: Event, at now: Instant, into effects: inout [Effect]) {
+    private mutating func takeAll(
+        _ events: [Event],
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
         guard !hasLeft else {
             nextDeadline = .distantFuture
             return
         }
         if !isBegun { begin(at: now, into: &effects) }
+        for event in events { take(event, at: now, into: &effects) }
+        appendProposals(at: now, into: &effects)
+        settle(at: now, into: &effects)
+        nextDeadline = hasLeft ? .distantFuture : isUnsettled ? now : earliestDeadline()
+    }
+
+    private mutating func take(_ event: Event, at now: Instant, into effects: inout [Effect]) {
         switch event {
         case .received(let body, let sender): receive(body, from: sender, at: now, into: &effects)
         case .connected: break
@@ -197,7 +226,14 @@ package struct Node: Sendable {
         case .read(let request): read(for: request, at: now, into: &effects)
         case .enrol(let request, let wish): enrol(wish, for: request, at: now, into: &effects)
         case .taskFinished(let task, let attempt, let fence, let result):
-            finish(task, attempt: attempt, fence: fence, result, at: now, into: &effects)
+            let ending = TaskEnding(task: task, attempt: attempt, fence: fence, result: result)
+            finish([ending], statement: [], leaves: [], at: now, into: &effects)
+        case .tasksFinished(let endings, let statement, let leaves):
+            finish(endings, statement: statement, leaves: leaves, at: now, into: &effects)
+        case .tasksReturned(let tasks): giveBack(tasks, at: now, into: &effects)
+        case .capacityChanged(let slotCount, let backlogCount):
+            (self.slotCount, self.backlogCount) = (slotCount, backlogCount)
+            report(at: now, into: &effects)
         case .stageLoaded(let model, let epoch, let refusal):
             stageLoaded(model, epoch: epoch, refusal: refusal, at: now, into: &effects)
         case .certificateIssued(let issued): take(issued, at: now, into: &effects)
@@ -212,8 +248,6 @@ package struct Node: Sendable {
             detect(.profileChanged(profile), at: now, into: &effects)
         case .leave: leave(at: now, into: &effects)
         }
-        settle(at: now, into: &effects)
-        nextDeadline = hasLeft ? .distantFuture : isUnsettled ? now : earliestDeadline()
     }
 
     private mutating func begin(at now: Instant, into effects: inout [Effect]) {
@@ -243,6 +277,7 @@ package struct Node: Sendable {
             guard isUnsettled, !hasLeft else { return }
             isUnsettled = false
             settleTasks(at: now, into: &effects)
+            appendProposals(at: now, into: &effects)
             settleStages(at: now, into: &effects)
             coordinate(at: now, into: &effects)
             goOnLeaving(at: now, into: &effects)
@@ -423,10 +458,17 @@ package struct Node: Sendable {
             introductions[revoked.node] = nil
             toldPeers[revoked.node] = nil
             effects.append(.expel(revoked.node))
-        case .taskLeased(let leased): touchedTasks.append(leased.task)
-        case .taskRequeued(let requeued): touchedTasks.append(requeued.task)
-        case .taskFinished(let finished): touchedTasks.append(finished.task)
-        case .taskCancelled(let cancelled): touchedTasks.append(cancelled.task)
+        case .tasksLeased(let leased):
+            for grant in leased.grants where grant.holder == id {
+                touchedTasks += grant.tasks.map { Int($0) }
+            }
+        case .tasksRequeued(let requeued):
+            areRunsTouched = true
+            coordination?.holdBack(requeued, state.tasks, at: now)
+        case .tasksFinished(let finished):
+            areRunsTouched = true
+            coordination?.holdBack(finished, state.tasks, at: now)
+        case .taskCancelled, .jobCancelled: areRunsTouched = true
         case .modelDeployed, .modelUndeployed: areStagesTouched = true
         default: break
         }

@@ -13,6 +13,8 @@ package struct NodeRecord: Hashable, Sendable {
     package let enrolledAt: UInt64
     /// Why; nil while it may take part.
     package internal(set) var revocation: String?
+    /// It gets no leases until somebody says otherwise.
+    package internal(set) var isDrained = false
 
     package var isEdge: Bool { role == "edge" }
 }

@@ -16,7 +16,15 @@ extension ReplicatedState {
         line("applied", "\(appliedIndex)", "\(appliedTerm)", mesh?.mesh.hex ?? "-")
         for node in nodes {
             let certificates = node.certificates.map { Digest.of($0).hex }.joined(separator: ",")
-            line("node", node.id.hex, node.name, node.role, certificates, node.revocation ?? "-")
+            line(
+                "node",
+                node.id.hex,
+                node.name,
+                node.role,
+                certificates,
+                node.revocation ?? "-",
+                node.isDrained ? "drained" : "-"
+            )
         }
         for token in tokens {
             line("token", token.created.token.hex, "\(token.usesLeft)", "\(token.isRevoked)")

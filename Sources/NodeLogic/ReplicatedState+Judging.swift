@@ -27,7 +27,9 @@ extension ReplicatedState {
             }
         case .policySet(let policy): policy.allowedLicenses == allowedLicenses ? .done : .fresh
         case .statementRecorded(let statement): judge(statement)
-        case .taskSubmitted, .taskLeased, .taskRequeued, .taskFinished, .taskCancelled:
+        case .nodeDrained(let drained): judge(drained)
+        case .taskSubmitted, .taskCancelled, .tasksLeased, .tasksRequeued, .tasksFinished,
+            .jobSubmitted, .jobCancelled, .tenantWeighted:
             judgeTask(command.body)
         case .modelDeployed(let placement): judge(placement)
         case .stageReady(let ready): judge(ready)
@@ -66,6 +68,13 @@ extension ReplicatedState {
             ? .refused("the only voter cannot be revoked: nobody could decide anything") : .fresh
     }
 
+    private func judge(_ drained: NodeDrained) -> Verdict {
+        guard let node = node(drained.node), node.revocation == nil else {
+            return .refused("no such node")
+        }
+        return node.isDrained == drained.isDrained ? .done : .fresh
+    }
+
     private func judge(_ created: TokenCreated) -> Verdict {
         if let token = tokens.first(where: { $0.created.token == created.token }) {
             return token.created == created ? .done : .refused("another token has this id")
@@ -94,13 +103,17 @@ extension ReplicatedState {
     private func judgeTask(_ body: Command.Body) -> Verdict {
         switch body {
         case .taskSubmitted(let submitted): tasks.judge(submitted)
-        case .taskLeased(let leased):
-            isAdmitted(leased.holder) ? tasks.judge(leased) : .refused("no such node")
-        case .taskRequeued(let requeued): tasks.judge(requeued)
-        case .taskFinished(let finished):
+        case .jobSubmitted(let submitted): tasks.judge(submitted)
+        case .jobCancelled(let cancelled): tasks.judge(cancelled)
+        case .tasksLeased(let leased):
+            leased.grants.allSatisfy { isAdmitted($0.holder) }
+                ? tasks.judge(leased) : .refused("no such node")
+        case .tasksRequeued(let requeued): tasks.judge(requeued)
+        case .tasksFinished(let finished):
             isAdmitted(finished.node)
                 ? tasks.judge(finished) : .refused("the node is revoked or unknown")
         case .taskCancelled(let cancelled): tasks.judge(cancelled)
+        case .tenantWeighted(let weighted): tasks.judge(weighted)
         default: preconditionFailure("not a command about a task")
         }
     }

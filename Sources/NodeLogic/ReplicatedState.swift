@@ -113,7 +113,8 @@ package struct ReplicatedState: Sendable {
         let verdict = judge(command)
         guard verdict == .fresh else { return verdict }
         switch command.body {
-        case .taskSubmitted, .taskLeased, .taskRequeued, .taskFinished, .taskCancelled:
+        case .taskSubmitted, .taskCancelled, .tasksLeased, .tasksRequeued, .tasksFinished,
+            .jobSubmitted, .jobCancelled, .tenantWeighted:
             return applyTask(command.body, fence: Fence(term: entry.term, index: entry.index))
         case .modelDeployed, .stageReady, .modelUndeployed:
             applyDeployment(command.body)
@@ -155,6 +156,8 @@ package struct ReplicatedState: Sendable {
             issuingKeys.removeAll { $0.voter == key.voter }
             let position = issuingKeys.firstIndex { key.voter < $0.voter } ?? issuingKeys.count
             issuingKeys.insert(key, at: position)
+        case .nodeDrained(let drained):
+            nodes[position(of: drained.node)].isDrained = drained.isDrained
         case .policySet(let policy): allowedLicenses = policy.allowedLicenses
         case .statementRecorded(let statement):
             statementsBySubject[statement.subject, default: []].append(statements.count)
@@ -186,17 +189,25 @@ package struct ReplicatedState: Sendable {
 
     private mutating func applyTask(_ body: Command.Body, fence: Fence) -> Verdict {
         switch body {
-        case .taskSubmitted(let submitted): return tasks.apply(submitted)
-        case .taskLeased(let leased): return tasks.apply(leased, fence: fence)
-        case .taskRequeued(let requeued): return tasks.apply(requeued)
-        case .taskFinished(let finished):
-            let verdict = tasks.apply(finished)
-            plans.taskEnded(finished.task, .result(finished.result))
+        case .taskSubmitted(let submitted): return tasks.apply(submitted, at: fence.index)
+        case .jobSubmitted(let submitted): return tasks.apply(submitted, at: fence.index)
+        case .jobCancelled(let cancelled): return tasks.apply(cancelled)
+        case .tasksLeased(let leased): return tasks.apply(leased, fence: fence)
+        case .tasksRequeued(let requeued): return tasks.apply(requeued, at: fence.index)
+        case .tasksFinished(let finished):
+            let verdict = tasks.apply(finished, at: fence.index)
+            guard plans.isWaiting else { return verdict }
+            for end in finished.ends {
+                guard let record = tasks.record(end.task), let completion = record.completion
+                else { continue }
+                plans.taskEnded(record.id, .result(completion.result))
+            }
             return verdict
         case .taskCancelled(let cancelled):
             let verdict = tasks.apply(cancelled)
             plans.taskEnded(cancelled.task, .cancelled)
             return verdict
+        case .tenantWeighted(let weighted): return tasks.apply(weighted)
         default: preconditionFailure("not a command about a task")
         }
     }

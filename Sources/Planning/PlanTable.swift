@@ -110,6 +110,9 @@ package struct PlanTable: Hashable, Sendable {
         return verdict
     }
 
+    /// Whether the end of any task would be news.
+    package var isWaiting: Bool { !awaited.isEmpty }
+
     /// A task of the mesh has ended; most belong to no plan.
     package mutating func taskEnded(_ task: Digest, _ ending: PlanStep.Ending) {
         guard let found = awaited.removeValue(forKey: task) else { return }

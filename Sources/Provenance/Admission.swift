@@ -33,7 +33,7 @@ extension Check: CustomStringConvertible {
 package enum Admission {
     /// What the statement is to be used as: a result must not pass for an artifact, which would
     /// go round the license check.
-    package enum Kind: Hashable, Sendable { case artifact, taskResult, generation }
+    package enum Kind: Hashable, Sendable { case artifact, taskResult, taskResults, generation }
 
     package enum SignatureVerdict: Hashable, Sendable { case valid, broken, notChecked }
 
@@ -88,6 +88,10 @@ package enum Admission {
                 let result = try TaskResult(statement)
                 checks.append(subjectCheck("The result of task \(result.attempt.taskID)"))
                 checks.append(signerCheck(result.node, evidence.chain))
+            case .taskResults:
+                let results = try TaskResults(statement)
+                checks.append(subjectCheck("A tree of \(results.count) task results"))
+                checks.append(signerCheck(results.node, evidence.chain))
             case .generation:
                 let result = try GenerationResult(statement)
                 checks.append(subjectCheck("The generation \(result.requestID)"))
@@ -231,6 +235,7 @@ extension Admission.Kind {
         switch self {
         case .artifact: "artifact statement"
         case .taskResult: "task result"
+        case .taskResults: "tree of task results"
         case .generation: "generation result"
         }
     }

@@ -17,6 +17,21 @@ final class AdmissionDesk: Sendable {
     private let notary: Notary
     private let lane = Lane(name: "admission")
     private let verified = Mutex<[Digest: ArtifactStore.FileState]>([:])
+    // What was admitted for tasks, and when; forgotten when anything changes that it hangs on.
+    private let admitted = Mutex(Memory())
+
+    private struct Memory {
+        var artifacts: [Digest: Admitted] = [:]
+        /// How often everything was forgotten.
+        var age = 0
+    }
+    private struct Admitted {
+        var file: ArtifactStore.FileState
+        var until: ContinuousClock.Instant
+    }
+    // Certificates end by themselves: so long an admission stands at most.
+    private static let admittedCountMax = 4_096
+    private static let admissionDuration = Duration.seconds(5)
 
     init(loop: NodeLoop, store: ArtifactStore, notary: Notary) {
         self.loop = loop
@@ -25,6 +40,42 @@ final class AdmissionDesk: Sendable {
     }
 
     func close() { lane.close() }
+
+    /// Statements, policy or revocations have changed: everything is judged anew.
+    func forget() {
+        admitted.withLock {
+            $0.artifacts = [:]
+            $0.age += 1
+        }
+    }
+
+    /// True where all of these were admitted for tasks a moment ago and nothing has changed since.
+    func wereAdmitted(_ artifacts: [Digest]) -> Bool {
+        let now = ContinuousClock.now
+        return artifacts.allSatisfy { artifact in
+            let known = admitted.withLock { $0.artifacts[artifact] }
+            guard let known, now < known.until else { return false }
+            return store.fileState(of: artifact) == known.file
+        }
+    }
+
+    /// Nil where the artifact, a program or an input of a task, is admitted.
+    func taskRefusal(of artifact: Digest, what: String) async throws -> String? {
+        let file = store.fileState(of: artifact)
+        let age = admitted.withLock { $0.age }
+        let refusal = try await refusal(
+            of: artifact, what: what, extraLicenses: [Notary.taskInputLicense])
+        if refusal == nil, let file {
+            let until = ContinuousClock.now + Self.admissionDuration
+            admitted.withLock {
+                // A change in between may not have been looked at.
+                guard $0.age == age else { return }
+                if $0.artifacts.count >= Self.admittedCountMax { $0.artifacts = [:] }
+                $0.artifacts[artifact] = Admitted(file: file, until: until)
+            }
+        }
+        return refusal
+    }
 
     /// Nil where the artifact is admitted under the mesh's statements and policy, and the licences
     /// in `extraLicenses` beside it; else one sentence that says why not.

@@ -3,6 +3,7 @@ import Basics
 import Identity
 import NodeLogic
 import Provenance
+import Scheduling
 import Store
 import Wire
 
@@ -32,6 +33,15 @@ extension LiveBackend {
 
     func artifact(_ digest: Digest) async throws -> ArtifactContent {
         let store = node.exchange.store
+        if !store.contains(digest), let bytes = await shortOutput(digest) {
+            return ArtifactContent(
+                byteCount: UInt64(bytes.count),
+                chunks: ByteChunks(
+                    AsyncThrowingStream { continuation in
+                        continuation.yield(bytes)
+                        continuation.finish()
+                    }))
+        }
         do {
             try await node.exchange.fetch(digest, byteCountMax: Self.artifactByteCountMax)
         } catch {
@@ -47,6 +57,27 @@ extension LiveBackend {
             return piece
         })
         return ArtifactContent(byteCount: UInt64(byteCount), chunks: ByteChunks(chunks))
+    }
+
+    /// An output that stands in the log and nowhere else.
+    private func shortOutput(_ digest: Digest) async -> [UInt8]? {
+        if digest == TaskWorker.emptyDigest { return [] }
+        return await loop.read { node in
+            for record in node.state.tasks.records {
+                guard let result = record.completion?.result else { continue }
+                if let output = result.standardOutput, output.digest == digest,
+                    output.byteCount == UInt64(result.head.count)
+                {
+                    return result.head
+                }
+                if let error = result.standardError, error.digest == digest,
+                    error.byteCount == UInt64(result.errorHead.count)
+                {
+                    return result.errorHead
+                }
+            }
+            return nil
+        }
     }
 
     // MARK: statements
@@ -115,6 +146,10 @@ extension LiveBackend {
             node.state.statements.first { $0.statement == digest }
         }
         if let recorded { return recorded.bundle }
+        let batches = await loop.read { $0.state.tasks.batches }
+        if let batch = batches.first(where: { Digest.of($0.statement) == digest }) {
+            return batch.statement
+        }
         do {
             try await node.exchange.fetch(digest, byteCountMax: SignedStatement.byteCountMax)
             return try node.exchange.store.read(digest)

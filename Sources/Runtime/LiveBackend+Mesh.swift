@@ -35,6 +35,7 @@ extension LiveBackend {
     func members() async throws -> JSON {
         await loop.read { node in
             let voters = node.state.voters
+            func isDrained(_ id: NodeID) -> Bool { node.state.node(id)?.isDrained ?? false }
             return [
                 "members": .array(
                     node.members.map { member in
@@ -45,6 +46,7 @@ extension LiveBackend {
                             "role": .string(member.profile.role),
                             "voter": .bool(voters.contains(member.node)),
                             "cores": JSON(member.profile.coreCount),
+                            "drained": .bool(isDrained(member.node)),
                         ]
                     }),
                 "coordinator": node.coordinator?.json ?? .null, "term": JSON(node.term),
@@ -111,17 +113,21 @@ extension LiveBackend {
     // MARK: nodes
 
     func revokeNode(_ idOrName: String, reason: String) async throws -> JSON {
-        let nodes = await loop.read { $0.state.nodes }
-        let named = nodes.filter { $0.name == idOrName }
-        let found =
-            named.count == 1
-            ? named[0]
-            : try Self.resolve(idOrName, among: nodes, kind: "node") { $0.id.digest }
+        let found = try await nodeRecord(idOrName)
         try await propose(.nodeRevoked(NodeRevoked(node: found.id, reason: reason)))
         return [
             "node": found.id.json, "name": .string(found.name), "revoked": true,
             "reason": .string(reason),
         ]
+    }
+
+    /// The one node with this name, or this beginning of an id.
+    func nodeRecord(_ idOrName: String) async throws -> NodeRecord {
+        let nodes = await loop.read { $0.state.nodes }
+        let named = nodes.filter { $0.name == idOrName }
+        return named.count == 1
+            ? named[0]
+            : try Self.resolve(idOrName, among: nodes, kind: "node") { $0.id.digest }
     }
 
     func leave() async throws -> JSON {

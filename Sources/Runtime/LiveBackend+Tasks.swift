@@ -10,13 +10,30 @@ import Wire
 extension LiveBackend {
     private static let shownByteCountMax = 4 << 20
 
-    func submitProgram(_ request: ProgramRequest) async throws -> JSON {
+    func submitProgram(
+        _ request: ProgramRequest, key: String?, wait: Duration
+    ) async throws -> JSON {
+        let spec = try await spec(of: request, items: [])
+        let task = key.map { Digest.of("task \($0)") } ?? newID()
+        try await propose(.taskSubmitted(TaskSubmitted(task: task, spec: spec)))
+        guard wait > .zero else { return ["task": task.json] }
+        let record = await loop.wait(within: wait) { node in
+            node.state.tasks[task].flatMap { $0.isOver ? $0 : nil }
+        }
+        guard let record else { return try await self.task(task.hex, wait: .zero) }
+        return try await document(record)
+    }
+
+    /// The spec of a program with all that it needs signed, and held by a second node.
+    ///
+    /// - Parameter items: other inputs of tasks of this spec.
+    func spec(of request: ProgramRequest, items: [API.NamedArtifact]) async throws -> TaskSpec {
         let program = try held(request.program)
         let inputs = try request.inputs.map(held)
         let standardInput = try request.standardInput.map {
             try held(API.NamedArtifact(name: "stdin", digest: $0))
         }
-        let data = inputs + (standardInput.map { [$0] } ?? [])
+        let data = try inputs + (standardInput.map { [$0] } ?? []) + items.map(held)
         // Nothing unsigned gets in: the submitter signs its inputs for this use.
         for input in data {
             _ = try await record(
@@ -33,18 +50,17 @@ extension LiveBackend {
             fuel: request.fuel ?? GuestRun.defaultFuel,
             memoryByteCountMax: request.memoryByteCountMax ?? GuestRun.defaultMemoryByteCountMax,
             seed: request.seed)
-        let task = try await submit(.program(work), name: program.name)
-        return ["task": task.json]
+        let now = UInt64(WallClock.seconds)
+        return TaskSpec(
+            submitter: node.identity.id, name: program.name, submittedAt: now,
+            attemptCountMax: UInt32(request.terms.attemptCountMax ?? 0),
+            tenant: request.terms.tenant, priority: Int32(request.terms.priority),
+            deadline: request.terms.deadlineSeconds.map { now + UInt64($0) } ?? 0,
+            slotCount: UInt32(request.terms.slotCount), work: .program(work))
     }
 
-    func submit(_ work: TaskSpec.Work, name: String) async throws -> Digest {
-        let spec = TaskSpec(
-            submitter: node.identity.id, name: name, submittedAt: UInt64(WallClock.seconds),
-            attemptCountMax: 0, work: work)
-        let task = Digest.of(node.identity.id.bytes + Random.bytes(count: 32))
-        try await propose(.taskSubmitted(TaskSubmitted(task: task, spec: spec)))
-        return task
-    }
+    /// An id that nobody else has.
+    func newID() -> Digest { Digest.of(node.identity.id.bytes + Random.bytes(count: 32)) }
 
     func tasks() async throws -> JSON {
         await loop.read { node in
@@ -79,10 +95,18 @@ extension LiveBackend {
                 node.state.tasks[task].flatMap { $0.isOver ? true : nil }
             }
         }
-        return try await document(try await record(of: task.hex))
+        let record = try await record(of: task.hex)
+        var document = try await document(record)
+        if let reason = await loop.read({ node in node.pendingReason(of: record) }),
+            case .object(var members) = document
+        {
+            members.append(.init("pending", .string(reason)))
+            document = .object(members)
+        }
+        return document
     }
 
-    private func document(_ record: TaskRecord) async throws -> JSON {
+    func document(_ record: TaskRecord) async throws -> JSON {
         var members: [JSON.Member] = [
             .init("task", record.id.json), .init("name", .string(record.spec.name)),
             .init("kind", .string(record.kindName)), .init("state", .string(record.stateName)),
@@ -94,11 +118,11 @@ extension LiveBackend {
             .init("exit_code", JSON(result.exitCode)),
             .init("stdout", .string(try await text(of: result.standardOutput, result))),
             .init("stderr", .string(try await text(of: result.standardError, result))),
-            .init("stdout_digest", result.standardOutput?.digest.json ?? .null),
-            .init("stderr_digest", result.standardError?.digest.json ?? .null),
+            .init("stdout_digest", digest(of: result.standardOutput, record)),
+            .init("stderr_digest", digest(of: result.standardError, record)),
             .init("retired_instructions", JSON(result.retiredInstructions)),
             .init("digest", result.stateDigest?.json ?? .null),
-            .init("statement", result.statement?.digest.json ?? .null),
+            .init("statement", await statementDigest(of: record)?.json ?? .null),
             .init(
                 "outputs",
                 .array(
@@ -113,11 +137,32 @@ extension LiveBackend {
         return .object(members)
     }
 
+    // A program that wrote nothing has an empty output.
+    private func digest(of output: Wire.NamedArtifact?, _ record: TaskRecord) -> JSON {
+        if let output { return output.digest.json }
+        guard case .program = record.spec.work,
+            record.completion?.result.stateDigest != nil
+        else { return .null }
+        return TaskWorker.emptyDigest.json
+    }
+
+    /// The statement that its result is signed in, alone or with others.
+    func statementDigest(of record: TaskRecord) async -> Digest? {
+        if let statement = record.completion?.result.statement { return statement.digest }
+        guard let proof = record.completion?.proof else { return nil }
+        return Digest.of(await loop.read { $0.state.tasks.batches[proof.batch].statement })
+    }
+
     private func text(
         of artifact: Wire.NamedArtifact?, _ result: TaskResult
     ) async throws -> String {
         guard let artifact, artifact.byteCount > 0 else { return "" }
         // Short outputs stand in the log itself, and need no holder.
+        if artifact.name == result.standardError?.name,
+            artifact.byteCount == UInt64(result.errorHead.count)
+        {
+            return String(decoding: result.errorHead, as: UTF8.self)
+        }
         if artifact.digest == result.standardOutput?.digest,
             artifact.byteCount == UInt64(result.head.count)
         {

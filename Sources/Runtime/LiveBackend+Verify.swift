@@ -34,7 +34,13 @@ extension LiveBackend {
             guard let signed = verification.signed else { continue }
             await checkRecord(of: signed, document, &checks)
             if request.replay, checks.allSatisfy(\.ok) {
-                checks += try await Replay(backend: self).checks(of: signed.statement)
+                if signed.statement.predicateType == TaskResults.predicateType {
+                    for result in await results(in: document) {
+                        checks += try await Replay(backend: self).checks(of: result.statement)
+                    }
+                } else {
+                    checks += try await Replay(backend: self).checks(of: signed.statement)
+                }
                 didReplay = true
             }
         }
@@ -49,6 +55,8 @@ extension LiveBackend {
     private struct Document: Sendable {
         var bundle: [UInt8]
         var artifact: Digest?
+        /// The task that is asked about, where the document is about many.
+        var task: Digest?
     }
 
     private func documents(for subject: VerifyRequest.Subject) async throws -> [Document] {
@@ -63,6 +71,10 @@ extension LiveBackend {
                 }
             }
             if let record = try? await record(of: text) {
+                if let proof = record.completion?.proof {
+                    let batch = await loop.read { $0.state.tasks.batches[proof.batch] }
+                    return [Document(bundle: batch.statement, task: record.id)]
+                }
                 guard let statement = record.completion?.result.statement else {
                     throw APIError(
                         status: 409,
@@ -70,6 +82,10 @@ extension LiveBackend {
                             + "signed result", code: "no_statement")
                 }
                 return [Document(bundle: try await self.statement(statement.digest))]
+            }
+            let batches = await loop.read { $0.state.tasks.batches }
+            if let batch = batches.first(where: { Digest.of($0.statement) == digest }) {
+                return [Document(bundle: batch.statement)]
             }
             guard let digest else {
                 throw Self.notFound(
@@ -111,6 +127,7 @@ extension LiveBackend {
     private static func kind(of bundle: [UInt8]) -> Admission.Kind {
         switch (try? SignedStatement(parsing: bundle))?.statement.predicateType {
         case Provenance.TaskResult.predicateType: .taskResult
+        case TaskResults.predicateType: .taskResults
         case GenerationResult.predicateType: .generation
         default: .artifact
         }
@@ -137,18 +154,72 @@ extension LiveBackend {
     private func checkRecord(
         of signed: SignedStatement, _ document: Document, _ checks: inout [VerificationCheck]
     ) async {
+        if let results = try? TaskResults(signed.statement) {
+            return checks.append(await check(results, document))
+        }
         guard let result = try? Provenance.TaskResult(signed.statement),
             let task = Digest(hex: result.attempt.taskID)
         else { return }
-        let recorded = await loop.read { node in
-            node.state.tasks[task]?.completion?.result.statement?.digest
+        let recorded = await loop.read { $0.state.tasks[task] }
+        let statement: Digest?
+        if let recorded {
+            statement = await statementDigest(of: recorded)
+        } else {
+            statement = nil
         }
-        let ok = recorded == Digest.of(document.bundle)
+        let ok = statement == Digest.of(document.bundle)
         checks.append(
             VerificationCheck(
                 name: "recorded", ok: ok,
                 detail: ok
                     ? "the replicated log holds this result for task \(task.short)"
                     : "the replicated log holds another result, or none, for task \(task.short)"))
+    }
+
+    /// Results that the log holds and that this document signs; the one alone that is asked about.
+    private func results(in document: Document) async -> [Provenance.TaskResult] {
+        await loop.read { node in
+            let tasks = node.state.tasks
+            guard let batch = tasks.batches.firstIndex(where: {
+                $0.statement == document.bundle
+            }) else { return [] }
+            return tasks.records.compactMap { record in
+                guard record.completion?.proof?.batch == batch,
+                    document.task.map({ $0 == record.id }) ?? true
+                else { return nil }
+                return Provenance.TaskResult(record)
+            }
+        }
+    }
+
+    /// The tree's root must be that of the leaves in the log, and each result's own leaf must be
+    /// what the log says of the task.
+    private func check(_ signed: TaskResults, _ document: Document) async -> VerificationCheck {
+        let sentence = await loop.read { node -> String? in
+            let tasks = node.state.tasks
+            guard let position = tasks.batches.firstIndex(where: {
+                $0.statement == document.bundle
+            }) else { return "the replicated log holds no such statement" }
+            let bytes = tasks.batches[position].leaves
+            let leaves = stride(from: 0, to: bytes.count, by: Digest.byteCount).compactMap {
+                Digest(bytes: bytes[$0..<min($0 + Digest.byteCount, bytes.count)])
+            }
+            guard !leaves.isEmpty, leaves.count == signed.count,
+                MerkleTree.root(of: leaves) == signed.root
+            else { return "the signed root is not that of the leaves in the replicated log" }
+            for record in tasks.records {
+                guard let proof = record.completion?.proof, proof.batch == position,
+                    document.task.map({ $0 == record.id }) ?? true
+                else { continue }
+                guard let result = Provenance.TaskResult(record),
+                    ResultDesk.leaf(of: result.statement) == leaves[proof.leaf]
+                else { return "another result of task \(record.id.short) is signed" }
+            }
+            return nil
+        }
+        return VerificationCheck(
+            name: "recorded", ok: sentence == nil,
+            detail: sentence
+                ?? "the replicated log holds these results, and their leaves lead to the root")
     }
 }

@@ -3,6 +3,7 @@ import Basics
 import NodeLogic
 import Scheduling
 import Store
+import Synchronization
 import Wire
 
 /// The live node behind the API: turns a request into proposals and questions to the node thread,
@@ -41,9 +42,13 @@ struct LiveBackend: Backend {
     /// Has a second node keep each artifact, before anything is promised about it: this node may
     /// die right after.
     func keepCopies(of artifacts: [Wire.NamedArtifact]) async {
+        let missing = artifacts.map(\.digest).filter { !node.copies.isFresh($0) }
+        guard !missing.isEmpty else { return }
         let peers = await loop.peers()
-        for artifact in artifacts where !peers.isEmpty {
-            _ = await node.exchange.keepCopy(of: artifact.digest, at: peers)
+        for artifact in missing where !peers.isEmpty {
+            if await node.exchange.keepCopy(of: artifact, at: peers) != nil {
+                node.copies.note(artifact)
+            }
         }
     }
 
@@ -67,6 +72,26 @@ struct LiveBackend: Backend {
                 code: "ambiguous_id")
         }
         return first
+    }
+}
+
+/// Which artifacts a second node held when it was asked last.
+final class CopyMemo: Sendable {
+    private static let duration = Duration.seconds(10)
+    private static let countMax = 4_096
+
+    private let known = Mutex<[Digest: ContinuousClock.Instant]>([:])
+
+    func isFresh(_ artifact: Digest) -> Bool {
+        let until = known.withLock { $0[artifact] }
+        return until.map { ContinuousClock.now < $0 } ?? false
+    }
+
+    func note(_ artifact: Digest) {
+        known.withLock { known in
+            if known.count >= Self.countMax { known = [:] }
+            known[artifact] = ContinuousClock.now + Self.duration
+        }
     }
 }
 

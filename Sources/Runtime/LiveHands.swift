@@ -21,6 +21,10 @@ struct LiveHands: NodeHands {
 
     func stop(_ task: Digest) { worker.stop(task) }
 
+    func resultsTaken() { worker.results.taken() }
+
+    func admissionChanged() { admission.forget() }
+
     func left() { leaving.raise() }
 
     func load(

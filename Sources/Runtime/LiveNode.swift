@@ -72,6 +72,8 @@ package final class LiveNode: Sendable {
     /// As it was at the start; what is measured comes to it later.
     let profile: Profile
     let meter: CapabilityMeter
+    /// Artifacts that a second node was seen to hold a moment ago.
+    let copies = CopyMemo()
     /// Of a stage, an encoder, or a replay.
     let threadCount: Int
     let logger: Logger
@@ -122,7 +124,9 @@ package final class LiveNode: Sendable {
             admission: admission, guessCount: settings.guessCount)
         worker = TaskWorker(
             loop: loop, exchange: exchange, notary: notary, admission: admission,
-            generator: generator, lanes: lanes)
+            generator: generator,
+            guests: GuestQueue(
+                lanes: lanes, slotCount: settings.slotCount ?? coreCount, loop: loop))
         enroller = Enroller(identity: identity, folder: directory.identity)
         meter = CapabilityMeter(
             stages: stages, threadCount: threadCount,
@@ -185,6 +189,7 @@ package final class LiveNode: Sendable {
         try loop.start {
             var nodeSettings = Node.Settings()
             nodeSettings.slotCount = slotCount
+            nodeSettings.epochSeconds = UInt64(WallClock.seconds)
             return NodeCore(
                 boot: boot, settings: nodeSettings,
                 control: try ControlPlane(settings: control, authority: credentials),
@@ -232,6 +237,7 @@ package final class LiveNode: Sendable {
         loop.stop()
         bulk.close()
         lanes.close()
+        worker.close()
         stages.close()
         admission.close()
         embeddings.close()

@@ -29,6 +29,8 @@ final class NodeCore {
     let parts: Parts
     private let time: RunningTime
     private var effects: [Node.Effect] = []
+    // What has happened since the node was last told; told together.
+    private var events: [Node.Event] = []
     private var joins = JoinDesk()
     // Certificates and profiles by node, sorted by id: whom to introduce, and where they are.
     private var book: [Introduction] = []
@@ -61,9 +63,11 @@ final class NodeCore {
 
     /// Waits for the network until the node's next deadline, and does what there is to do.
     func turn() {
+        tell()
         let wait = min(max(node.nextDeadline - now, .zero), .milliseconds(500))
         for event in control.poll(for: wait) { take(event) }
         if node.nextDeadline <= now { step(.deadlinePassed) }
+        tell()
         checkConditions()
         if isBookChanged {
             isBookChanged = false
@@ -75,12 +79,43 @@ final class NodeCore {
         }
     }
 
-    func step(_ event: Node.Event) {
-        node.step(event, at: now, into: &effects)
-        let batch = effects
+    /// Has the node told of it at the end of this turn.
+    func step(_ event: Node.Event) { events.append(event) }
+
+    /// Tells the node all that has happened and performs what it wants: what is to be made durable
+    /// is so with one write to the disk.
+    private func tell() {
+        guard !events.isEmpty else { return }
+        let batch = events
+        events.removeAll(keepingCapacity: true)
+        node.step(batch, at: now, into: &effects)
+        let consequences = Self.withOnePersist(effects)
         effects.removeAll(keepingCapacity: true)
-        for effect in batch { perform(effect) }
+        for effect in consequences { perform(effect) }
         haveConditionsChanged = true
+    }
+
+    /// Earlier than it must be is always early enough: all is made durable in the place of the
+    /// first.
+    static func withOnePersist(_ effects: [Node.Effect]) -> [Node.Effect] {
+        var hardState: Raft.HardState?
+        var entries: [LogEntry] = []
+        var place: Int?
+        var others: [Node.Effect] = []
+        for effect in effects {
+            guard case .persist(let newState, let newEntries) = effect else {
+                others.append(effect)
+                continue
+            }
+            place = place ?? others.count
+            hardState = newState ?? hardState
+            if let first = newEntries.first {
+                entries.removeAll { $0.index >= first.index }
+                entries += newEntries
+            }
+        }
+        if let place { others.insert(.persist(hardState: hardState, entries: entries), at: place) }
+        return others
     }
 
     private func take(_ event: ControlEvent) {
@@ -128,6 +163,7 @@ final class NodeCore {
         case .startTask(let task, let attempt, let fence, let spec):
             parts.hands.start(task, attempt: attempt, fence: fence, spec: spec)
         case .stopTask(let task): parts.hands.stop(task)
+        case .resultsTaken: parts.hands.resultsTaken()
         case .loadStage(let deployment, let placement):
             let chains = statementBundles(of: deployment.artifact)
             parts.hands.load(deployment, placement, bundles: chains, policy: allowedLicenses)
@@ -140,8 +176,12 @@ final class NodeCore {
             answers.removeValue(forKey: request)?(answer)
         case .enrolled(let request, let certificates, let refusal):
             joins.enrolled(request, certificates, refusal, core: self)
-        case .applied(_, _, let refusal):
+        case .applied(_, let command, let refusal):
             if let refusal { parts.logger.debug("an entry of the log was void: \(refusal)") }
+            switch command.body {
+            case .statementRecorded, .policySet, .nodeRevoked: parts.hands.admissionChanged()
+            default: break
+            }
             haveConditionsChanged = true
         case .coordinatorChanged(let coordinator, let term):
             let name = coordinator.map { $0 == node.id ? "this node" : $0.short } ?? "nobody"
@@ -269,6 +309,10 @@ final class NodeCore {
 protocol NodeHands: Sendable {
     func start(_ task: Digest, attempt: UInt32, fence: Fence, spec: TaskSpec)
     func stop(_ task: Digest)
+    /// Results that were handed in are in the log, or void.
+    func resultsTaken()
+    /// Statements, policy or revocations are not what they were.
+    func admissionChanged()
     func load(
         _ deployment: ModelDeployed, _ placement: StagePlacement, bundles: [[UInt8]],
         policy: [String])

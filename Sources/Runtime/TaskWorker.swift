@@ -11,9 +11,9 @@ import Wire
 
 /// Does the tasks that are leased to this node, and says what came of them.
 ///
-/// A program is fetched, admitted, run on a lane, and its outputs, its signed statement among them,
-/// are kept here and at a second node before the result is reported: the death of this node must
-/// not take them along.
+/// A program is fetched, admitted, and run on a lane. A short output stands in the result itself,
+/// and so in the replicated log; longer ones and files are kept here and at a second node before
+/// the result is reported: the death of this node must not take them along.
 final class TaskWorker: Sendable {
     /// Inputs and programs of one task, each.
     static let artifactByteCountMax = 1 << 30
@@ -25,45 +25,83 @@ final class TaskWorker: Sendable {
     private let notary: Notary
     private let admission: AdmissionDesk
     private let generator: Generator
-    private let lanes: LanePool
-    // Looked up by task, never iterated but to stop all.
-    private let running = Mutex<[Digest: Task<Void, Never>]>([:])
+    private let guests: GuestQueue
+    let results: ResultDesk
+    private let programs: ProgramShelf
+    // Looked up by task, never iterated.
+    private let running = Mutex<[Digest: Work]>([:])
+
+    private struct Work: Sendable {
+        var fence: Fence
+        /// What fetches and checks, or does work that is no program.
+        var task: Task<Void, Never>?
+        /// Raised to stop a program.
+        var flag = Flag()
+    }
 
     init(
         loop: NodeLoop, exchange: ArtifactExchange, notary: Notary, admission: AdmissionDesk,
-        generator: Generator, lanes: LanePool
+        generator: Generator, guests: GuestQueue
     ) {
         self.loop = loop
         self.exchange = exchange
         self.notary = notary
         self.admission = admission
         self.generator = generator
-        self.lanes = lanes
+        self.guests = guests
+        programs = ProgramShelf(store: exchange.store)
+        results = ResultDesk(loop: loop, notary: notary)
     }
 
+    func close() { results.close() }
+
     func start(_ task: Digest, attempt: UInt32, fence: Fence, spec: TaskSpec) {
-        let work = Task { [self] in
-            let lease = Lease(task: task, attempt: attempt, fence: fence, spec: spec)
-            let result: Wire.TaskResult
+        let lease = Lease(task: task, attempt: attempt, fence: fence, spec: spec)
+        running.withLock { $0[task] = Work(fence: fence) }
+        // What was admitted a moment ago needs no waiting.
+        if case .program(let work) = spec.work, admission.wereAdmitted(work.artifacts) {
+            return queue(work, lease)
+        }
+        let preparation = Task { [self] in
             do {
-                result = try await perform(lease)
+                switch spec.work {
+                case .program(let work):
+                    if let refusal = try await prepare(work, lease) {
+                        end(lease, Self.failure(.refused, sentence: refusal))
+                    } else {
+                        queue(work, lease)
+                    }
+                case .generation(let work): end(lease, try await perform(work, lease))
+                case .read(let work): end(lease, try await perform(work))
+                }
             } catch is CancellationError {
                 return
-            } catch is GuestRun.Stopped {
-                return
             } catch {
-                result = Self.failure(.failed, sentence: Self.sentence(of: error))
+                end(lease, Self.failure(.failed, sentence: Self.sentence(of: error)))
             }
-            running.withLock { $0[task] = nil }
-            guard !Task.isCancelled else { return }
-            loop.post(
-                event: .taskFinished(task, attempt: attempt, fence: fence, result))
         }
-        running.withLock { $0[task] = work }
+        running.withLock { running in
+            if running[task]?.fence == fence { running[task]?.task = preparation }
+        }
     }
 
     func stop(_ task: Digest) {
-        running.withLock { $0.removeValue(forKey: task) }?.cancel()
+        let work = running.withLock { $0.removeValue(forKey: task) }
+        work?.flag.raise()
+        work?.task?.cancel()
+    }
+
+    /// Reports a result, signed or to be signed, unless the lease was taken away.
+    private func end(_ lease: Lease, _ result: Wire.TaskResult, _ statement: Statement? = nil) {
+        let isWanted = running.withLock { running in
+            guard running[lease.task]?.fence == lease.fence else { return false }
+            running[lease.task] = nil
+            return true
+        }
+        guard isWanted else { return }
+        let ending = Node.TaskEnding(
+            task: lease.task, attempt: lease.attempt, fence: lease.fence, result: result)
+        results.add(.init(ending: ending, statement: statement))
     }
 
     struct Lease: Sendable {
@@ -73,48 +111,21 @@ final class TaskWorker: Sendable {
         var spec: TaskSpec
     }
 
-    private func perform(_ lease: Lease) async throws -> Wire.TaskResult {
-        switch lease.spec.work {
-        case .program(let work): try await perform(work, lease)
-        case .generation(let work): try await perform(work, lease)
-        case .read(let work): try await perform(work)
-        }
-    }
-
     // MARK: programs
 
-    private func perform(_ work: ProgramWork, _ lease: Lease) async throws -> Wire.TaskResult {
-        var artifacts = [work.program] + work.inputs
-        if let input = work.standardInput { artifacts.append(input) }
-        for artifact in artifacts {
+    /// Fetches what the program needs; nil where it and each input is signed, untouched and within
+    /// policy.
+    private func prepare(_ work: ProgramWork, _ lease: Lease) async throws -> String? {
+        for artifact in work.artifacts {
             try await exchange.fetch(
-                artifact.digest, from: [lease.spec.submitter],
+                artifact, from: [lease.spec.submitter],
                 byteCountMax: Self.artifactByteCountMax)
         }
-        if let refusal = try await refusal(of: work) {
-            return Self.failure(.refused, sentence: refusal)
-        }
-        let store = exchange.store
-        let isStopped = Flag()
-        let report = try await withTaskCancellationHandler {
-            try await lanes.run {
-                try Self.run(work, store: store, isStopped: { isStopped.isRaised })
-            }
-        } onCancel: {
-            isStopped.raise()
-        }
-        return try await record(report, work, lease)
-    }
-
-    /// Nil where the program and each input is signed, untouched and within policy.
-    private func refusal(of work: ProgramWork) async throws -> String? {
         let subjects = [work.program] + work.inputs + (work.standardInput.map { [$0] } ?? [])
         for (index, subject) in subjects.enumerated() {
             let isProgram = index == 0
-            if let refusal = try await admission.refusal(
-                of: subject.digest,
-                what: "the \(isProgram ? "program" : "input") \(subject.name)",
-                extraLicenses: [Notary.taskInputLicense])
+            if let refusal = try await admission.taskRefusal(
+                of: subject.digest, what: "the \(isProgram ? "program" : "input") \(subject.name)")
             {
                 return refusal
             }
@@ -122,9 +133,48 @@ final class TaskWorker: Sendable {
         return nil
     }
 
+    private func queue(_ work: ProgramWork, _ lease: Lease) {
+        let flag = running.withLock { running in
+            running[lease.task].flatMap { $0.fence == lease.fence ? $0.flag : nil }
+        }
+        guard let flag else { return }
+        guests.add(
+            .init(task: lease.task, isStopped: flag) { [self] isStopped in
+                run(work, lease, isStopped: isStopped)
+            })
+    }
+
+    /// On a lane.
+    private func run(_ work: ProgramWork, _ lease: Lease, isStopped: () -> Bool) {
+        do {
+            let report = try Self.run(
+                work, store: exchange.store, programs: programs, isStopped: isStopped)
+            if report.isShort {
+                let (result, statement) = shortResult(report, work, lease)
+                end(lease, result, statement)
+            } else {
+                Task { await finish(report, work, lease) }
+            }
+        } catch is GuestRun.Stopped {
+            return
+        } catch {
+            end(lease, Self.failure(.failed, sentence: Self.sentence(of: error)))
+        }
+    }
+
+    private func finish(_ report: GuestRun.Report, _ work: ProgramWork, _ lease: Lease) async {
+        do {
+            let (result, statement) = try await longResult(report, work, lease)
+            end(lease, result, statement)
+        } catch {
+            end(lease, Self.failure(.failed, sentence: Self.sentence(of: error)))
+        }
+    }
+
     /// Runs the program on the calling thread; also the way in which a result is replayed.
     static func run(
-        _ work: ProgramWork, store: ArtifactStore, isStopped: () -> Bool
+        _ work: ProgramWork, store: ArtifactStore, programs: ProgramShelf? = nil,
+        isStopped: () -> Bool
     ) throws -> GuestRun.Report {
         let files = try work.inputs.map { input in
             InputFile(name: input.name, bytes: try store.read(input.digest))
@@ -135,16 +185,44 @@ final class TaskWorker: Sendable {
         settings.outputByteCountMax = GuestRun.outputByteCountMax
         settings.seed = work.seed
         return try GuestRun.run(
-            program: store.read(work.program.digest),
+            program: programs?.read(work.program.digest) ?? store.read(work.program.digest),
             arguments: [work.program.name] + work.arguments,
             environment: work.environment.map { "\($0.name)=\($0.value)" }, files: files,
             standardInput: work.standardInput.map { try store.read($0.digest) } ?? [],
             settings: settings, isStopped: isStopped)
     }
 
-    private func record(
+    /// A result that carries its outputs itself.
+    private func shortResult(
         _ report: GuestRun.Report, _ work: ProgramWork, _ lease: Lease
-    ) async throws -> Wire.TaskResult {
+    ) -> (Wire.TaskResult, Statement) {
+        let output = Self.name(report.standardOutput, "stdout")
+        let error = Self.name(report.standardError, "stderr")
+        let statement = Provenance.TaskResult(
+            report, work, lease, output: output?.digest ?? Self.emptyDigest,
+            error: error?.digest ?? Self.emptyDigest, files: [], node: loop.own
+        ).statement
+        let result = Wire.TaskResult(
+            outcome: report.outcome, exitCode: report.ending.exitCode,
+            sentence: report.ending.sentence ?? "", retiredInstructions: report.retired,
+            stateDigest: report.digest, standardOutput: output, standardError: error,
+            outputs: [], statement: nil, head: report.standardOutput, holders: [],
+            errorHead: report.standardError)
+        return (result, statement)
+    }
+
+    static let emptyDigest = Digest.of([])
+
+    private static func name(_ bytes: [UInt8], _ name: String) -> Wire.NamedArtifact? {
+        guard !bytes.isEmpty else { return nil }
+        return Wire.NamedArtifact(
+            name: name, digest: Digest.of(bytes), byteCount: UInt64(bytes.count))
+    }
+
+    /// A result whose outputs are artifacts, here and at a second node.
+    private func longResult(
+        _ report: GuestRun.Report, _ work: ProgramWork, _ lease: Lease
+    ) async throws -> (Wire.TaskResult, Statement) {
         let output = try keep(report.standardOutput, as: "stdout")
         let error = try keep(report.standardError, as: "stderr")
         let files = try report.files.map { try keep($0.bytes, as: $0.name) }
@@ -152,25 +230,22 @@ final class TaskWorker: Sendable {
             report, work, lease, output: output.digest, error: error.digest, files: files,
             node: loop.own
         ).statement
-        let bundle = try notary.sign(statement).bytes
-        let signed = try keep(bundle, as: "\(lease.task.short).intoto.json")
-
         var holders = [loop.own]
-        let peers = await loop.peers()
-        // What is new and not empty; the second holder is the same for all.
-        let fresh = [signed, output, error].filter { $0.byteCount > 0 } + files
-        if let first = await exchange.keepCopy(of: fresh[0].digest, at: peers) {
-            holders.append(first)
-            for artifact in fresh.dropFirst() {
-                _ = await exchange.keepCopy(of: artifact.digest, at: [first])
-            }
+        var candidates = await loop.peers()
+        // The second holder is the same for all.
+        for artifact in [output, error] + files where artifact.byteCount > 0 {
+            guard let holder = await exchange.keepCopy(of: artifact.digest, at: candidates)
+            else { continue }
+            candidates = [holder]
+            if !holders.contains(holder) { holders.append(holder) }
         }
-        return Wire.TaskResult(
+        let result = Wire.TaskResult(
             outcome: report.outcome, exitCode: report.ending.exitCode,
             sentence: report.ending.sentence ?? "", retiredInstructions: report.retired,
             stateDigest: report.digest, standardOutput: output, standardError: error,
-            outputs: files, statement: signed,
+            outputs: files, statement: nil,
             head: Array(report.standardOutput.prefix(Self.headByteCountMax)), holders: holders)
+        return (result, statement)
     }
 
     private func keep(_ bytes: [UInt8], as name: String) throws -> Wire.NamedArtifact {
@@ -226,7 +301,23 @@ final class TaskWorker: Sendable {
     }
 }
 
+extension ProgramWork {
+    /// All that must be here before it can run.
+    var artifacts: [Digest] {
+        var artifacts = [program.digest]
+        artifacts += inputs.map(\.digest)
+        if let standardInput { artifacts.append(standardInput.digest) }
+        return artifacts
+    }
+}
+
 extension GuestRun.Report {
+    /// Its outputs fit into the result.
+    var isShort: Bool {
+        files.isEmpty && standardOutput.count <= TaskWorker.headByteCountMax
+            && standardError.count <= TaskWorker.headByteCountMax
+    }
+
     var outcome: TaskOutcome {
         switch ending {
         case .exited: .succeeded
@@ -238,15 +329,32 @@ extension GuestRun.Report {
 }
 
 extension Provenance.TaskResult {
+    /// The same from what the replicated log holds of a task; nil where that is no program's end.
+    init?(_ record: TaskRecord) {
+        guard case .program(let work) = record.spec.work, let completion = record.completion,
+            let state = completion.result.stateDigest
+        else { return nil }
+        let result = completion.result
+        let lease = TaskWorker.Lease(
+            task: record.id, attempt: completion.attempt, fence: completion.fence,
+            spec: record.spec)
+        self.init(
+            work, lease,
+            outcome: Outcome(
+                ending: Ending(result), exitCode: result.outcome == .succeeded
+                    ? Int(result.exitCode) : nil, endingDetail: result.sentence,
+                retiredCount: result.retiredInstructions, state: state,
+                stdout: result.standardOutput?.digest ?? TaskWorker.emptyDigest,
+                stderr: result.standardError?.digest ?? TaskWorker.emptyDigest,
+                outputs: result.outputs.map { NamedDigest(name: $0.name, digest: $0.digest) }),
+            node: completion.node)
+    }
+
     /// The signed form of what a run gave: everything that a replay needs and must find again.
     init(
         _ report: GuestRun.Report, _ work: ProgramWork, _ lease: TaskWorker.Lease, output: Digest,
         error: Digest, files: [Wire.NamedArtifact], node: NodeID
     ) {
-        var inputs = work.inputs.map { NamedDigest(name: $0.name, digest: $0.digest) }
-        if let input = work.standardInput {
-            inputs.append(NamedDigest(name: "/dev/stdin", digest: input.digest))
-        }
         let ending: Ending =
             switch report.ending {
             case .exited: .exited
@@ -254,6 +362,23 @@ extension Provenance.TaskResult {
             case .outOfFuel: .outOfFuel
             case .limitReached, .deadlocked: .outOfBounds
             }
+        self.init(
+            work, lease,
+            outcome: Outcome(
+                ending: ending, exitCode: ending == .exited ? Int(report.ending.exitCode) : nil,
+                endingDetail: report.ending.sentence ?? "", retiredCount: report.retired,
+                state: report.digest, stdout: output, stderr: error,
+                outputs: files.map { NamedDigest(name: $0.name, digest: $0.digest) }),
+            node: node)
+    }
+
+    private init(
+        _ work: ProgramWork, _ lease: TaskWorker.Lease, outcome: Outcome, node: NodeID
+    ) {
+        var inputs = work.inputs.map { NamedDigest(name: $0.name, digest: $0.digest) }
+        if let input = work.standardInput {
+            inputs.append(NamedDigest(name: "/dev/stdin", digest: input.digest))
+        }
         self.init(
             attempt: Attempt(
                 taskID: lease.task.hex, submitter: lease.spec.submitter,
@@ -263,11 +388,18 @@ extension Provenance.TaskResult {
                 program: work.program.digest, arguments: work.arguments,
                 environment: work.environment.map { "\($0.name)=\($0.value)" }, inputs: inputs,
                 seed: work.seed, fuel: work.fuel),
-            outcome: Outcome(
-                ending: ending, exitCode: ending == .exited ? Int(report.ending.exitCode) : nil,
-                endingDetail: report.ending.sentence ?? "", retiredCount: report.retired,
-                state: report.digest, stdout: output, stderr: error,
-                outputs: files.map { NamedDigest(name: $0.name, digest: $0.digest) }),
-            node: node, engineVersion: GuestRun.engineVersion)
+            outcome: outcome, node: node, engineVersion: GuestRun.engineVersion)
+    }
+}
+
+extension Provenance.TaskResult.Ending {
+    /// As the outcome in the log tells it.
+    fileprivate init(_ result: Wire.TaskResult) {
+        switch result.outcome {
+        case .succeeded: self = .exited
+        case .signalled: self = .trapped
+        case .outOfFuel: self = .outOfFuel
+        case .refused, .failed, .cancelled: self = .outOfBounds
+        }
     }
 }

@@ -1,19 +1,28 @@
 package import Basics
 package import Wire
 
-/// Which queued task goes to which worker.
+/// Which queued tasks go to which workers.
 ///
-/// First come, first served, by the free slots that the workers report. Among workers with a free
-/// slot a task goes to one that its wish names, then not to the one that it was lost on, then to
-/// the one with most slots free, then to the lowest id.
+/// The order of the queue: the higher priority first, where a set of tasks gains one step for each
+/// `agingGrantCount` leases that others got since it came, so that nothing starves; then the tenant
+/// whose dominant share of the mesh (Ghodsi et al. 2011, "Dominant Resource Fairness") divided by
+/// its weight is the smallest; then first come, first served. A gang that does not fit holds back
+/// what stands behind it while its patience lasts.
+///
+/// Among workers with room a task goes to one that its wish names, then not to the one that it was
+/// lost on, then to the one with most room, then to the lowest id.
 package struct LeaseChoice {
     package struct Worker: Hashable, Sendable {
         package var node: NodeID
+        /// How many more leases it takes, those that would wait there included.
         package var freeSlotCount: Int
+        /// How many tasks could begin at once.
+        package var idleSlotCount: Int
 
-        package init(node: NodeID, freeSlotCount: Int) {
+        package init(node: NodeID, freeSlotCount: Int, idleSlotCount: Int? = nil) {
             self.node = node
             self.freeSlotCount = freeSlotCount
+            self.idleSlotCount = idleSlotCount ?? freeSlotCount
         }
     }
 
@@ -25,57 +34,248 @@ package struct LeaseChoice {
         case rather([NodeID])
     }
 
-    /// One entry of the log holds one command; this many at once keep the log's latency short.
-    package static let countMax = 64
+    /// What the whole mesh has, by which shares are measured.
+    package struct Total: Hashable, Sendable {
+        package var slotCount: Int
+        package var memoryByteCount: UInt64
 
-    /// The leases to append now, for at most `countMax` tasks.
-    package static func leases(
-        of table: TaskTable,
-        to workers: [Worker],
-        wish: (TaskSpec) -> Wish
-    ) -> [TaskLeased] {
-        var workers = workers.filter { $0.freeSlotCount > 0 }
-        var leases: [TaskLeased] = []
-        // Tasks that wait do not hold up those behind them; some are looked past, not all.
-        for record in table.queued(countMax: 4 * countMax) {
-            guard !workers.isEmpty, leases.count < countMax else { break }
-            guard !record.isExhausted else { continue }
-            let wanted: [NodeID]
-            switch wish(record.spec) {
-            case .wait: continue
-            case .anybody: wanted = []
-            case .rather(let nodes): wanted = nodes
-            }
-            let best = best(of: workers, wanted: wanted, lastHolder: record.lastHolder)
-            leases.append(
-                TaskLeased(
-                    task: record.id,
-                    attempt: record.attemptCount + 1,
-                    holder: workers[best].node
-                )
-            )
-            workers[best].freeSlotCount -= 1
-            if workers[best].freeSlotCount == 0 { workers.remove(at: best) }
+        package init(slotCount: Int = 1, memoryByteCount: UInt64 = 0) {
+            self.slotCount = slotCount
+            self.memoryByteCount = memoryByteCount
         }
-        return leases
     }
 
-    // There is at least one worker.
-    private static func best(
-        of workers: [Worker],
-        wanted: [NodeID],
-        lastHolder: NodeID?
-    ) -> Int {
+    /// The coordinator's view of time: the choice itself knows none.
+    package struct View {
+        package var total = Total()
+        package var wish: (TaskSpec) -> Wish = { _ in .anybody }
+        /// A task that lost its attempt a moment ago waits before the next one.
+        package var isHeldBack: (TaskRecord) -> Bool = { _ in false }
+        /// Whether free slots are kept for this gang.
+        package var isPatient: (TaskSetRecord) -> Bool = { _ in true }
+
+        package init() {}
+    }
+
+    /// One entry of the log: a hundred kilobytes at most.
+    package static let countMax = 2_048
+    /// Sets that are looked at: those behind wait until some of these are gone.
+    package static let setCountMax = 1_024
+    package static let agingGrantCount: UInt64 = 1_000
+
+    private let table: TaskTable
+    private let view: View
+    private var workers: [Worker]
+    private var usage: [TaskTable.Usage]
+    private let fuelTotal: Double
+    private var leases: [(task: Int, worker: NodeID)] = []
+
+    /// The leases to append now.
+    package static func grants(
+        of table: TaskTable, to workers: [Worker], in view: View = View()
+    ) -> [LeaseGrant] {
+        var choice = LeaseChoice(table, workers, view)
+        choice.choose()
+        return choice.grants
+    }
+
+    private init(_ table: TaskTable, _ workers: [Worker], _ view: View) {
+        self.table = table
+        self.view = view
+        self.workers = workers.filter { $0.freeSlotCount > 0 }
+        usage = table.tenants.map(\.usage)
+        fuelTotal = table.tenants.reduce(0) { $0 + Double($1.usage.fuel) }
+    }
+
+    // MARK: The queue
+
+    /// A tenant's sets of one priority, first come first.
+    private struct Line {
+        let priority: Int64
+        let tenant: String
+        var sets: [TaskSetRecord]
+        var first = 0
+        /// Of the first set, what is left to lease.
+        var tasks: [Int] = []
+    }
+
+    private mutating func choose() {
+        var lines = self.lines()
+        while !workers.isEmpty, leases.count < Self.countMax, let priority = lines.first?.priority {
+            var end = lines.firstIndex { $0.priority < priority } ?? lines.count
+            while end > 0, !workers.isEmpty, leases.count < Self.countMax {
+                let next = end == 1 ? 0 : neediest(lines[0..<end])
+                switch leaseNext(of: &lines[next], alone: end == 1) {
+                case .leased: break
+                case .empty:
+                    lines.remove(at: next)
+                    end -= 1
+                case .reserved: return
+                }
+            }
+        }
+    }
+
+    /// Sorted by priority, the highest first, then by tenant.
+    private func lines() -> [Line] {
+        var lines: [Line] = []
+        for set in table.open(countMax: Self.setCountMax) where set.blockerCount == 0 {
+            let age = (table.grantCount - set.grantCountBefore) / Self.agingGrantCount
+            let priority = Int64(set.priority) + Int64(clamping: age)
+            let place = lines.firstIndex {
+                $0.priority < priority || $0.priority == priority && set.tenant <= $0.tenant
+            }
+            if let place, lines[place].priority == priority, lines[place].tenant == set.tenant {
+                lines[place].sets.append(set)
+            } else {
+                let line = Line(priority: priority, tenant: set.tenant, sets: [set])
+                lines.insert(line, at: place ?? lines.count)
+            }
+        }
+        return lines
+    }
+
+    private func neediest(_ lines: ArraySlice<Line>) -> Int {
+        var best = lines.startIndex
+        for index in lines.indices.dropFirst()
+        where share(lines[index].tenant) < share(lines[best].tenant) {
+            best = index
+        }
+        return best
+    }
+
+    private func share(_ name: String) -> Double {
+        guard let place = table.tenants.firstIndex(where: { $0.name == name }) else { return 0 }
+        func part(_ used: Double, _ all: Double) -> Double { all > 0 ? used / all : 0 }
+        let used = usage[place]
+        let dominant = max(
+            part(Double(used.slotCount), Double(view.total.slotCount)),
+            part(Double(used.memoryByteCount), Double(view.total.memoryByteCount)),
+            // Nobody has more fuel than there is; what counts is who burns it now.
+            part(Double(used.fuel), fuelTotal) * (table.tenants.count > 1 ? 1 : 0)
+        )
+        return dominant / Double(table.tenants[place].weight)
+    }
+
+    private enum Step { case leased, empty, reserved }
+
+    /// Leases the next task of a line, or as many as there is room for where it is alone.
+    private mutating func leaseNext(of line: inout Line, alone: Bool) -> Step {
+        while line.first < line.sets.count {
+            let set = line.sets[line.first]
+            if set.isGang {
+                line.first += 1
+                switch leaseGang(set) {
+                case .leased: return .leased
+                case .reserved: return .reserved
+                case .empty: continue
+                }
+            }
+            if line.tasks.isEmpty {
+                line.tasks = table.queued(of: set, countMax: Self.countMax - leases.count)
+                    .reversed()
+            }
+            guard let last = line.tasks.first else {
+                line.first += 1
+                continue
+            }
+            while let number = line.tasks.popLast() {
+                if number == last { line.first += 1 }
+                guard lease(number, set) else {
+                    // Nobody has room for one like this; a smaller one may fit.
+                    if number != last { line.first += 1 }
+                    line.tasks = []
+                    break
+                }
+                let isDone = workers.isEmpty || leases.count >= Self.countMax
+                if isDone || !alone { return .leased }
+            }
+        }
+        return .empty
+    }
+
+    // MARK: One task
+
+    /// False where it must wait for now, or nobody has room.
+    @discardableResult
+    private mutating func lease(_ number: Int, _ set: TaskSetRecord) -> Bool {
+        let record = table.records[number]
+        guard !record.isExhausted, !view.isHeldBack(record) else { return true }
+        let wanted: [NodeID]
+        switch view.wish(record.spec) {
+        case .wait: return true
+        case .anybody: wanted = []
+        case .rather(let nodes): wanted = nodes
+        }
+        guard let best = best(wanted, record.lastHolder, set.slotCount, idle: false) else {
+            return false
+        }
+        take(number, set, workers[best].node, best)
+        return true
+    }
+
+    private mutating func take(_ number: Int, _ set: TaskSetRecord, _ node: NodeID, _ at: Int) {
+        leases.append((number, node))
+        workers[at].freeSlotCount -= set.slotCount
+        workers[at].idleSlotCount -= set.slotCount
+        if workers[at].freeSlotCount <= 0 { workers.remove(at: at) }
+        if let place = table.tenants.firstIndex(where: { $0.name == set.tenant }) {
+            usage[place].add(set)
+        }
+    }
+
+    private func best(
+        _ wanted: [NodeID], _ lastHolder: NodeID?, _ slotCount: Int, idle: Bool
+    ) -> Int? {
         func rank(_ worker: Worker) -> (Int, Int, Int, NodeID) {
             (
                 wanted.contains(worker.node) ? 0 : 1, worker.node == lastHolder ? 1 : 0,
                 -worker.freeSlotCount, worker.node
             )
         }
-        var best = 0
-        for index in workers.indices where rank(workers[index]) < rank(workers[best]) {
+        var best: Int?
+        for index in workers.indices
+        where slotCount <= (idle ? workers[index].idleSlotCount : workers[index].freeSlotCount) {
+            if let known = best, rank(workers[known]) <= rank(workers[index]) { continue }
             best = index
         }
         return best
+    }
+
+    // MARK: Gangs
+
+    /// All of its tasks at once, or none and perhaps a reservation.
+    private mutating func leaseGang(_ set: TaskSetRecord) -> Step {
+        let tasks = table.queued(of: set, countMax: set.tasks.count)
+        guard !tasks.isEmpty, tasks.count <= Self.countMax - leases.count,
+            tasks.count * set.slotCount <= view.total.slotCount,
+            !tasks.contains(where: { view.isHeldBack(table.records[$0]) })
+        else { return .empty }
+        let before = self
+        for number in tasks {
+            let last = table.records[number].lastHolder
+            guard let best = best([], last, set.slotCount, idle: true) else {
+                self = before
+                return view.isPatient(set) ? .reserved : .empty
+            }
+            take(number, set, workers[best].node, best)
+        }
+        return .leased
+    }
+
+    /// By node, in the order in which the first lease of each was chosen.
+    private var grants: [LeaseGrant] {
+        var grants: [LeaseGrant] = []
+        var places: [NodeID: Int] = [:]
+        for (number, node) in leases {
+            let place = places[node] ?? grants.count
+            if place == grants.count {
+                places[node] = place
+                grants.append(LeaseGrant(holder: node))
+            }
+            grants[place].tasks.append(UInt64(number))
+            grants[place].attempts.append(table.records[number].attemptCount + 1)
+        }
+        return grants
     }
 }

@@ -20,26 +20,58 @@ package struct TaskRecord: Hashable, Sendable {
         package var result: TaskResult
         package var node: NodeID
         package var attempt: UInt32
+        package var fence: Fence
+        /// Which of the table's signed batches holds it, and where; nil where the result names a
+        /// statement of its own, or none was signed.
+        package var proof: Proof?
     }
 
-    /// The sender of a spec without a wish gets four attempts: three lost workers are bad luck,
-    /// four are the task's doing.
+    package struct Proof: Hashable, Sendable {
+        package var batch: Int
+        package var leaf: Int
+    }
+
+    /// The sender of a spec without a wish gets four attempts.
     package static let attemptCountDefault: UInt32 = 4
+    /// What three workers have died of walks no further through the mesh.
+    package static let deathCountMax: UInt32 = 3
 
     package let id: Digest
+    package let number: Int
+    /// Of its set in the table.
+    package let setPosition: Int
     package let spec: TaskSpec
     package internal(set) var state = State.queued
     /// How many leases were granted so far.
     package internal(set) var attemptCount: UInt32 = 0
+    /// How many of them were given back before the work began: they count for nothing.
+    package internal(set) var returnCount: UInt32 = 0
+    /// How many of its workers were lost.
+    package internal(set) var deathCount: UInt32 = 0
+    /// How many attempts ended with the outcome failed.
+    package internal(set) var failureCount: UInt32 = 0
     /// Who held the latest lease: the next one rather goes to somebody else.
     package internal(set) var lastHolder: NodeID?
+    /// The index of the entry that queued it last.
+    package internal(set) var queuedAt: UInt64 = 0
 
     package var attemptCountMax: UInt32 {
         spec.attemptCountMax == 0 ? Self.attemptCountDefault : spec.attemptCountMax
     }
 
     /// Queued, and no lease is left for it.
-    package var isExhausted: Bool { state == .queued && attemptCountMax <= attemptCount }
+    package var isExhausted: Bool { state == .queued && exhaustion != nil }
+
+    private var exhaustion: String? {
+        let usedCount = attemptCount - returnCount
+        // Who asks for many attempts expects workers to die.
+        let deathCountMax = max(Self.deathCountMax, spec.attemptCountMax)
+        guard deathCount >= deathCountMax || usedCount >= attemptCountMax else { return nil }
+        guard deathCount == usedCount else {
+            return "none of its \(attemptCountMax) attempts came to an end"
+        }
+        return "its worker died \(deathCount == 1 ? "once" : "\(deathCount) times")"
+    }
 
     package var lease: Lease? { if case .leased(let lease) = state { lease } else { nil } }
 
@@ -54,15 +86,21 @@ package struct TaskRecord: Hashable, Sendable {
         }
     }
 
-    /// What the coordinator appends for a task whose workers died one after the other.
-    package func surrender(by node: NodeID) -> TaskFinished {
-        let count = attemptCount == 1 ? "once" : "\(attemptCount) times"
-        return TaskFinished(
-            task: id,
+    /// Ended as its dependants need it: exited with 0.
+    package var hasSucceeded: Bool {
+        completion.map { $0.result.outcome == .succeeded && $0.result.exitCode == 0 } ?? false
+    }
+
+    /// What the coordinator appends for a task that shall not run again.
+    package func surrender(_ reason: String? = nil) -> TaskEnd {
+        TaskEnd(
+            task: UInt64(number),
             attempt: attemptCount,
             fence: Fence(),
-            node: node,
-            result: TaskResult(outcome: .failed, sentence: "its worker died \(count)")
+            result: TaskResult(
+                outcome: .failed,
+                sentence: reason ?? exhaustion ?? "it cannot go on"
+            )
         )
     }
 }

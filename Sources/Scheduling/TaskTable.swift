@@ -1,174 +1,167 @@
 package import Basics
-package import Wire
+import Wire
 
 /// Every task of the mesh: the fold of the task commands of the log.
 ///
 /// `judge` says what a command would do, `apply` does it; both are functions of the table and the
 /// command alone, so all nodes agree. A command that is not `.fresh` changes nothing.
 package struct TaskTable: Hashable, Sendable {
-    /// In the order of submission, which is the same on every node.
-    package private(set) var records: [TaskRecord] = []
-    private var positions: [Digest: Int] = [:]
-    // Positions in `records`, ascending: the queue in the order of submission. A task that lost
-    // its worker keeps its place.
-    private var queuedPositions: [Int] = []
-    private var leasedPositions: [Int] = []
+    /// Who holds leases, and on which tasks, by number.
+    package struct Holder: Hashable, Sendable {
+        package let node: NodeID
+        /// Ascending.
+        package internal(set) var tasks: [Int] = []
+        /// Slots that they take.
+        package internal(set) var slotCount = 0
+    }
+
+    /// Results that were signed together.
+    package struct Batch: Hashable, Sendable {
+        package let node: NodeID
+        /// A Sigstore bundle.
+        package let statement: [UInt8]
+        /// 32 bytes for each result; empty where one was signed by itself.
+        package let leaves: [UInt8]
+    }
+
+    /// What a tenant uses now and how much it may.
+    package struct Tenant: Hashable, Sendable {
+        package let name: String
+        package internal(set) var weight: UInt32 = 1
+        package internal(set) var usage = Usage()
+    }
+
+    /// The resources that leases take.
+    package struct Usage: Hashable, Sendable {
+        package internal(set) var slotCount = 0
+        package internal(set) var memoryByteCount: UInt64 = 0
+        package internal(set) var fuel: UInt64 = 0
+    }
+
+    /// In the order of submission, which is the same on every node: a task's number is its place.
+    package internal(set) var records: [TaskRecord] = []
+    package internal(set) var sets: [TaskSetRecord] = []
+    package internal(set) var jobs: [JobRecord] = []
+    /// Sorted by node.
+    package internal(set) var holders: [Holder] = []
+    package internal(set) var batches: [Batch] = []
+    /// Sorted by name.
+    package internal(set) var tenants: [Tenant] = []
+    /// How many leases were granted ever.
+    package internal(set) var grantCount: UInt64 = 0
+    package internal(set) var queuedCount = 0
+    package internal(set) var leasedCount = 0
+
+    // Looked up, never iterated.
+    var numbers: [Digest: Int] = [:]
+    var jobPositions: [Digest: Int] = [:]
+    /// Sets with something queued, ready or not, ascending.
+    var openSets: [Int] = []
+    /// Tasks with a deadline that are not over, ascending.
+    var deadlines: [Int] = []
+    /// The sets that wait for one, by its position; in the order of submission.
+    var dependants: [Int: [Int]] = [:]
+    /// Tasks that the coordinator must end because they shall not run again, ascending.
+    var exhausted: [Int] = []
+
+    /// A job is one entry of the log, and one message.
+    package static let setCountMax = 256
+    package static let itemCountMax = 20_000
 
     package init() {}
 
-    package subscript(task: Digest) -> TaskRecord? { positions[task].map { records[$0] } }
+    package func number(of task: Digest) -> Int? { numbers[task] }
+    package subscript(task: Digest) -> TaskRecord? { numbers[task].map { records[$0] } }
 
-    package var queuedCount: Int { queuedPositions.count }
-    package var leasedCount: Int { leasedPositions.count }
+    package func record(_ number: UInt64) -> TaskRecord? {
+        number < UInt64(records.count) ? records[Int(number)] : nil
+    }
 
-    /// The first tasks of the queue.
+    package func job(_ id: Digest) -> JobRecord? { jobPositions[id].map { jobs[$0] } }
+
+    /// Nothing of it is queued or leased.
+    package func isOver(_ job: JobRecord) -> Bool { sets[job.sets].allSatisfy(\.isOver) }
+
+    /// Those that the coordinator has to end.
+    package var exhaustedTasks: [TaskRecord] { exhausted.map { records[$0] } }
+
+    /// Those with a deadline at or before this second.
+    package func overdue(at second: UInt64) -> [TaskRecord] {
+        deadlines.lazy.map { records[$0] }.filter { $0.spec.deadline <= second }
+    }
+
+    package func holder(_ node: NodeID) -> Holder? {
+        let place = holderPlace(node)
+        return place < holders.count && holders[place].node == node ? holders[place] : nil
+    }
+
+    package func tenant(_ name: String) -> Tenant? { tenants.first { $0.name == name } }
+
+    /// The queued tasks of a set in the order in which they go.
+    package func queued(of set: TaskSetRecord, countMax: Int) -> [Int] {
+        var found: [Int] = []
+        for number in set.returned where records[number].state == .queued {
+            guard found.count < countMax else { return found }
+            found.append(number)
+        }
+        var number = set.next
+        while number < set.tasks.upperBound, found.count < countMax {
+            if records[number].state == .queued { found.append(number) }
+            number += 1
+        }
+        return found
+    }
+
+    /// Sets with something queued, in the order of submission.
+    package func open(countMax: Int) -> [TaskSetRecord] {
+        openSets.prefix(countMax).map { sets[$0] }
+    }
+
+    /// The first tasks of the queue, in the order of submission.
     package func queued(countMax: Int) -> [TaskRecord] {
-        queuedPositions.prefix(countMax).map { records[$0] }
-    }
-
-    package var leased: [TaskRecord] { leasedPositions.map { records[$0] } }
-
-    // MARK: Judging
-
-    package func judge(_ command: TaskSubmitted) -> Verdict {
-        guard let record = self[command.task] else { return .fresh }
-        return record.spec == command.spec ? .done : .refused("another task has this id")
-    }
-
-    package func judge(_ command: TaskLeased) -> Verdict {
-        guard let record = self[command.task] else { return .refused("no such task") }
-        if let lease = record.lease, lease.attempt == command.attempt,
-            lease.holder == command.holder
-        {
-            return .done
+        var found: [TaskRecord] = []
+        for position in openSets where found.count < countMax {
+            let numbers = queued(of: sets[position], countMax: countMax - found.count)
+            found += numbers.map { records[$0] }
         }
-        guard record.state == .queued else { return .refused("the task is not queued") }
-        guard command.attempt == record.attemptCount + 1, !record.isExhausted else {
-            return .refused("attempt \(command.attempt) is not the task's next one")
-        }
-        return .fresh
+        return found
     }
 
-    package func judge(_ command: TaskRequeued) -> Verdict {
-        guard let record = self[command.task] else { return .refused("no such task") }
-        if record.state == .queued, record.attemptCount == command.attempt { return .done }
-        guard record.lease?.attempt == command.attempt else {
-            return .refused("attempt \(command.attempt) holds no lease")
-        }
-        return .fresh
-    }
-
-    package func judge(_ command: TaskFinished) -> Verdict {
-        guard let record = self[command.task] else { return .refused("no such task") }
-        switch record.state {
-        case .leased(let lease):
-            let isCurrent =
-                lease.attempt == command.attempt && lease.fence == command.fence
-                && lease.holder == command.node
-            return isCurrent ? .fresh : .refused("the lease is void")
-        case .finished(let completion):
-            let isSame =
-                completion.attempt == command.attempt && completion.node == command.node
-            return isSame ? .done : .refused("the task has finished")
-        case .queued:
-            // Nobody holds a lease: the coordinator gives up for a task that has none left.
-            let isSurrender =
-                record.isExhausted && command.attempt == record.attemptCount
-                && command.fence == Fence() && command.result.outcome == .failed
-            return isSurrender ? .fresh : .refused("the lease is void")
-        case .cancelled:
-            return .refused("the task was cancelled")
-        }
-    }
-
-    package func judge(_ command: TaskCancelled) -> Verdict {
-        guard let record = self[command.task] else { return .refused("no such task") }
-        switch record.state {
-        case .queued, .leased: return .fresh
-        case .cancelled: return .done
-        case .finished: return .refused("the task has finished")
-        }
-    }
-
-    // MARK: Applying
-
-    package mutating func apply(_ command: TaskSubmitted) -> Verdict {
-        let verdict = judge(command)
-        guard verdict == .fresh else { return verdict }
-        positions[command.task] = records.count
-        queuedPositions.append(records.count)
-        records.append(TaskRecord(id: command.task, spec: command.spec))
-        return verdict
-    }
-
-    /// `fence` is the term and index of the entry that holds the command.
-    package mutating func apply(_ command: TaskLeased, fence: Fence) -> Verdict {
-        let verdict = judge(command)
-        guard verdict == .fresh, let position = positions[command.task] else { return verdict }
-        records[position].attemptCount = command.attempt
-        records[position].lastHolder = command.holder
-        set(
-            .leased(.init(holder: command.holder, attempt: command.attempt, fence: fence)),
-            at: position
-        )
-        return verdict
-    }
-
-    package mutating func apply(_ command: TaskRequeued) -> Verdict {
-        let verdict = judge(command)
-        guard verdict == .fresh, let position = positions[command.task] else { return verdict }
-        set(.queued, at: position)
-        return verdict
-    }
-
-    package mutating func apply(_ command: TaskFinished) -> Verdict {
-        let verdict = judge(command)
-        guard verdict == .fresh, let position = positions[command.task] else { return verdict }
-        set(
-            .finished(
-                .init(result: command.result, node: command.node, attempt: command.attempt)
-            ),
-            at: position
-        )
-        return verdict
-    }
-
-    package mutating func apply(_ command: TaskCancelled) -> Verdict {
-        let verdict = judge(command)
-        guard verdict == .fresh, let position = positions[command.task] else { return verdict }
-        set(.cancelled, at: position)
-        return verdict
-    }
-
-    private mutating func set(_ state: TaskRecord.State, at position: Int) {
-        switch records[position].state {
-        case .queued: Self.remove(position, from: &queuedPositions)
-        case .leased: Self.remove(position, from: &leasedPositions)
-        case .finished, .cancelled: break
-        }
-        records[position].state = state
-        switch state {
-        case .queued: Self.insert(position, into: &queuedPositions)
-        case .leased: Self.insert(position, into: &leasedPositions)
-        case .finished, .cancelled: break
-        }
-    }
-
-    private static func insert(_ position: Int, into positions: inout [Int]) {
-        positions.insert(position, at: place(of: position, in: positions))
-    }
-
-    private static func remove(_ position: Int, from positions: inout [Int]) {
-        positions.remove(at: place(of: position, in: positions))
-    }
-
-    // Where the position stands, or would stand: the first one not below it.
-    private static func place(of position: Int, in positions: [Int]) -> Int {
+    func holderPlace(_ node: NodeID) -> Int {
         var low = 0
-        var high = positions.count
+        var high = holders.count
         while low < high {
             let middle = (low + high) / 2
-            if positions[middle] < position { low = middle + 1 } else { high = middle }
+            if holders[middle].node < node { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
+/// Sorted arrays of numbers.
+enum Ascending {
+    static func insert(_ number: Int, into numbers: inout [Int]) {
+        if let last = numbers.last, number <= last {
+            let place = place(of: number, in: numbers)
+            if numbers[place] != number { numbers.insert(number, at: place) }
+        } else {
+            numbers.append(number)
+        }
+    }
+
+    static func remove(_ number: Int, from numbers: inout [Int]) {
+        let place = place(of: number, in: numbers)
+        if place < numbers.count, numbers[place] == number { numbers.remove(at: place) }
+    }
+
+    // Where the number stands, or would stand: the first one not below it.
+    private static func place(of number: Int, in numbers: [Int]) -> Int {
+        if let first = numbers.first, number <= first { return 0 }
+        var low = 0
+        var high = numbers.count
+        while low < high {
+            let middle = (low + high) / 2
+            if numbers[middle] < number { low = middle + 1 } else { high = middle }
         }
         return low
     }

@@ -20,6 +20,9 @@ extension Node.Event {
         case .profileChanged: 10
         case .leave: 11
         case .silent: 12
+        case .tasksFinished: 13
+        case .tasksReturned: 14
+        case .capacityChanged: 15
         }
     }
 
@@ -36,6 +39,9 @@ extension Node.Event {
         case .read(let request): "is asked to read, request \(request)"
         case .enrol(let request, _): "is asked to enrol, request \(request)"
         case .taskFinished(let task, let attempt, _, _): "finished \(task.short) as \(attempt)"
+        case .tasksFinished(let endings, _, _): "finished \(endings.count) tasks"
+        case .tasksReturned(let tasks): "gives \(tasks.count) tasks back"
+        case .capacityChanged(let slots, let backlog): "has \(slots) slots and \(backlog) beside"
         case .stageLoaded(let model, let epoch, _): "loaded \(model) epoch \(epoch)"
         case .certificateIssued(let issued): "issued a certificate for \(issued.node)"
         case .issuingKeySealed(let voter, _): "sealed the key for \(voter)"
@@ -85,7 +91,7 @@ extension Envelope.Body {
         case .proposalReply(let reply):
             "reply \(reply.index) \(reply.refusal)\(reply.retry ? "retry" : "")"
         case .workerReport(let report):
-            "report applied \(report.appliedIndex) free \(report.freeSlotCount)"
+            "report applied \(report.appliedIndex) slots \(report.slotCount)"
         case .enrolRequest: "enrol request"
         case .enrolReply: "enrol reply"
         default: "something else"

@@ -21,6 +21,7 @@ extension Simulator {
         case .startTask(let task, let attempt, let fence, let spec):
             begin(task, attempt, fence, spec, on: number)
         case .stopTask(let task): machines[number].work[task] = nil
+        case .resultsTaken: break
         case .loadStage(let deployment, _):
             schedule(
                 .stageLoaded(model: deployment.model, epoch: deployment.epoch, refusal: ""),

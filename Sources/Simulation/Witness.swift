@@ -15,8 +15,8 @@ package struct Witness: Sendable {
     private var leaders: [UInt64: Int] = [:]
     private var digests: [UInt64: Digest] = [:]
     private var completions: [Digest: TaskRecord.Completion] = [:]
-    // The lease that holds, by task.
-    private var grants: [Digest: Grant] = [:]
+    // The lease that holds, by the task's number.
+    private var held: [UInt64: Grant] = [:]
 
     // The newest fence under which each worker began each task, and who began under it.
     private var orders: [Order: UInt64] = [:]
@@ -70,13 +70,20 @@ package struct Witness: Sendable {
         decided[index] = command
         switch command.body {
         // A lease that is granted again while it holds keeps its first fence.
-        case .taskLeased(let leased) where refusal == nil && grants[leased.task] == nil:
-            grants[leased.task] = Grant(index: index, holder: leased.holder)
-        case .taskRequeued(let requeued) where refusal == nil: grants[requeued.task] = nil
-        case .taskFinished(let finished) where refusal == nil && finished.fence != Fence():
-            let grant = Grant(index: finished.fence.index, holder: finished.node)
-            if grants[finished.task] != grant {
-                report("task \(finished.task.short) finished without its lease at \(index)")
+        case .tasksLeased(let leased) where refusal == nil:
+            for grant in leased.grants {
+                for task in grant.tasks where held[task] == nil {
+                    held[task] = Grant(index: index, holder: grant.holder)
+                }
+            }
+        case .tasksRequeued(let requeued) where refusal == nil:
+            for void in requeued.voids { held[void.task] = nil }
+        case .tasksFinished(let finished) where refusal == nil:
+            for end in finished.ends where end.fence != Fence() {
+                let grant = Grant(index: end.fence.index, holder: finished.node)
+                if held[end.task] != grant {
+                    report("task \(end.task) finished without its lease at \(index)")
+                }
             }
         default: break
         }
@@ -91,8 +98,10 @@ package struct Witness: Sendable {
     ) {
         let appliedIndex = process.appliedIndex
         for index in before..<appliedIndex {
-            if case .taskFinished(let finished) = decided[index + 1]?.body {
-                look(at: finished.task, process, number)
+            guard case .tasksFinished(let finished) = decided[index + 1]?.body else { continue }
+            for end in finished.ends {
+                guard let task = process.node.state.tasks.record(end.task) else { continue }
+                look(at: task.id, process, number)
             }
         }
         if appliedIndex.isMultiple(of: digestInterval) { compare(process, number) }

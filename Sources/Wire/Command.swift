@@ -62,6 +62,17 @@ public struct NodeRevoked: Hashable, Sendable {
     }
 }
 
+/// A drained node gets no leases until it is filled again; what it works on, it ends.
+public struct NodeDrained: Hashable, Sendable {
+    public var node: NodeID
+    public var isDrained: Bool
+
+    public init(node: NodeID, isDrained: Bool = false) {
+        self.node = node
+        self.isDrained = isDrained
+    }
+}
+
 public struct TokenCreated: Hashable, Sendable {
     /// SHA-256 of the token's id.
     public var token: Digest
@@ -170,11 +181,15 @@ public struct Command: Hashable, Sendable {
         case issuingKeySealed(IssuingKeySealed)
         case policySet(PolicySet)
         case statementRecorded(StatementRecorded)
+        case nodeDrained(NodeDrained)
+        case tenantWeighted(TenantWeighted)
         case taskSubmitted(TaskSubmitted)
-        case taskLeased(TaskLeased)
-        case taskRequeued(TaskRequeued)
-        case taskFinished(TaskFinished)
         case taskCancelled(TaskCancelled)
+        case tasksLeased(TasksLeased)
+        case tasksRequeued(TasksRequeued)
+        case tasksFinished(TasksFinished)
+        case jobSubmitted(JobSubmitted)
+        case jobCancelled(JobCancelled)
         case modelDeployed(ModelDeployed)
         case stageReady(StageReady)
         case modelUndeployed(ModelUndeployed)

@@ -230,20 +230,26 @@ public struct ReadReply: Hashable, Sendable {
 /// named is lost and runs again elsewhere.
 public struct WorkerReport: Hashable, Sendable {
     public var appliedIndex: UInt64
-    public var freeSlotCount: UInt32
-    public var running: [Digest]
     public var heldModels: [Digest]
+    /// How many tasks it works on at a time.
+    public var slotCount: UInt32
+    /// Leases that it wants beside these, so that it need not wait for the next one.
+    public var backlogCount: UInt32
+    /// The tasks of its leases, by number, ascending.
+    public var running: [UInt64]
 
     public init(
         appliedIndex: UInt64 = 0,
-        freeSlotCount: UInt32 = 0,
-        running: [Digest] = [],
-        heldModels: [Digest] = []
+        heldModels: [Digest] = [],
+        slotCount: UInt32 = 0,
+        backlogCount: UInt32 = 0,
+        running: [UInt64] = []
     ) {
         self.appliedIndex = appliedIndex
-        self.freeSlotCount = freeSlotCount
-        self.running = running
         self.heldModels = heldModels
+        self.slotCount = slotCount
+        self.backlogCount = backlogCount
+        self.running = running
     }
 }
 

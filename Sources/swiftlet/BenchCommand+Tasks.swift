@@ -5,97 +5,109 @@ import Foundation
 extension BenchCommand {
     struct TaskSpeed: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "tasks", abstract: "Tasks per second of the mesh.",
+            commandName: "tasks", abstract: "Tasks per second of the mesh, and how long one takes.",
             discussion: """
-                Submits tiny programs, and waits until each has ended. The time to acknowledge is \
-                until a task stands in the replicated log.
+                A no-op task is a program of three instructions, really run in the sandbox; its \
+                signed result stands in the replicated log before the client has it. A batch is \
+                one job, timed until the client has read every result; then tasks go one by one, \
+                each timed from the question to the answer.
 
-                Example: swiftlet bench tasks --data n1 --count 200
+                Asks a node, or with --nodes a mesh of its own on loopback, whose channels are \
+                encrypted and whose logs are on the disk like those of any mesh. With --vs ray, \
+                Ray (cluster/ray installs it) does as much in turns, and the medians are compared.
+
+                Example: swiftlet bench tasks --data n1 --count 2000
+                Example: swiftlet bench tasks --nodes 3 --vs ray
                 """)
 
         @OptionGroup var options: NodeOptions
-        @Option(help: "How many tasks.")
-        var count = 100
-        @Option(help: "How many requests at a time.")
-        var parallel = 8
+        @Option(help: "Make a mesh of so many nodes on this machine instead.")
+        var nodes: Int?
+        @Option(help: "How many tasks in the batch.")
+        var count = 10_000
+        @Option(help: "How many tasks one by one.")
+        var single = 500
+        @Option(help: "How often all of it.")
+        var rounds = 3
+        @Option(help: "Compare with: ray.")
+        var vs: String?
 
         func validate() throws {
-            guard 0 < count, 0 < parallel else {
-                throw ValidationError("--count and --parallel must be 1 or more.")
+            guard 1...20_000 ~= count, 0 < single, 0 < rounds, 0 < nodes ?? 1 else {
+                throw ValidationError("Counts must be 1 or more, --count at most 20000.")
+            }
+            guard vs == nil || vs == "ray" else {
+                throw ValidationError("The only peer is ray; write --vs ray.")
             }
         }
 
         func run() async throws {
-            let measurement = try await options.withNode { try await measure($0) }
-            let acknowledged = measurement.acknowledgements.sorted()
-            let median = acknowledged[acknowledged.count / 2].inSeconds * 1000
-            let rate = Double(count) / measurement.duration.inSeconds
-            if options.json {
-                Terminal.document([
-                    "count": .integer(Int64(count)),
-                    "succeeded": .integer(Int64(measurement.succeededCount)),
-                    "seconds": .number(measurement.duration.inSeconds),
-                    "tasks_per_second": .number(rate),
-                    "acknowledge_milliseconds_median": .number(median),
-                ])
-            } else {
-                Terminal.line(
-                    "\(Text.decimal(rate, 1)) tasks/s; acknowledged in "
-                        + "\(Text.decimal(median, 1)) ms (median of \(count))")
-            }
-            guard measurement.succeededCount == count else {
-                throw Refusal(
-                    "\(count - measurement.succeededCount) of \(count) tasks did not succeed; see: "
-                        + "swiftlet task list")
-            }
-        }
-
-        private struct Measurement {
-            var acknowledgements: [Duration] = []
-            var succeededCount = 0
-            var duration = Duration.zero
-        }
-
-        private func measure(_ node: NodeClient) async throws -> Measurement {
-            let digest = try await node.put(TinyProgram.elf)
-            // Ours, and trivial: the same licence as the rest of this project.
-            _ = try await node.addStatement(
-                about: digest, kind: "program", name: TinyProgram.name, license: "Apache-2.0")
-            let start = ContinuousClock.now
-            var measurement = Measurement()
-            try await withThrowingTaskGroup(of: (Duration, Bool).self) { group in
-                for index in 0..<count {
-                    if index >= parallel, let (time, isDone) = try await group.next() {
-                        measurement.acknowledgements.append(time)
-                        measurement.succeededCount += isDone ? 1 : 0
+            let ray = try vs.map { _ in try RayBench() }
+            var own: [TaskBench.Round] = []
+            var peer: [TaskBench.Round] = []
+            func measure(_ node: NodeClient) async throws {
+                let bench = try await TaskBench(node)
+                // Programs, sockets and files that are used for the first time.
+                _ = try await bench.run(count: min(count, 500), singleCount: 20)
+                for round in 1...rounds {
+                    Terminal.remark("Round \(round) of \(rounds)")
+                    own.append(try await bench.run(count: count, singleCount: single))
+                    if let ray {
+                        peer.append(try ray.run(count: count, singleCount: single))
                     }
-                    group.addTask { try await one(index, digest, node) }
-                }
-                for try await (time, isDone) in group {
-                    measurement.acknowledgements.append(time)
-                    measurement.succeededCount += isDone ? 1 : 0
                 }
             }
-            measurement.duration = ContinuousClock.now - start
-            return measurement
+            if let nodes {
+                try await BenchMesh.with(.init(nodeCount: nodes)) { mesh in
+                    try await measure(try mesh.client(mesh.names[0]))
+                }
+            } else {
+                try await options.withNode { try await measure($0) }
+            }
+            show(Figures(own), peer.isEmpty ? nil : Figures(peer))
         }
 
-        private func one(
-            _ index: Int, _ program: Digest, _ node: NodeClient
-        ) async throws -> (Duration, Bool) {
-            let start = ContinuousClock.now
-            let answer = try await node.post(
-                "/api/tasks",
+        /// Medians of the rounds.
+        private struct Figures {
+            var tasksPerSecond: Double
+            var median: Double
+            var late: Double
+
+            init(_ rounds: [TaskBench.Round]) {
+                tasksPerSecond = Median.of(rounds.map(\.tasksPerSecond))
+                median = Median.of(rounds.map { $0.percentile(0.5) })
+                late = Median.of(rounds.map { $0.percentile(0.99) })
+            }
+
+            var document: JSON {
                 [
-                    "program": [
-                        "name": .string(TinyProgram.name), "digest": .string(program.hex),
-                    ],
-                    "arguments": [.string(String(index))], "seed": .integer(Int64(index)),
+                    "tasks_per_second": .number(tasksPerSecond),
+                    "milliseconds_median": .number(median), "milliseconds_p99": .number(late),
+                ]
+            }
+        }
+
+        private func show(_ own: Figures, _ peer: Figures?) {
+            if options.json {
+                return Terminal.document([
+                    "count": .integer(Int64(count)), "rounds": .integer(Int64(rounds)),
+                    "nodes": nodes.map { .integer(Int64($0)) } ?? .null,
+                    "swiftlet": own.document, "ray": peer?.document ?? .null,
                 ])
-            let time = ContinuousClock.now - start
-            let task = try PathPart(Text.cell(answer["task"]))
-            let result = try await TaskCommand.waitForEnd(of: "\(task)", node) { _ in }
-            return (time, result["exit_code"]?.asInteger == 0)
+            }
+            var table = Table("WHAT", "SWIFTLET", "RAY", "RATIO")
+            func add(_ what: String, _ digits: Int, _ value: (Figures) -> Double) {
+                let other = peer.map(value)
+                table.add(
+                    what, Text.decimal(value(own), digits),
+                    other.map { Text.decimal($0, digits) } ?? "-",
+                    other.map { Text.decimal(value(own) / $0, 2) } ?? "-")
+            }
+            add("tasks/s, batch of \(count)", 0) { $0.tasksPerSecond }
+            add("one task, ms (p50)", 2) { $0.median }
+            add("one task, ms (p99)", 2) { $0.late }
+            table.show(orSay: "")
+            Terminal.remark("Medians of \(rounds) rounds.")
         }
     }
 }

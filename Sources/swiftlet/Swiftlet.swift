@@ -36,7 +36,8 @@ struct Swiftlet: AsyncParsableCommand {
                 name: "The mesh:",
                 subcommands: [
                     StatusCommand.self, MembersCommand.self, CoordinatorCommand.self,
-                    TokenCommand.self, LeaveCommand.self, RevokeCommand.self, PolicyCommand.self,
+                    TokenCommand.self, DrainCommand.self, LeaveCommand.self, RevokeCommand.self,
+                    PolicyCommand.self, TenantCommand.self,
                 ]),
             CommandGroup(
                 name: "Models and data:",
@@ -46,7 +47,9 @@ struct Swiftlet: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Tasks and plans:",
-                subcommands: [RunCommand.self, TaskCommand.self, AgentCommand.self]),
+                subcommands: [
+                    RunCommand.self, TaskCommand.self, JobCommand.self, AgentCommand.self,
+                ]),
             CommandGroup(
                 name: "Provenance:", subcommands: [SignCommand.self, VerifyCommand.self]),
             CommandGroup(

@@ -11,6 +11,7 @@ final class MemoryBackend: Backend {
     let requests = Mutex<[GenerationRequest]>([])
     let embeddings = Mutex<[EmbeddingRequest]>([])
     let programs = Mutex<[ProgramRequest]>([])
+    let jobRequests = Mutex<[JobRequest]>([])
     let chunkCount = Mutex(0)
     let cancellationCount = Mutex(0)
     let waitCount = Mutex(0)
@@ -160,9 +161,27 @@ final class MemoryBackend: Backend {
         continuation.finish()
     }
 
-    func submitProgram(_ request: ProgramRequest) async throws -> JSON {
+    func submitProgram(
+        _ request: ProgramRequest, key: String?, wait: Duration
+    ) async throws -> JSON {
         programs.withLock { $0.append(request) }
         return ["task": "ef56"]
+    }
+    func submitJob(_ request: JobRequest) async throws -> JSON {
+        jobRequests.withLock { $0.append(request) }
+        return ["job": "ab12", "task_count": .integer(Int64(request.sets.count))]
+    }
+    func jobs() async throws -> JSON { ["jobs": []] }
+    func job(_ id: String, wait: Duration) async throws -> JSON { ["job": .string(id)] }
+    func jobResults(_ id: String) async throws -> JSON { ["job": .string(id), "tasks": []] }
+    func cancelJob(_ id: String) async throws -> JSON {
+        ["job": .string(id), "state": "cancelled"]
+    }
+    func drain(_ idOrName: String, isDrained: Bool) async throws -> JSON {
+        ["node": .string(idOrName), "drained": .bool(isDrained)]
+    }
+    func weighTenant(_ tenant: String, weight: Int) async throws -> JSON {
+        ["tenant": .string(tenant), "weight": .integer(Int64(weight))]
     }
     func tasks() async throws -> JSON { ["tasks": []] }
     func task(_ id: String, wait: Duration) async throws -> JSON {

@@ -33,6 +33,12 @@ extension NodeRevoked: Arbitrary {
     }
 }
 
+extension NodeDrained: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        NodeDrained(node: .arbitrary(using: &chance), isDrained: .arbitrary(using: &chance))
+    }
+}
+
 extension TokenCreated: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         TokenCreated(
@@ -91,7 +97,7 @@ extension Command: Arbitrary {
 }
 
 extension Command.Body: ArbitraryCases {
-    static let caseCount = 20
+    static let caseCount = 24
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
@@ -104,16 +110,20 @@ extension Command.Body: ArbitraryCases {
         case 6: .issuingKeySealed(.arbitrary(using: &chance))
         case 7: .policySet(.arbitrary(using: &chance))
         case 8: .statementRecorded(.arbitrary(using: &chance))
-        case 9: .taskSubmitted(.arbitrary(using: &chance))
-        case 10: .taskLeased(.arbitrary(using: &chance))
-        case 11: .taskRequeued(.arbitrary(using: &chance))
-        case 12: .taskFinished(.arbitrary(using: &chance))
-        case 13: .taskCancelled(.arbitrary(using: &chance))
-        case 14: .modelDeployed(.arbitrary(using: &chance))
-        case 15: .stageReady(.arbitrary(using: &chance))
-        case 16: .modelUndeployed(.arbitrary(using: &chance))
-        case 17: .planOpened(.arbitrary(using: &chance))
-        case 18: .planAdvanced(.arbitrary(using: &chance))
+        case 9: .nodeDrained(.arbitrary(using: &chance))
+        case 10: .tenantWeighted(.arbitrary(using: &chance))
+        case 11: .taskSubmitted(.arbitrary(using: &chance))
+        case 12: .taskCancelled(.arbitrary(using: &chance))
+        case 13: .tasksLeased(.arbitrary(using: &chance))
+        case 14: .tasksRequeued(.arbitrary(using: &chance))
+        case 15: .tasksFinished(.arbitrary(using: &chance))
+        case 16: .jobSubmitted(.arbitrary(using: &chance))
+        case 17: .jobCancelled(.arbitrary(using: &chance))
+        case 18: .modelDeployed(.arbitrary(using: &chance))
+        case 19: .stageReady(.arbitrary(using: &chance))
+        case 20: .modelUndeployed(.arbitrary(using: &chance))
+        case 21: .planOpened(.arbitrary(using: &chance))
+        case 22: .planAdvanced(.arbitrary(using: &chance))
         default: .planClosed(.arbitrary(using: &chance))
         }
     }

@@ -137,9 +137,10 @@ extension WorkerReport: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         WorkerReport(
             appliedIndex: .arbitrary(using: &chance),
-            freeSlotCount: .arbitrary(using: &chance),
-            running: .arbitrary(using: &chance),
-            heldModels: .arbitrary(using: &chance)
+            heldModels: .arbitrary(using: &chance),
+            slotCount: .arbitrary(using: &chance),
+            backlogCount: .arbitrary(using: &chance),
+            running: .arbitrary(using: &chance)
         )
     }
 }

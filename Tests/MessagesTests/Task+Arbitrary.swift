@@ -93,6 +93,10 @@ extension TaskSpec: Arbitrary {
             name: .arbitrary(using: &chance),
             submittedAt: .arbitrary(using: &chance),
             attemptCountMax: .arbitrary(using: &chance),
+            tenant: .arbitrary(using: &chance),
+            priority: .arbitrary(using: &chance),
+            deadline: .arbitrary(using: &chance),
+            slotCount: .arbitrary(using: &chance),
             work: .arbitrary(using: &chance)
         )
     }
@@ -129,7 +133,8 @@ extension TaskResult: Arbitrary {
             outputs: .arbitrary(using: &chance),
             statement: .arbitrary(using: &chance),
             head: .arbitrary(using: &chance),
-            holders: .arbitrary(using: &chance)
+            holders: .arbitrary(using: &chance),
+            errorHead: .arbitrary(using: &chance)
         )
     }
 }
@@ -140,34 +145,98 @@ extension TaskSubmitted: Arbitrary {
     }
 }
 
-extension TaskLeased: Arbitrary {
+extension TaskItem: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        TaskLeased(
-            task: .arbitrary(using: &chance),
-            attempt: .arbitrary(using: &chance),
-            holder: .arbitrary(using: &chance)
+        TaskItem(
+            arguments: .arbitrary(using: &chance),
+            inputs: .arbitrary(using: &chance),
+            seed: .arbitrary(using: &chance)
         )
     }
 }
 
-extension TaskRequeued: Arbitrary {
+extension TaskSet: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        TaskRequeued(
-            task: .arbitrary(using: &chance),
-            attempt: .arbitrary(using: &chance),
-            reason: .arbitrary(using: &chance)
+        TaskSet(
+            name: .arbitrary(using: &chance),
+            spec: .arbitrary(using: &chance),
+            items: .arbitrary(using: &chance),
+            after: .arbitrary(using: &chance),
+            isGang: .arbitrary(using: &chance),
+            gangPatienceSeconds: .arbitrary(using: &chance)
         )
     }
 }
 
-extension TaskFinished: Arbitrary {
+extension JobSubmitted: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        TaskFinished(
+        JobSubmitted(
+            job: .arbitrary(using: &chance),
+            name: .arbitrary(using: &chance),
+            submitter: .arbitrary(using: &chance),
+            submittedAt: .arbitrary(using: &chance),
+            sets: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension JobCancelled: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        JobCancelled(job: .arbitrary(using: &chance))
+    }
+}
+
+extension LeaseGrant: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        LeaseGrant(
+            holder: .arbitrary(using: &chance),
+            tasks: .arbitrary(using: &chance),
+            attempts: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension TasksLeased: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        TasksLeased(grants: .arbitrary(using: &chance))
+    }
+}
+
+extension LeaseVoid: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        LeaseVoid(
+            task: .arbitrary(using: &chance),
+            attempt: .arbitrary(using: &chance),
+            reason: .arbitrary(using: &chance),
+            isBlameless: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension TasksRequeued: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        TasksRequeued(voids: .arbitrary(using: &chance))
+    }
+}
+
+extension TaskEnd: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        TaskEnd(
             task: .arbitrary(using: &chance),
             attempt: .arbitrary(using: &chance),
             fence: .arbitrary(using: &chance),
-            node: .arbitrary(using: &chance),
             result: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension TasksFinished: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        TasksFinished(
+            node: .arbitrary(using: &chance),
+            ends: .arbitrary(using: &chance),
+            statement: .arbitrary(using: &chance),
+            leaves: .arbitrary(using: &chance)
         )
     }
 }
@@ -175,5 +244,11 @@ extension TaskFinished: Arbitrary {
 extension TaskCancelled: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         TaskCancelled(task: .arbitrary(using: &chance))
+    }
+}
+
+extension TenantWeighted: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        TenantWeighted(tenant: .arbitrary(using: &chance), weight: .arbitrary(using: &chance))
     }
 }

@@ -231,16 +231,24 @@ struct NodeTests {
 
     @Test(arguments: [
         Command.Body.votersChanged(VotersChanged(voters: [NodeID(2)])),
-        .taskLeased(TaskLeased(task: Digest.of("task"), attempt: 1, holder: NodeID(1))),
+        .tasksLeased(
+            TasksLeased(grants: [LeaseGrant(holder: NodeID(1), tasks: [0], attempts: [1])])),
         .nodeEnrolled(NodeEnrolled(node: NodeID(2), role: "worker", certificates: [[1]])),
-        .taskFinished(
-            TaskFinished(
-                task: Digest.of("task"),
-                fence: Fence(),
+        .tasksFinished(
+            TasksFinished(
                 node: NodeID(2),
-                result: TaskResult(outcome: .succeeded)
+                ends: [
+                    TaskEnd(fence: Fence(term: 1), result: TaskResult(outcome: .succeeded))
+                ]
             )
         ),
+        .tasksFinished(
+            TasksFinished(
+                node: NodeID(1),
+                ends: [TaskEnd(fence: Fence(), result: TaskResult(outcome: .failed))]
+            )
+        ),
+        .tasksRequeued(TasksRequeued(voids: [LeaseVoid(attempt: 1)])),
     ])
     mutating func `what only the coordinator decides cannot be asked for`(body: Command.Body) {
         let index = node.appliedIndex

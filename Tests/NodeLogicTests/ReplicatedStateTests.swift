@@ -98,20 +98,22 @@ struct ReplicatedStateTests {
                 )
             )
         )
-        #expect(apply(.taskLeased(TaskLeased(task: task, attempt: 1, holder: NodeID(2)))) == .fresh)
+        func leased(_ attempt: UInt32) -> Command.Body {
+            let grant = LeaseGrant(holder: NodeID(2), tasks: [0], attempts: [attempt])
+            return .tasksLeased(TasksLeased(grants: [grant]))
+        }
+        #expect(apply(leased(1)) == .fresh)
         let fence = Fence(term: 1, index: state.appliedIndex)
         #expect(apply(.nodeRevoked(NodeRevoked(node: NodeID(2), reason: "stolen"))) == .fresh)
         #expect(!state.isAdmitted(NodeID(2)) && state.isRevoked(NodeID(2)))
         #expect(apply(enrolled(2)) == .refused("the node is revoked"))
-        let finished = TaskFinished(
-            task: task,
-            attempt: 1,
-            fence: fence,
+        let result = TaskResult(outcome: .succeeded)
+        let finished = TasksFinished(
             node: NodeID(2),
-            result: TaskResult(outcome: .succeeded)
+            ends: [TaskEnd(attempt: 1, fence: fence, result: result)]
         )
-        #expect(apply(.taskFinished(finished)) == .refused("the node is revoked or unknown"))
-        #expect(apply(.taskLeased(TaskLeased(task: task, attempt: 2, holder: NodeID(2)))) != .fresh)
+        #expect(apply(.tasksFinished(finished)) == .refused("the node is revoked or unknown"))
+        #expect(apply(leased(2)) != .fresh)
     }
 
     @Test mutating func `the only voter cannot be revoked`() {

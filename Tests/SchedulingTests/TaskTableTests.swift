@@ -24,14 +24,9 @@ struct TaskTableTests {
         index: UInt64,
         by node: NodeID? = nil,
         _ text: String = "done"
-    ) -> TaskFinished {
-        TaskFinished(
-            task: task,
-            attempt: attempt,
-            fence: Fence(term: 1, index: index),
-            node: node ?? worker,
-            result: TaskResult(outcome: .succeeded, head: Array(text.utf8))
-        )
+    ) -> TasksFinished {
+        let result = TaskResult(outcome: .succeeded, head: Array(text.utf8))
+        return TasksFinished(attempt: attempt, index: index, node: node ?? worker, result)
     }
 
     private mutating func lease(
@@ -40,7 +35,7 @@ struct TaskTableTests {
         to node: NodeID? = nil
     ) -> Verdict {
         table.apply(
-            TaskLeased(task: task, attempt: attempt, holder: node ?? worker),
+            TasksLeased(attempt: attempt, holder: node ?? worker),
             fence: Fence(term: 1, index: index)
         )
     }
@@ -76,7 +71,7 @@ struct TaskTableTests {
     @Test mutating func `a result of a void lease is not taken`() {
         _ = table.apply(submitted())
         _ = lease(1, index: 2)
-        #expect(table.apply(TaskRequeued(task: task, attempt: 1, reason: "lost")) == .fresh)
+        #expect(table.apply(TasksRequeued(attempt: 1, reason: "lost")) == .fresh)
         #expect(table.apply(finished(attempt: 1, index: 2)) == .refused("the lease is void"))
         #expect(lease(2, index: 5, to: NodeID(2)) == .fresh)
         #expect(table.apply(finished(attempt: 1, index: 2)) == .refused("the lease is void"))
@@ -92,10 +87,10 @@ struct TaskTableTests {
     @Test mutating func `only the current lease can be voided`() {
         _ = table.apply(submitted())
         _ = lease(1, index: 2)
-        _ = table.apply(TaskRequeued(task: task, attempt: 1))
-        #expect(table.apply(TaskRequeued(task: task, attempt: 1)) == .done)
+        _ = table.apply(TasksRequeued(attempt: 1))
+        #expect(table.apply(TasksRequeued(attempt: 1)) == .done)
         _ = lease(2, index: 4)
-        let old = TaskRequeued(task: task, attempt: 1)
+        let old = TasksRequeued(attempt: 1)
         #expect(table.apply(old) == .refused("attempt 1 holds no lease"))
         #expect(lease(4, index: 6) == .refused("the task is not queued"))
     }
@@ -104,14 +99,18 @@ struct TaskTableTests {
         _ = table.apply(submitted(attemptCountMax: 2))
         for attempt in 1...2 as ClosedRange<UInt32> {
             _ = lease(attempt, index: UInt64(attempt))
-            let surrender = try #require(table[task]).surrender(by: NodeID(5))
+            let surrender = TasksFinished(
+                node: NodeID(5),
+                ends: [try #require(table[task]).surrender()]
+            )
             #expect(table.apply(surrender) == .refused("the lease is void"))
-            _ = table.apply(TaskRequeued(task: task, attempt: attempt))
+            _ = table.apply(TasksRequeued(attempt: attempt))
         }
         #expect(lease(3, index: 9) != .fresh)
         let record = try #require(table[task])
         #expect(record.isExhausted)
-        #expect(table.apply(record.surrender(by: NodeID(5))) == .fresh)
+        let surrender = TasksFinished(node: NodeID(5), ends: [record.surrender()])
+        #expect(table.apply(surrender) == .fresh)
         #expect(table[task]?.completion?.result.sentence == "its worker died 2 times")
     }
 
@@ -132,7 +131,7 @@ struct TaskTableTests {
         }
         _ = lease(1, index: 4)
         #expect(table.queued(countMax: 9).map(\.id) == [Digest.of("second"), Digest.of("third")])
-        _ = table.apply(TaskRequeued(task: task, attempt: 1))
+        _ = table.apply(TasksRequeued(attempt: 1))
         #expect(table.queued(countMax: 9).first?.id == task)
     }
 }

@@ -78,14 +78,14 @@ struct PlanTests {
     }
 
     /// Tasks that were leased after they had finished.
-    private static func repeatedTasks(_ simulator: Simulator) -> [Digest] {
-        var ended: Set<Digest> = []
-        var repeated: [Digest] = []
+    private static func repeatedTasks(_ simulator: Simulator) -> [UInt64] {
+        var ended: Set<UInt64> = []
+        var repeated: [UInt64] = []
         for index in simulator.witness.decided.keys.sorted() {
             switch simulator.witness.decided[index]?.body {
-            case .taskFinished(let finished): ended.insert(finished.task)
-            case .taskLeased(let leased):
-                if ended.contains(leased.task) { repeated.append(leased.task) }
+            case .tasksFinished(let finished): ended.formUnion(finished.ends.map(\.task))
+            case .tasksLeased(let leased):
+                repeated += leased.grants.flatMap(\.tasks).filter { ended.contains($0) }
             default: break
             }
         }

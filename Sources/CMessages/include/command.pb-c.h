@@ -21,6 +21,7 @@ PROTOBUF_C__BEGIN_DECLS
 typedef struct Swiftlet__Command__V1__MeshFounded Swiftlet__Command__V1__MeshFounded;
 typedef struct Swiftlet__Command__V1__NodeEnrolled Swiftlet__Command__V1__NodeEnrolled;
 typedef struct Swiftlet__Command__V1__NodeRevoked Swiftlet__Command__V1__NodeRevoked;
+typedef struct Swiftlet__Command__V1__NodeDrained Swiftlet__Command__V1__NodeDrained;
 typedef struct Swiftlet__Command__V1__TokenCreated Swiftlet__Command__V1__TokenCreated;
 typedef struct Swiftlet__Command__V1__TokenRevoked Swiftlet__Command__V1__TokenRevoked;
 typedef struct Swiftlet__Command__V1__VotersChanged Swiftlet__Command__V1__VotersChanged;
@@ -97,6 +98,23 @@ struct  Swiftlet__Command__V1__NodeRevoked
 #define SWIFTLET__COMMAND__V1__NODE_REVOKED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__command__v1__node_revoked__descriptor) \
     , {0,NULL}, {0,NULL} }
+
+
+/*
+ * A drained node gets no leases until it is filled again; what it works on, it ends.
+ */
+struct  Swiftlet__Command__V1__NodeDrained
+{
+  ProtobufCMessage base;
+  /*
+   * as NodeID
+   */
+  ProtobufCBinaryData node;
+  protobuf_c_boolean is_drained;
+};
+#define SWIFTLET__COMMAND__V1__NODE_DRAINED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__command__v1__node_drained__descriptor) \
+    , {0,NULL}, 0 }
 
 
 struct  Swiftlet__Command__V1__TokenCreated
@@ -229,11 +247,15 @@ typedef enum {
   SWIFTLET__COMMAND__V1__COMMAND__BODY_ISSUING_KEY_SEALED = 7,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_POLICY_SET = 8,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_STATEMENT_RECORDED = 9,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_NODE_DRAINED = 10,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_TENANT_WEIGHTED = 11,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TASK_SUBMITTED = 20,
-  SWIFTLET__COMMAND__V1__COMMAND__BODY_TASK_LEASED = 21,
-  SWIFTLET__COMMAND__V1__COMMAND__BODY_TASK_REQUEUED = 22,
-  SWIFTLET__COMMAND__V1__COMMAND__BODY_TASK_FINISHED = 23,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TASK_CANCELLED = 24,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_TASKS_LEASED = 25,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_TASKS_REQUEUED = 26,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_TASKS_FINISHED = 27,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_JOB_SUBMITTED = 28,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_JOB_CANCELLED = 29,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_MODEL_DEPLOYED = 30,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_STAGE_READY = 31,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_MODEL_UNDEPLOYED = 32,
@@ -257,11 +279,15 @@ struct  Swiftlet__Command__V1__Command
     Swiftlet__Command__V1__IssuingKeySealed *issuing_key_sealed;
     Swiftlet__Command__V1__PolicySet *policy_set;
     Swiftlet__Command__V1__StatementRecorded *statement_recorded;
+    Swiftlet__Command__V1__NodeDrained *node_drained;
+    Swiftlet__Task__V1__TenantWeighted *tenant_weighted;
     Swiftlet__Task__V1__TaskSubmitted *task_submitted;
-    Swiftlet__Task__V1__TaskLeased *task_leased;
-    Swiftlet__Task__V1__TaskRequeued *task_requeued;
-    Swiftlet__Task__V1__TaskFinished *task_finished;
     Swiftlet__Task__V1__TaskCancelled *task_cancelled;
+    Swiftlet__Task__V1__TasksLeased *tasks_leased;
+    Swiftlet__Task__V1__TasksRequeued *tasks_requeued;
+    Swiftlet__Task__V1__TasksFinished *tasks_finished;
+    Swiftlet__Task__V1__JobSubmitted *job_submitted;
+    Swiftlet__Task__V1__JobCancelled *job_cancelled;
     Swiftlet__Model__V1__ModelDeployed *model_deployed;
     Swiftlet__Model__V1__StageReady *stage_ready;
     Swiftlet__Model__V1__ModelUndeployed *model_undeployed;
@@ -331,6 +357,25 @@ Swiftlet__Command__V1__NodeRevoked *
                       const uint8_t       *data);
 void   swiftlet__command__v1__node_revoked__free_unpacked
                      (Swiftlet__Command__V1__NodeRevoked *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Command__V1__NodeDrained methods */
+void   swiftlet__command__v1__node_drained__init
+                     (Swiftlet__Command__V1__NodeDrained         *message);
+size_t swiftlet__command__v1__node_drained__get_packed_size
+                     (const Swiftlet__Command__V1__NodeDrained   *message);
+size_t swiftlet__command__v1__node_drained__pack
+                     (const Swiftlet__Command__V1__NodeDrained   *message,
+                      uint8_t             *out);
+size_t swiftlet__command__v1__node_drained__pack_to_buffer
+                     (const Swiftlet__Command__V1__NodeDrained   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Command__V1__NodeDrained *
+       swiftlet__command__v1__node_drained__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__command__v1__node_drained__free_unpacked
+                     (Swiftlet__Command__V1__NodeDrained *message,
                       ProtobufCAllocator *allocator);
 /* Swiftlet__Command__V1__TokenCreated methods */
 void   swiftlet__command__v1__token_created__init
@@ -476,6 +521,9 @@ typedef void (*Swiftlet__Command__V1__NodeEnrolled_Closure)
 typedef void (*Swiftlet__Command__V1__NodeRevoked_Closure)
                  (const Swiftlet__Command__V1__NodeRevoked *message,
                   void *closure_data);
+typedef void (*Swiftlet__Command__V1__NodeDrained_Closure)
+                 (const Swiftlet__Command__V1__NodeDrained *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Command__V1__TokenCreated_Closure)
                  (const Swiftlet__Command__V1__TokenCreated *message,
                   void *closure_data);
@@ -506,6 +554,7 @@ typedef void (*Swiftlet__Command__V1__Command_Closure)
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__mesh_founded__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__node_enrolled__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__node_revoked__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__command__v1__node_drained__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__token_created__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__token_revoked__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__voters_changed__descriptor;

@@ -299,21 +299,28 @@ struct  Swiftlet__Node__V1__WorkerReport
 {
   ProtobufCMessage base;
   uint64_t applied_index;
-  uint32_t free_slot_count;
-  /*
-   * as Digest
-   */
-  size_t n_running;
-  ProtobufCBinaryData *running;
   /*
    * as Digest
    */
   size_t n_held_models;
   ProtobufCBinaryData *held_models;
+  /*
+   * How many tasks it works on at a time.
+   */
+  uint32_t slot_count;
+  /*
+   * Leases that it wants beside these, so that it need not wait for the next one.
+   */
+  uint32_t backlog_count;
+  /*
+   * The tasks of its leases, by number, ascending.
+   */
+  size_t n_running;
+  uint64_t *running;
 };
 #define SWIFTLET__NODE__V1__WORKER_REPORT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__worker_report__descriptor) \
-    , 0, 0, 0,NULL, 0,NULL }
+    , 0, 0,NULL, 0, 0, 0,NULL }
 
 
 struct  Swiftlet__Node__V1__ArtifactWanted

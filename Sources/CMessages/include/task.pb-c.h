@@ -27,10 +27,18 @@ typedef struct Swiftlet__Task__V1__TaskSpec Swiftlet__Task__V1__TaskSpec;
 typedef struct Swiftlet__Task__V1__Fence Swiftlet__Task__V1__Fence;
 typedef struct Swiftlet__Task__V1__TaskResult Swiftlet__Task__V1__TaskResult;
 typedef struct Swiftlet__Task__V1__TaskSubmitted Swiftlet__Task__V1__TaskSubmitted;
-typedef struct Swiftlet__Task__V1__TaskLeased Swiftlet__Task__V1__TaskLeased;
-typedef struct Swiftlet__Task__V1__TaskRequeued Swiftlet__Task__V1__TaskRequeued;
-typedef struct Swiftlet__Task__V1__TaskFinished Swiftlet__Task__V1__TaskFinished;
+typedef struct Swiftlet__Task__V1__TaskItem Swiftlet__Task__V1__TaskItem;
+typedef struct Swiftlet__Task__V1__TaskSet Swiftlet__Task__V1__TaskSet;
+typedef struct Swiftlet__Task__V1__JobSubmitted Swiftlet__Task__V1__JobSubmitted;
+typedef struct Swiftlet__Task__V1__JobCancelled Swiftlet__Task__V1__JobCancelled;
+typedef struct Swiftlet__Task__V1__LeaseGrant Swiftlet__Task__V1__LeaseGrant;
+typedef struct Swiftlet__Task__V1__TasksLeased Swiftlet__Task__V1__TasksLeased;
+typedef struct Swiftlet__Task__V1__LeaseVoid Swiftlet__Task__V1__LeaseVoid;
+typedef struct Swiftlet__Task__V1__TasksRequeued Swiftlet__Task__V1__TasksRequeued;
+typedef struct Swiftlet__Task__V1__TaskEnd Swiftlet__Task__V1__TaskEnd;
+typedef struct Swiftlet__Task__V1__TasksFinished Swiftlet__Task__V1__TasksFinished;
 typedef struct Swiftlet__Task__V1__TaskCancelled Swiftlet__Task__V1__TaskCancelled;
+typedef struct Swiftlet__Task__V1__TenantWeighted Swiftlet__Task__V1__TenantWeighted;
 
 
 /* --- enums --- */
@@ -239,6 +247,22 @@ struct  Swiftlet__Task__V1__TaskSpec
    */
   uint64_t submitted_at;
   uint32_t attempt_count_max;
+  /*
+   * Who shares the mesh: each tenant gets its part, by its weight. Empty is a tenant as well.
+   */
+  ProtobufCBinaryData tenant;
+  /*
+   * Higher goes first, -100 to 100.
+   */
+  int32_t priority;
+  /*
+   * Seconds since 1970; 0 is none.
+   */
+  uint64_t deadline;
+  /*
+   * Slots of its worker that it takes; 0 is 1.
+   */
+  uint32_t slot_count;
   Swiftlet__Task__V1__TaskSpec__WorkCase work_case;
   union {
     Swiftlet__Task__V1__ProgramWork *program;
@@ -248,7 +272,7 @@ struct  Swiftlet__Task__V1__TaskSpec
 };
 #define SWIFTLET__TASK__V1__TASK_SPEC__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_spec__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, SWIFTLET__TASK__V1__TASK_SPEC__WORK__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, SWIFTLET__TASK__V1__TASK_SPEC__WORK__NOT_SET, {0} }
 
 
 /*
@@ -305,10 +329,14 @@ struct  Swiftlet__Task__V1__TaskResult
    */
   size_t n_holders;
   ProtobufCBinaryData *holders;
+  /*
+   * The standard error where it has at most 4,096 bytes.
+   */
+  ProtobufCBinaryData error_head;
 };
 #define SWIFTLET__TASK__V1__TASK_RESULT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_result__descriptor) \
-    , SWIFTLET__TASK__V1__TASK_OUTCOME__TASK_OUTCOME_SUCCEEDED, 0, {0,NULL}, 0, {0,NULL}, NULL, NULL, 0,NULL, NULL, {0,NULL}, 0,NULL }
+    , SWIFTLET__TASK__V1__TASK_OUTCOME__TASK_OUTCOME_SUCCEEDED, 0, {0,NULL}, 0, {0,NULL}, NULL, NULL, 0,NULL, NULL, {0,NULL}, 0,NULL, {0,NULL} }
 
 
 struct  Swiftlet__Task__V1__TaskSubmitted
@@ -325,60 +353,200 @@ struct  Swiftlet__Task__V1__TaskSubmitted
     , {0,NULL}, NULL }
 
 
-struct  Swiftlet__Task__V1__TaskLeased
+/*
+ * One task of a set: what it has beside the set's spec.
+ */
+struct  Swiftlet__Task__V1__TaskItem
+{
+  ProtobufCMessage base;
+  /*
+   * after those of the spec
+   */
+  size_t n_arguments;
+  ProtobufCBinaryData *arguments;
+  /*
+   * after those of the spec
+   */
+  size_t n_inputs;
+  Swiftlet__Task__V1__NamedArtifact **inputs;
+  /*
+   * Added to the spec's.
+   */
+  uint64_t seed;
+};
+#define SWIFTLET__TASK__V1__TASK_ITEM__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_item__descriptor) \
+    , 0,NULL, 0,NULL, 0 }
+
+
+/*
+ * Tasks of one spec: one for each item, or one alone where there are no items.
+ */
+struct  Swiftlet__Task__V1__TaskSet
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData name;
+  Swiftlet__Task__V1__TaskSpec *spec;
+  size_t n_items;
+  Swiftlet__Task__V1__TaskItem **items;
+  /*
+   * Earlier sets of the same job, by position: all of their tasks must have succeeded before.
+   */
+  size_t n_after;
+  uint32_t *after;
+  /*
+   * All tasks at once or none.
+   */
+  protobuf_c_boolean is_gang;
+  /*
+   * How long free slots are kept for a gang before others get them.
+   */
+  uint32_t gang_patience_seconds;
+};
+#define SWIFTLET__TASK__V1__TASK_SET__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_set__descriptor) \
+    , {0,NULL}, NULL, 0,NULL, 0,NULL, 0, 0 }
+
+
+/*
+ * A graph of tasks. The asker chooses the id, so that it may ask again.
+ */
+struct  Swiftlet__Task__V1__JobSubmitted
 {
   ProtobufCMessage base;
   /*
    * as Digest
    */
-  ProtobufCBinaryData task;
-  uint32_t attempt;
+  ProtobufCBinaryData job;
+  ProtobufCBinaryData name;
+  /*
+   * as NodeID
+   */
+  ProtobufCBinaryData submitter;
+  /*
+   * seconds since 1970, by the submitter's clock
+   */
+  uint64_t submitted_at;
+  size_t n_sets;
+  Swiftlet__Task__V1__TaskSet **sets;
+};
+#define SWIFTLET__TASK__V1__JOB_SUBMITTED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__job_submitted__descriptor) \
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0, 0,NULL }
+
+
+struct  Swiftlet__Task__V1__JobCancelled
+{
+  ProtobufCMessage base;
+  /*
+   * as Digest
+   */
+  ProtobufCBinaryData job;
+};
+#define SWIFTLET__TASK__V1__JOB_CANCELLED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__job_cancelled__descriptor) \
+    , {0,NULL} }
+
+
+/*
+ * The leases that one node gets: two lists of one length.
+ */
+struct  Swiftlet__Task__V1__LeaseGrant
+{
+  ProtobufCMessage base;
   /*
    * as NodeID
    */
   ProtobufCBinaryData holder;
+  size_t n_tasks;
+  uint64_t *tasks;
+  size_t n_attempts;
+  uint32_t *attempts;
 };
-#define SWIFTLET__TASK__V1__TASK_LEASED__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_leased__descriptor) \
-    , {0,NULL}, 0, {0,NULL} }
+#define SWIFTLET__TASK__V1__LEASE_GRANT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__lease_grant__descriptor) \
+    , {0,NULL}, 0,NULL, 0,NULL }
+
+
+struct  Swiftlet__Task__V1__TasksLeased
+{
+  ProtobufCMessage base;
+  size_t n_grants;
+  Swiftlet__Task__V1__LeaseGrant **grants;
+};
+#define SWIFTLET__TASK__V1__TASKS_LEASED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__tasks_leased__descriptor) \
+    , 0,NULL }
 
 
 /*
- * The lease is void: its holder died, or does not know of it.
+ * A lease is void: its holder died, does not know of it, or gives it back.
  */
-struct  Swiftlet__Task__V1__TaskRequeued
+struct  Swiftlet__Task__V1__LeaseVoid
 {
   ProtobufCMessage base;
-  /*
-   * as Digest
-   */
-  ProtobufCBinaryData task;
+  uint64_t task;
   uint32_t attempt;
   ProtobufCBinaryData reason;
+  /*
+   * The holder had not begun: nobody is to blame.
+   */
+  protobuf_c_boolean is_blameless;
 };
-#define SWIFTLET__TASK__V1__TASK_REQUEUED__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_requeued__descriptor) \
-    , {0,NULL}, 0, {0,NULL} }
+#define SWIFTLET__TASK__V1__LEASE_VOID__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__lease_void__descriptor) \
+    , 0, 0, {0,NULL}, 0 }
 
 
-struct  Swiftlet__Task__V1__TaskFinished
+struct  Swiftlet__Task__V1__TasksRequeued
 {
   ProtobufCMessage base;
-  /*
-   * as Digest
-   */
-  ProtobufCBinaryData task;
+  size_t n_voids;
+  Swiftlet__Task__V1__LeaseVoid **voids;
+};
+#define SWIFTLET__TASK__V1__TASKS_REQUEUED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__tasks_requeued__descriptor) \
+    , 0,NULL }
+
+
+struct  Swiftlet__Task__V1__TaskEnd
+{
+  ProtobufCMessage base;
+  uint64_t task;
   uint32_t attempt;
   Swiftlet__Task__V1__Fence *fence;
+  Swiftlet__Task__V1__TaskResult *result;
+};
+#define SWIFTLET__TASK__V1__TASK_END__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_end__descriptor) \
+    , 0, 0, NULL, NULL }
+
+
+/*
+ * What one node has done. Each end counts or is void by itself.
+ */
+struct  Swiftlet__Task__V1__TasksFinished
+{
+  ProtobufCMessage base;
   /*
    * as NodeID
    */
   ProtobufCBinaryData node;
-  Swiftlet__Task__V1__TaskResult *result;
+  size_t n_ends;
+  Swiftlet__Task__V1__TaskEnd **ends;
+  /*
+   * The signed statement about these results, a Sigstore bundle; empty where each has its own.
+   */
+  ProtobufCBinaryData statement;
+  /*
+   * SHA-256 of the statement of each result, in order: the leaves of the tree that is signed.
+   * Empty where one result is signed by itself.
+   */
+  ProtobufCBinaryData leaves;
 };
-#define SWIFTLET__TASK__V1__TASK_FINISHED__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_finished__descriptor) \
-    , {0,NULL}, 0, NULL, {0,NULL}, NULL }
+#define SWIFTLET__TASK__V1__TASKS_FINISHED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__tasks_finished__descriptor) \
+    , {0,NULL}, 0,NULL, {0,NULL}, {0,NULL} }
 
 
 struct  Swiftlet__Task__V1__TaskCancelled
@@ -392,6 +560,20 @@ struct  Swiftlet__Task__V1__TaskCancelled
 #define SWIFTLET__TASK__V1__TASK_CANCELLED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_cancelled__descriptor) \
     , {0,NULL} }
+
+
+/*
+ * How much of the mesh a tenant gets beside others: 1 where nothing was said.
+ */
+struct  Swiftlet__Task__V1__TenantWeighted
+{
+  ProtobufCMessage base;
+  ProtobufCBinaryData tenant;
+  uint32_t weight;
+};
+#define SWIFTLET__TASK__V1__TENANT_WEIGHTED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__tenant_weighted__descriptor) \
+    , {0,NULL}, 0 }
 
 
 /* Swiftlet__Task__V1__EnvironmentVariable methods */
@@ -622,62 +804,195 @@ Swiftlet__Task__V1__TaskSubmitted *
 void   swiftlet__task__v1__task_submitted__free_unpacked
                      (Swiftlet__Task__V1__TaskSubmitted *message,
                       ProtobufCAllocator *allocator);
-/* Swiftlet__Task__V1__TaskLeased methods */
-void   swiftlet__task__v1__task_leased__init
-                     (Swiftlet__Task__V1__TaskLeased         *message);
-size_t swiftlet__task__v1__task_leased__get_packed_size
-                     (const Swiftlet__Task__V1__TaskLeased   *message);
-size_t swiftlet__task__v1__task_leased__pack
-                     (const Swiftlet__Task__V1__TaskLeased   *message,
+/* Swiftlet__Task__V1__TaskItem methods */
+void   swiftlet__task__v1__task_item__init
+                     (Swiftlet__Task__V1__TaskItem         *message);
+size_t swiftlet__task__v1__task_item__get_packed_size
+                     (const Swiftlet__Task__V1__TaskItem   *message);
+size_t swiftlet__task__v1__task_item__pack
+                     (const Swiftlet__Task__V1__TaskItem   *message,
                       uint8_t             *out);
-size_t swiftlet__task__v1__task_leased__pack_to_buffer
-                     (const Swiftlet__Task__V1__TaskLeased   *message,
+size_t swiftlet__task__v1__task_item__pack_to_buffer
+                     (const Swiftlet__Task__V1__TaskItem   *message,
                       ProtobufCBuffer     *buffer);
-Swiftlet__Task__V1__TaskLeased *
-       swiftlet__task__v1__task_leased__unpack
+Swiftlet__Task__V1__TaskItem *
+       swiftlet__task__v1__task_item__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   swiftlet__task__v1__task_leased__free_unpacked
-                     (Swiftlet__Task__V1__TaskLeased *message,
+void   swiftlet__task__v1__task_item__free_unpacked
+                     (Swiftlet__Task__V1__TaskItem *message,
                       ProtobufCAllocator *allocator);
-/* Swiftlet__Task__V1__TaskRequeued methods */
-void   swiftlet__task__v1__task_requeued__init
-                     (Swiftlet__Task__V1__TaskRequeued         *message);
-size_t swiftlet__task__v1__task_requeued__get_packed_size
-                     (const Swiftlet__Task__V1__TaskRequeued   *message);
-size_t swiftlet__task__v1__task_requeued__pack
-                     (const Swiftlet__Task__V1__TaskRequeued   *message,
+/* Swiftlet__Task__V1__TaskSet methods */
+void   swiftlet__task__v1__task_set__init
+                     (Swiftlet__Task__V1__TaskSet         *message);
+size_t swiftlet__task__v1__task_set__get_packed_size
+                     (const Swiftlet__Task__V1__TaskSet   *message);
+size_t swiftlet__task__v1__task_set__pack
+                     (const Swiftlet__Task__V1__TaskSet   *message,
                       uint8_t             *out);
-size_t swiftlet__task__v1__task_requeued__pack_to_buffer
-                     (const Swiftlet__Task__V1__TaskRequeued   *message,
+size_t swiftlet__task__v1__task_set__pack_to_buffer
+                     (const Swiftlet__Task__V1__TaskSet   *message,
                       ProtobufCBuffer     *buffer);
-Swiftlet__Task__V1__TaskRequeued *
-       swiftlet__task__v1__task_requeued__unpack
+Swiftlet__Task__V1__TaskSet *
+       swiftlet__task__v1__task_set__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   swiftlet__task__v1__task_requeued__free_unpacked
-                     (Swiftlet__Task__V1__TaskRequeued *message,
+void   swiftlet__task__v1__task_set__free_unpacked
+                     (Swiftlet__Task__V1__TaskSet *message,
                       ProtobufCAllocator *allocator);
-/* Swiftlet__Task__V1__TaskFinished methods */
-void   swiftlet__task__v1__task_finished__init
-                     (Swiftlet__Task__V1__TaskFinished         *message);
-size_t swiftlet__task__v1__task_finished__get_packed_size
-                     (const Swiftlet__Task__V1__TaskFinished   *message);
-size_t swiftlet__task__v1__task_finished__pack
-                     (const Swiftlet__Task__V1__TaskFinished   *message,
+/* Swiftlet__Task__V1__JobSubmitted methods */
+void   swiftlet__task__v1__job_submitted__init
+                     (Swiftlet__Task__V1__JobSubmitted         *message);
+size_t swiftlet__task__v1__job_submitted__get_packed_size
+                     (const Swiftlet__Task__V1__JobSubmitted   *message);
+size_t swiftlet__task__v1__job_submitted__pack
+                     (const Swiftlet__Task__V1__JobSubmitted   *message,
                       uint8_t             *out);
-size_t swiftlet__task__v1__task_finished__pack_to_buffer
-                     (const Swiftlet__Task__V1__TaskFinished   *message,
+size_t swiftlet__task__v1__job_submitted__pack_to_buffer
+                     (const Swiftlet__Task__V1__JobSubmitted   *message,
                       ProtobufCBuffer     *buffer);
-Swiftlet__Task__V1__TaskFinished *
-       swiftlet__task__v1__task_finished__unpack
+Swiftlet__Task__V1__JobSubmitted *
+       swiftlet__task__v1__job_submitted__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   swiftlet__task__v1__task_finished__free_unpacked
-                     (Swiftlet__Task__V1__TaskFinished *message,
+void   swiftlet__task__v1__job_submitted__free_unpacked
+                     (Swiftlet__Task__V1__JobSubmitted *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Task__V1__JobCancelled methods */
+void   swiftlet__task__v1__job_cancelled__init
+                     (Swiftlet__Task__V1__JobCancelled         *message);
+size_t swiftlet__task__v1__job_cancelled__get_packed_size
+                     (const Swiftlet__Task__V1__JobCancelled   *message);
+size_t swiftlet__task__v1__job_cancelled__pack
+                     (const Swiftlet__Task__V1__JobCancelled   *message,
+                      uint8_t             *out);
+size_t swiftlet__task__v1__job_cancelled__pack_to_buffer
+                     (const Swiftlet__Task__V1__JobCancelled   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Task__V1__JobCancelled *
+       swiftlet__task__v1__job_cancelled__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__task__v1__job_cancelled__free_unpacked
+                     (Swiftlet__Task__V1__JobCancelled *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Task__V1__LeaseGrant methods */
+void   swiftlet__task__v1__lease_grant__init
+                     (Swiftlet__Task__V1__LeaseGrant         *message);
+size_t swiftlet__task__v1__lease_grant__get_packed_size
+                     (const Swiftlet__Task__V1__LeaseGrant   *message);
+size_t swiftlet__task__v1__lease_grant__pack
+                     (const Swiftlet__Task__V1__LeaseGrant   *message,
+                      uint8_t             *out);
+size_t swiftlet__task__v1__lease_grant__pack_to_buffer
+                     (const Swiftlet__Task__V1__LeaseGrant   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Task__V1__LeaseGrant *
+       swiftlet__task__v1__lease_grant__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__task__v1__lease_grant__free_unpacked
+                     (Swiftlet__Task__V1__LeaseGrant *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Task__V1__TasksLeased methods */
+void   swiftlet__task__v1__tasks_leased__init
+                     (Swiftlet__Task__V1__TasksLeased         *message);
+size_t swiftlet__task__v1__tasks_leased__get_packed_size
+                     (const Swiftlet__Task__V1__TasksLeased   *message);
+size_t swiftlet__task__v1__tasks_leased__pack
+                     (const Swiftlet__Task__V1__TasksLeased   *message,
+                      uint8_t             *out);
+size_t swiftlet__task__v1__tasks_leased__pack_to_buffer
+                     (const Swiftlet__Task__V1__TasksLeased   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Task__V1__TasksLeased *
+       swiftlet__task__v1__tasks_leased__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__task__v1__tasks_leased__free_unpacked
+                     (Swiftlet__Task__V1__TasksLeased *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Task__V1__LeaseVoid methods */
+void   swiftlet__task__v1__lease_void__init
+                     (Swiftlet__Task__V1__LeaseVoid         *message);
+size_t swiftlet__task__v1__lease_void__get_packed_size
+                     (const Swiftlet__Task__V1__LeaseVoid   *message);
+size_t swiftlet__task__v1__lease_void__pack
+                     (const Swiftlet__Task__V1__LeaseVoid   *message,
+                      uint8_t             *out);
+size_t swiftlet__task__v1__lease_void__pack_to_buffer
+                     (const Swiftlet__Task__V1__LeaseVoid   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Task__V1__LeaseVoid *
+       swiftlet__task__v1__lease_void__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__task__v1__lease_void__free_unpacked
+                     (Swiftlet__Task__V1__LeaseVoid *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Task__V1__TasksRequeued methods */
+void   swiftlet__task__v1__tasks_requeued__init
+                     (Swiftlet__Task__V1__TasksRequeued         *message);
+size_t swiftlet__task__v1__tasks_requeued__get_packed_size
+                     (const Swiftlet__Task__V1__TasksRequeued   *message);
+size_t swiftlet__task__v1__tasks_requeued__pack
+                     (const Swiftlet__Task__V1__TasksRequeued   *message,
+                      uint8_t             *out);
+size_t swiftlet__task__v1__tasks_requeued__pack_to_buffer
+                     (const Swiftlet__Task__V1__TasksRequeued   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Task__V1__TasksRequeued *
+       swiftlet__task__v1__tasks_requeued__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__task__v1__tasks_requeued__free_unpacked
+                     (Swiftlet__Task__V1__TasksRequeued *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Task__V1__TaskEnd methods */
+void   swiftlet__task__v1__task_end__init
+                     (Swiftlet__Task__V1__TaskEnd         *message);
+size_t swiftlet__task__v1__task_end__get_packed_size
+                     (const Swiftlet__Task__V1__TaskEnd   *message);
+size_t swiftlet__task__v1__task_end__pack
+                     (const Swiftlet__Task__V1__TaskEnd   *message,
+                      uint8_t             *out);
+size_t swiftlet__task__v1__task_end__pack_to_buffer
+                     (const Swiftlet__Task__V1__TaskEnd   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Task__V1__TaskEnd *
+       swiftlet__task__v1__task_end__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__task__v1__task_end__free_unpacked
+                     (Swiftlet__Task__V1__TaskEnd *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Task__V1__TasksFinished methods */
+void   swiftlet__task__v1__tasks_finished__init
+                     (Swiftlet__Task__V1__TasksFinished         *message);
+size_t swiftlet__task__v1__tasks_finished__get_packed_size
+                     (const Swiftlet__Task__V1__TasksFinished   *message);
+size_t swiftlet__task__v1__tasks_finished__pack
+                     (const Swiftlet__Task__V1__TasksFinished   *message,
+                      uint8_t             *out);
+size_t swiftlet__task__v1__tasks_finished__pack_to_buffer
+                     (const Swiftlet__Task__V1__TasksFinished   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Task__V1__TasksFinished *
+       swiftlet__task__v1__tasks_finished__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__task__v1__tasks_finished__free_unpacked
+                     (Swiftlet__Task__V1__TasksFinished *message,
                       ProtobufCAllocator *allocator);
 /* Swiftlet__Task__V1__TaskCancelled methods */
 void   swiftlet__task__v1__task_cancelled__init
@@ -697,6 +1012,25 @@ Swiftlet__Task__V1__TaskCancelled *
                       const uint8_t       *data);
 void   swiftlet__task__v1__task_cancelled__free_unpacked
                      (Swiftlet__Task__V1__TaskCancelled *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Task__V1__TenantWeighted methods */
+void   swiftlet__task__v1__tenant_weighted__init
+                     (Swiftlet__Task__V1__TenantWeighted         *message);
+size_t swiftlet__task__v1__tenant_weighted__get_packed_size
+                     (const Swiftlet__Task__V1__TenantWeighted   *message);
+size_t swiftlet__task__v1__tenant_weighted__pack
+                     (const Swiftlet__Task__V1__TenantWeighted   *message,
+                      uint8_t             *out);
+size_t swiftlet__task__v1__tenant_weighted__pack_to_buffer
+                     (const Swiftlet__Task__V1__TenantWeighted   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Task__V1__TenantWeighted *
+       swiftlet__task__v1__tenant_weighted__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__task__v1__tenant_weighted__free_unpacked
+                     (Swiftlet__Task__V1__TenantWeighted *message,
                       ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
@@ -736,17 +1070,41 @@ typedef void (*Swiftlet__Task__V1__TaskResult_Closure)
 typedef void (*Swiftlet__Task__V1__TaskSubmitted_Closure)
                  (const Swiftlet__Task__V1__TaskSubmitted *message,
                   void *closure_data);
-typedef void (*Swiftlet__Task__V1__TaskLeased_Closure)
-                 (const Swiftlet__Task__V1__TaskLeased *message,
+typedef void (*Swiftlet__Task__V1__TaskItem_Closure)
+                 (const Swiftlet__Task__V1__TaskItem *message,
                   void *closure_data);
-typedef void (*Swiftlet__Task__V1__TaskRequeued_Closure)
-                 (const Swiftlet__Task__V1__TaskRequeued *message,
+typedef void (*Swiftlet__Task__V1__TaskSet_Closure)
+                 (const Swiftlet__Task__V1__TaskSet *message,
                   void *closure_data);
-typedef void (*Swiftlet__Task__V1__TaskFinished_Closure)
-                 (const Swiftlet__Task__V1__TaskFinished *message,
+typedef void (*Swiftlet__Task__V1__JobSubmitted_Closure)
+                 (const Swiftlet__Task__V1__JobSubmitted *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Task__V1__JobCancelled_Closure)
+                 (const Swiftlet__Task__V1__JobCancelled *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Task__V1__LeaseGrant_Closure)
+                 (const Swiftlet__Task__V1__LeaseGrant *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Task__V1__TasksLeased_Closure)
+                 (const Swiftlet__Task__V1__TasksLeased *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Task__V1__LeaseVoid_Closure)
+                 (const Swiftlet__Task__V1__LeaseVoid *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Task__V1__TasksRequeued_Closure)
+                 (const Swiftlet__Task__V1__TasksRequeued *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Task__V1__TaskEnd_Closure)
+                 (const Swiftlet__Task__V1__TaskEnd *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Task__V1__TasksFinished_Closure)
+                 (const Swiftlet__Task__V1__TasksFinished *message,
                   void *closure_data);
 typedef void (*Swiftlet__Task__V1__TaskCancelled_Closure)
                  (const Swiftlet__Task__V1__TaskCancelled *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Task__V1__TenantWeighted_Closure)
+                 (const Swiftlet__Task__V1__TenantWeighted *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -767,10 +1125,18 @@ extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_spec__descripto
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__fence__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_result__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_submitted__descriptor;
-extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_leased__descriptor;
-extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_requeued__descriptor;
-extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_finished__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_item__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_set__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__job_submitted__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__job_cancelled__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__lease_grant__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__tasks_leased__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__lease_void__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__tasks_requeued__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_end__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__tasks_finished__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_cancelled__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__tenant_weighted__descriptor;
 
 PROTOBUF_C__END_DECLS
 

@@ -1,0 +1,170 @@
+import API
+import Basics
+import Identity
+import NodeLogic
+import Scheduling
+import Wire
+
+extension LiveBackend {
+    /// One entry of the log is one message of the control plane, which takes a mebibyte.
+    private static let jobByteCountMax = 700 << 10
+
+    func submitJob(_ request: JobRequest) async throws -> JSON {
+        var sets: [TaskSet] = []
+        var byteCount = 0
+        for set in request.sets {
+            let spec = try await spec(of: set.program, items: set.items.flatMap(\.inputs))
+            sets.append(
+                TaskSet(
+                    name: set.name, spec: spec,
+                    items: try set.items.map { item in
+                        byteCount += item.arguments.reduce(24) { $0 + $1.utf8.count + 4 }
+                        byteCount += item.inputs.count * 128
+                        return TaskItem(
+                            arguments: item.arguments, inputs: try item.inputs.map(held),
+                            seed: item.seed)
+                    },
+                    after: try Self.positions(of: set.after, among: sets), isGang: set.isGang,
+                    gangPatienceSeconds: UInt32(set.gangPatienceSeconds)))
+            byteCount += 2_048 + set.program.arguments.reduce(0) { $0 + $1.utf8.count }
+        }
+        guard byteCount <= Self.jobByteCountMax else {
+            throw APIError(
+                status: 413,
+                message: "the job has \(byteCount) bytes where \(Self.jobByteCountMax) are "
+                    + "allowed: split it, or put what the tasks need into inputs",
+                code: "job_too_large")
+        }
+        let job = request.key.map { Digest.of("job \($0)") } ?? newID()
+        try await propose(
+            .jobSubmitted(
+                JobSubmitted(
+                    job: job, name: request.name, submitter: node.identity.id,
+                    submittedAt: UInt64(WallClock.seconds), sets: sets)))
+        let count = sets.reduce(0) { $0 + max($1.items.count, 1) }
+        return ["job": job.json, "task_count": JSON(count)]
+    }
+
+    private static func positions(
+        of names: [String], among sets: [TaskSet]
+    ) throws -> [UInt32] {
+        try names.map { name in
+            guard let position = sets.firstIndex(where: { $0.name == name }) else {
+                throw APIError(
+                    status: 400, message: "no earlier set of this job is called \(name)",
+                    code: "unknown_set", parameter: "after")
+            }
+            return UInt32(position)
+        }
+    }
+
+    func jobs() async throws -> JSON {
+        await loop.read { node in
+            let tasks = node.state.tasks
+            return ["jobs": .array(tasks.jobs.map { .object(Self.summary(of: $0, in: tasks)) })]
+        }
+    }
+
+    func job(_ id: String, wait: Duration) async throws -> JSON {
+        let job = try await job(id).id
+        if wait > .zero {
+            _ = await loop.wait(within: wait) { node in
+                let tasks = node.state.tasks
+                return tasks.job(job).flatMap { tasks.isOver($0) ? true : nil }
+            }
+        }
+        return await loop.read { node in
+            let tasks = node.state.tasks
+            guard let job = tasks.job(job) else { return .null }
+            let sets = tasks.sets[job.sets].map { set -> JSON in
+                let state =
+                    set.isOver
+                    ? set.hasSucceeded ? "succeeded" : "failed"
+                    : set.leasedCount > 0 ? "running" : "queued"
+                let reason = tasks.queued(of: set, countMax: 1).first.flatMap { number in
+                    node.pendingReason(of: tasks.records[number])
+                }
+                return [
+                    "name": .string(set.name), "state": .string(state),
+                    "task_count": JSON(set.tasks.count), "queued_count": JSON(set.queuedCount),
+                    "running_count": JSON(set.leasedCount),
+                    "succeeded_count": JSON(set.succeededCount),
+                    "failed_count": JSON(set.failedCount),
+                    "after": .array(set.after.map { .string(tasks.sets[$0].name) }),
+                    "gang": .bool(set.isGang), "pending": reason.map { .string($0) } ?? .null,
+                ]
+            }
+            return .object(Self.summary(of: job, in: tasks) + [.init("sets", .array(sets))])
+        }
+    }
+
+    func jobResults(_ id: String) async throws -> JSON {
+        let job = try await job(id)
+        let records = await loop.read { $0.state.tasks.records[job.tasks] }
+        func column(_ value: (TaskRecord) -> JSON) -> JSON { .array(records.map(value)) }
+        return [
+            "job": job.id.json, "tasks": column { $0.id.json },
+            "states": column { .string($0.stateName) },
+            "exit_codes": column { $0.completion.map { JSON($0.result.exitCode) } ?? .null },
+            "retired_instructions": column {
+                $0.completion.map { JSON($0.result.retiredInstructions) } ?? .null
+            },
+            "digests": column { $0.completion?.result.stateDigest?.json ?? .null },
+        ]
+    }
+
+    func cancelJob(_ id: String) async throws -> JSON {
+        let job = try await job(id)
+        try await propose(.jobCancelled(JobCancelled(job: job.id)))
+        return ["job": job.id.json, "state": "cancelled"]
+    }
+
+    private func job(_ id: String) async throws -> JobRecord {
+        if let digest = Digest(hex: id),
+            let job = await loop.read({ $0.state.tasks.job(digest) })
+        {
+            return job
+        }
+        let jobs = await loop.read { $0.state.tasks.jobs }
+        return try Self.resolve(id, among: jobs, kind: "job") { $0.id }
+    }
+
+    private static func summary(of job: JobRecord, in tasks: TaskTable) -> [JSON.Member] {
+        let sets = tasks.sets[job.sets]
+        func sum(_ count: (TaskSetRecord) -> Int) -> JSON {
+            JSON(sets.reduce(0) { $0 + count($1) })
+        }
+        let state =
+            if job.isCancelled {
+                "cancelled"
+            } else if tasks.isOver(job) {
+                sets.allSatisfy(\.hasSucceeded) ? "succeeded" : "failed"
+            } else {
+                sets.contains { $0.leasedCount + $0.succeededCount > 0 } ? "running" : "queued"
+            }
+        return [
+            .init("job", job.id.json), .init("name", .string(job.name)),
+            .init("tenant", .string(sets.first?.tenant ?? "")), .init("state", .string(state)),
+            .init("task_count", JSON(job.tasks.count)),
+            .init("succeeded_count", sum(\.succeededCount)),
+            .init("failed_count", sum(\.failedCount)),
+            .init("submitted_at", JSON(job.submittedAt)),
+        ]
+    }
+
+    // MARK: nodes and tenants
+
+    func drain(_ idOrName: String, isDrained: Bool) async throws -> JSON {
+        let found = try await nodeRecord(idOrName)
+        try await propose(.nodeDrained(NodeDrained(node: found.id, isDrained: isDrained)))
+        return [
+            "node": found.id.json, "name": .string(found.name), "drained": .bool(isDrained),
+        ]
+    }
+
+    func weighTenant(_ tenant: String, weight: Int) async throws -> JSON {
+        try await propose(
+            .tenantWeighted(TenantWeighted(tenant: tenant, weight: UInt32(weight))))
+        return ["tenant": .string(tenant), "weight": JSON(weight)]
+    }
+}

@@ -1,0 +1,102 @@
+import Basics
+import Identity
+import NodeLogic
+import Provenance
+import Store
+import Synchronization
+import Wire
+
+/// Signs results and hands them to the node: those that came while the last ones were on their way
+/// into the log go together, under one signature.
+final class ResultDesk: Sendable {
+    /// One entry of the log, and one message.
+    static let countMax = 1_024
+    static let byteCountMax = 256 << 10
+
+    struct Item: Sendable {
+        var ending: Node.TaskEnding
+        /// What is to be signed; nil where the result names a statement already, or needs none.
+        var statement: Statement?
+
+        var byteCount: Int {
+            200 + ending.result.head.count + ending.result.errorHead.count
+                + ending.result.sentence.utf8.count + ending.result.outputs.count * 128
+        }
+    }
+
+    private struct State {
+        var waiting: [Item] = []
+        var isBusy = false
+    }
+
+    private let state = Mutex(State())
+    private let lane = Lane(name: "results")
+    private let loop: NodeLoop
+    private let notary: Notary
+
+    init(loop: NodeLoop, notary: Notary) {
+        self.loop = loop
+        self.notary = notary
+    }
+
+    func close() { lane.close() }
+
+    func add(_ item: Item) {
+        let isFirst = state.withLock { state in
+            state.waiting.append(item)
+            defer { state.isBusy = true }
+            return !state.isBusy
+        }
+        if isFirst { _ = lane.offer { [self] in handIn() } }
+    }
+
+    /// What was handed in is in the log, or void.
+    func taken() { _ = lane.offer { [self] in handIn() } }
+
+    private func handIn() {
+        let items = state.withLock { state -> [Item] in
+            var byteCount = 0
+            let fitting = state.waiting.prefix(Self.countMax).prefix { item in
+                byteCount += item.byteCount
+                return byteCount <= Self.byteCountMax
+            }
+            let items = Array(fitting.isEmpty ? state.waiting.prefix(1) : fitting)
+            state.waiting.removeFirst(items.count)
+            state.isBusy = !items.isEmpty
+            return items
+        }
+        guard !items.isEmpty else { return }
+        let signed = items.filter { $0.statement != nil }
+        let others = items.filter { $0.statement == nil }
+        if !others.isEmpty { post(others, statement: [], leaves: []) }
+        guard !signed.isEmpty else { return }
+        do {
+            let statements = signed.compactMap(\.statement)
+            if statements.count == 1 {
+                post(signed, statement: try notary.sign(statements[0]).bytes, leaves: [])
+                return
+            }
+            let leaves = statements.map { Self.leaf(of: $0) }
+            let results = TaskResults(
+                root: MerkleTree.root(of: leaves), count: leaves.count, node: loop.own)
+            post(
+                signed, statement: try notary.sign(results.statement).bytes,
+                leaves: leaves.flatMap(\.bytes))
+        } catch {
+            // Without a signature nothing of this counts; the tasks run elsewhere.
+            loop.post(event: .tasksReturned(signed.map(\.ending.task)))
+        }
+    }
+
+    /// The leaf of the tree for one result.
+    static func leaf(of statement: Statement) -> Digest {
+        var hash = StreamDigest()
+        hash.update(statement.bytes)
+        return hash.finish()
+    }
+
+    private func post(_ items: [Item], statement: [UInt8], leaves: [UInt8]) {
+        loop.post(
+            event: .tasksFinished(items.map(\.ending), statement: statement, leaves: leaves))
+    }
+}

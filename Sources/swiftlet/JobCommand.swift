@@ -1,0 +1,221 @@
+import ArgumentParser
+import Basics
+
+struct JobCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "job", abstract: "Graphs of tasks: submit them, watch them, stop them.",
+        discussion: "Example: swiftlet job submit --data n1 primes.yaml",
+        subcommands: [Submit.self, List.self, Show.self, Cancel.self])
+
+    private static let finalStates = ["succeeded", "failed", "cancelled"]
+
+    struct Submit: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Submit a job that a YAML file describes.",
+            discussion: """
+                name: primes              # the job's name
+                tenant: team-a            # who shares the mesh by weights; optional
+                priority: 5               # -100 to 100, the higher first; optional
+                tasks:
+                - name: split             # else the program's name
+                  program: split.elf      # paths are as seen from this file
+                  license: MIT            # else LicenseRef-Task-Input
+                  arguments: [10, data.txt]
+                  environment: {MODE: fast}
+                  inputs: [data.txt]      # or NAME: PATH; its files
+                  stdin: questions.txt
+                - name: count
+                  program: count.elf
+                  after: [split]          # all of its tasks must have succeeded
+                  array: {count: 100}     # a task for each number, its last argument and seed;
+                                          # or a list: - arguments: [a]  inputs: [b]  seed: 7
+                  seed: 1
+                  fuel: 1_000_000_000     # instructions
+                  memory_mib: 64
+                  slots: 1                # that it takes on its worker
+                  attempts: 3             # also where it fails by itself, with pauses between
+                  deadline_seconds: 600   # after the submission
+                  gang: false             # true: all at once or none
+                  gang_patience_seconds: 60
+
+                With --key a second submission of the same job is the same job. An unknown key is \
+                refused with its line.
+
+                Example: swiftlet job submit --data n1 primes.yaml --wait
+                """)
+
+        @OptionGroup var options: NodeOptions
+        @Option(help: "A word of your own, so that you may submit again after an error.")
+        var key: String?
+        @Flag(help: "Wait until the job has ended.")
+        var wait = false
+        @Argument(help: "The YAML file.", completion: .file(extensions: ["yaml", "yml"]))
+        var file: String
+
+        func run() async throws {
+            let job = try JobFile(path: file)
+            try await options.withNode { node in
+                let answer = try await job.submit(to: node, key: key)
+                let id = try PathPart(Text.cell(answer["job"]))
+                guard wait else {
+                    if options.json { return Terminal.document(answer) }
+                    Terminal.line("\(id)")
+                    return
+                }
+                try await JobCommand.follow(id, node, options)
+            }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List the jobs.", discussion: "Example: swiftlet job list --data n1")
+
+        @OptionGroup var options: NodeOptions
+
+        func run() async throws {
+            let answer = try await options.withNode { try await $0.get("/api/jobs") }
+            if options.json { return Terminal.document(answer) }
+            var table = Table("JOB", "NAME", "TENANT", "STATE", "TASKS", "DONE", "FAILED", "SINCE")
+            for job in answer["jobs"]?.asArray ?? [] {
+                table.add(
+                    Text.id(job["job"]), Text.cell(job["name"]), Text.cell(job["tenant"]),
+                    Text.cell(job["state"]), Text.cell(job["task_count"]),
+                    Text.cell(job["succeeded_count"]), Text.cell(job["failed_count"]),
+                    Text.time(job["submitted_at"]))
+            }
+            table.show(orSay: "There are no jobs; submit one with: swiftlet job submit FILE.yaml")
+        }
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show how far a job is, and what its tasks wait for.",
+            discussion: "Example: swiftlet job show --data n1 3f9a --wait")
+
+        @OptionGroup var options: NodeOptions
+        @Flag(help: "Wait until it has ended, and show how it goes on.")
+        var wait = false
+        @Argument(help: "The job's id, or the beginning of it.")
+        var id: String
+
+        func run() async throws {
+            let part = try PathPart(id)
+            try await options.withNode { node in
+                if wait { return try await JobCommand.follow(part, node, options) }
+                JobCommand.show(try await node.get("/api/jobs/\(part)"), options)
+            }
+        }
+    }
+
+    struct Cancel: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Stop all tasks of a job that have not ended.",
+            discussion: "Example: swiftlet job cancel --data n1 3f9a")
+
+        @OptionGroup var options: NodeOptions
+        @Argument(help: "The job's id, or the beginning of it.")
+        var id: String
+
+        func run() async throws {
+            let part = try PathPart(id)
+            let answer = try await options.withNode {
+                try await $0.post("/api/jobs/\(part)/cancel", .object([]))
+            }
+            if options.json { return Terminal.document(answer) }
+            Terminal.line("The job \(Text.id(answer["job"])) is cancelled.")
+        }
+    }
+
+    /// Waits with a bar on a terminal; an end that is no success is an error.
+    private static func follow(
+        _ id: PathPart, _ node: NodeClient, _ options: NodeOptions
+    ) async throws {
+        var progress = ProgressLine("job \("\(id)".prefix(12))")
+        let job = try await node.poll(
+            "/api/jobs/\(id)", until: { finalStates.contains($0["state"]?.asString ?? "") }
+        ) { job in
+            func count(_ name: String) -> UInt64 { UInt64(max(job[name]?.asInteger ?? 0, 0)) }
+            progress.show(
+                count("succeeded_count") + count("failed_count"), of: max(count("task_count"), 1))
+        }
+        progress.clear()
+        show(job, options)
+        guard job["state"]?.asString == "succeeded" else {
+            throw Refusal(
+                "The job ended as \(Text.cell(job["state"])); see: swiftlet job show \(id)")
+        }
+    }
+
+    private static func show(_ job: JSON, _ options: NodeOptions) {
+        if options.json { return Terminal.document(job) }
+        Terminal.line(
+            "\(Text.cell(job["name"])): \(Text.cell(job["state"])), "
+                + "\(Text.cell(job["succeeded_count"])) of \(Text.cell(job["task_count"])) tasks "
+                + "succeeded, \(Text.cell(job["failed_count"])) did not")
+        var table = Table("TASKS", "STATE", "ALL", "QUEUED", "RUNNING", "DONE", "FAILED", "WHY")
+        for set in job["sets"]?.asArray ?? [] {
+            table.add(
+                Text.cell(set["name"]), Text.cell(set["state"]), Text.cell(set["task_count"]),
+                Text.cell(set["queued_count"]), Text.cell(set["running_count"]),
+                Text.cell(set["succeeded_count"]), Text.cell(set["failed_count"]),
+                set["pending"]?.asString ?? "")
+        }
+        table.show(orSay: "It has no tasks.")
+    }
+}
+
+struct DrainCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drain", abstract: "Give a node no more tasks; what it has, it ends.",
+        discussion: """
+            Before maintenance: drain it, wait until `swiftlet members` and `swiftlet task list` \
+            show nothing on it, stop it. With --undo it gets tasks again.
+
+            Example: swiftlet drain --data n1 n3
+            """)
+
+    @OptionGroup var options: NodeOptions
+    @Flag(help: "Give it tasks again.")
+    var undo = false
+    @Argument(help: "The node's name, its id, or the beginning of it.")
+    var target: String
+
+    func run() async throws {
+        let answer = try await options.withNode {
+            try await $0.post(
+                "/api/nodes/drain", ["node": .string(target), "drained": .bool(!undo)])
+        }
+        if options.json { return Terminal.document(answer) }
+        Terminal.line(
+            "The node \(Text.cell(answer["name"])) "
+                + (undo ? "gets tasks again." : "gets no more tasks."))
+    }
+}
+
+struct TenantCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tenant", abstract: "How much of the mesh a tenant gets beside others.",
+        discussion: """
+            Tenants that want more than there is share cores, memory and fuel by their weights, \
+            which are 1 where nobody said otherwise (dominant resource fairness).
+
+            Example: swiftlet tenant --data n1 team-a --weight 3
+            """)
+
+    @OptionGroup var options: NodeOptions
+    @Option(help: "1 to 1000.")
+    var weight: Int
+    @Argument(help: "The tenant, as in a job's file.")
+    var tenant: String
+
+    func run() async throws {
+        let answer = try await options.withNode {
+            try await $0.put(
+                "/api/tenants",
+                ["tenant": .string(tenant), "weight": .integer(Int64(weight))])
+        }
+        if options.json { return Terminal.document(answer) }
+        Terminal.line("The tenant \(tenant) has the weight \(Text.cell(answer["weight"])).")
+    }
+}

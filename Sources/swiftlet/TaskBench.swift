@@ -1,0 +1,90 @@
+import Basics
+import Foundation
+
+/// No-op tasks through a node's API: a batch as one job, and single ones that wait for their end.
+///
+/// A no-op is the smallest program (`TinyProgram`: three RISC-V instructions), really run in the
+/// sandbox. Its result, with the digest of its state, is signed and stands in the replicated log of
+/// every voter before the client hears of it, and the client reads all results.
+struct TaskBench: Sendable {
+    struct Round: Sendable {
+        var tasksPerSecond: Double
+        /// Of each single task, from the question to the answer.
+        var milliseconds: [Double]
+
+        func percentile(_ share: Double) -> Double {
+            let sorted = milliseconds.sorted()
+            guard !sorted.isEmpty else { return .nan }
+            return sorted[min(Int(share * Double(sorted.count)), sorted.count - 1)]
+        }
+    }
+
+    let node: NodeClient
+    private let program: JSON
+
+    /// Uploads the program and has the node sign it.
+    init(_ node: NodeClient) async throws {
+        self.node = node
+        let digest = try await node.put(TinyProgram.elf)
+        // Ours, and trivial: the same licence as the rest of this project.
+        _ = try await node.addStatement(
+            about: digest, kind: "program", name: TinyProgram.name, license: "Apache-2.0")
+        program = ["name": .string(TinyProgram.name), "digest": .string(digest.hex)]
+    }
+
+    func run(count: Int, singleCount: Int) async throws -> Round {
+        let seconds = try await batch(count)
+        return Round(
+            tasksPerSecond: Double(count) / seconds, milliseconds: try await single(singleCount))
+    }
+
+    /// Submits all at once, waits, and reads every result; seconds.
+    private func batch(_ count: Int) async throws -> Double {
+        let start = ContinuousClock.now
+        let items = (0..<count).map { index -> JSON in
+            ["arguments": [.string(String(index))], "seed": .integer(Int64(index))]
+        }
+        let answer = try await node.post(
+            "/api/jobs",
+            [
+                "name": "bench",
+                "sets": [["name": "nothing", "program": program, "items": .array(items)]],
+            ])
+        let job = try PathPart(Text.cell(answer["job"]))
+        _ = try await node.poll(
+            "/api/jobs/\(job)",
+            until: { !["queued", "running"].contains($0["state"]?.asString ?? "") }
+        ) { _ in }
+        let results = try await node.get("/api/jobs/\(job)/results")
+        let seconds = (ContinuousClock.now - start).inSeconds
+        let codes = results["exit_codes"]?.asArray ?? []
+        let digests = results["digests"]?.asArray ?? []
+        guard codes.count == count, codes.allSatisfy({ $0.asInteger == 0 }),
+            digests.count == count, digests.allSatisfy({ $0.asString != nil })
+        else {
+            throw Refusal("Not every task of job \(job) succeeded; see: swiftlet job show \(job)")
+        }
+        return seconds
+    }
+
+    /// One task after the other, each from the request to its result; milliseconds.
+    private func single(_ count: Int) async throws -> [Double] {
+        var times: [Double] = []
+        for index in 0..<count {
+            let start = ContinuousClock.now
+            let answer = try await node.post(
+                "/api/tasks?wait_seconds=60",
+                [
+                    "program": program, "arguments": [.string(String(index))],
+                    "seed": .integer(Int64(index)),
+                ])
+            times.append((ContinuousClock.now - start).inMilliseconds)
+            guard answer["exit_code"]?.asInteger == 0 else {
+                throw Refusal(
+                    "A task did not succeed: \(Text.cell(answer["message"])); see: swiftlet task "
+                        + "list")
+            }
+        }
+        return times
+    }
+}

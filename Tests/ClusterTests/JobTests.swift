@@ -1,0 +1,126 @@
+import Basics
+import Foundation
+import Testing
+
+extension MeshTests {
+    @Test func `a job in YAML runs as a graph over three nodes, and one that fails says why`()
+        async throws
+    {
+        try await TestMesh.with { mesh in
+            _ = try await Guest.build("probe", in: mesh.folder)
+            try "some words\n".write(
+                toFile: mesh.folder + "/words.txt", atomically: true, encoding: .utf8)
+            let file = mesh.folder + "/job.yaml"
+            try Self.yaml(badLine: "").write(toFile: file, atomically: true, encoding: .utf8)
+            let submitted = try await mesh.json(
+                "job submit", on: "ada", file, "--key", "once", "--wait")
+            #expect(submitted["state"] == "succeeded")
+            #expect(submitted["task_count"] == 42 && submitted["succeeded_count"] == 42)
+            let job = try #require(submitted["job"]?.asString)
+
+            // Asked again through another node, under the same key, it is the same job.
+            let again = try await mesh.json("job submit", on: "bob", file, "--key", "once")
+            #expect(again["job"]?.asString == job)
+            let list = try await mesh.json("job list", on: "eve")
+            #expect(list["jobs"]?.asArray?.count == 1)
+
+            try await expectResults(of: job, mesh)
+            try await expectRefusals(file, mesh)
+        }
+    }
+
+    /// Each task of the array has its own result, signed with others, and proven on another node.
+    private func expectResults(of job: String, _ mesh: TestMesh) async throws {
+        let results = try await mesh.get("/api/jobs/\(job)/results", on: "eve")
+        let codes = results["exit_codes"]?.asArray ?? []
+        #expect(codes.count == 42 && codes.allSatisfy { $0.asInteger == 0 })
+        let tasks = (results["tasks"]?.asArray ?? []).compactMap(\.asString)
+        #expect(Set(tasks).count == 42)
+        let first = try await mesh.json("task show", on: "eve", try #require(tasks.first))
+        #expect(first["stdout"] == "SOME WORDS\n")
+        for task in [tasks[0], tasks[20], tasks[41]] {
+            let verdict = try await mesh.json("verify", on: "bob", "--replay", task)
+            #expect(verdict["verified"] == true && verdict["replayed"] == true, "\(verdict)")
+        }
+    }
+
+    private func expectRefusals(_ file: String, _ mesh: TestMesh) async throws {
+        try Self.yaml(badLine: "  fule: 7\n").write(
+            toFile: file, atomically: true, encoding: .utf8)
+        let refusal = try await mesh.refusal("job submit", on: "ada", file)
+        #expect(refusal.contains("line 8: a task has no key fule"), "\(refusal)")
+
+        let failing = """
+            name: failing
+            tasks:
+            - name: bad
+              program: probe.elf
+              arguments: [arguments, 3]
+            - name: never
+              program: probe.elf
+              after: [bad]
+            - name: gang
+              program: probe.elf
+              array: {count: 10000}
+              gang: true
+            """
+        try failing.write(toFile: file, atomically: true, encoding: .utf8)
+        let answer = try await mesh.json("job submit", on: "bob", file)
+        let job = try #require(answer["job"]?.asString)
+        var sets: [JSON] = []
+        try await mesh.wait("the dependant to be cancelled") {
+            sets = try await mesh.get("/api/jobs/\(job)", on: "eve")["sets"]?.asArray ?? []
+            return sets.count == 3 && sets[1]["failed_count"] == 1
+        }
+        let reason = sets[2]["pending"]?.asString ?? ""
+        #expect(reason.contains("it needs 10000 slots at once"), "\(reason)")
+        _ = try await mesh.json("job cancel", on: "ada", job)
+        let shown = try await mesh.json("job show", on: "ada", job)
+        #expect(shown["state"] == "cancelled" && shown["failed_count"] == 10_002)
+    }
+
+    private static func yaml(badLine: String) -> String {
+        """
+        # what runs first, and what then
+        name: words
+        tenant: testers
+        tasks:
+        - name: shout
+          program: probe.elf
+          arguments: [shout]
+        \(badLine)  stdin: words.txt
+        - name: count
+          program: probe.elf
+          arguments: [arguments, 0]
+          after: [shout]
+          array: {count: 40}
+        - program: probe.elf
+          name: last
+          after: [shout, count]
+          arguments: [arguments, 0]
+          attempts: 2
+        """
+    }
+
+    @Test func `a drained node gets no tasks`() async throws {
+        try await TestMesh.with { mesh in
+            let drained = try await mesh.json("drain", on: "ada", "bob")
+            #expect(drained["drained"] == true)
+            let bob = try await mesh.id(of: "bob")
+            try await run(mesh) { #expect($0 != bob) }
+            _ = try await mesh.json("drain", on: "eve", "--undo", "bob")
+            let members = try await mesh.get("/api/members", on: "ada")
+            let isDrained = members["members"]?.asArray?.map { $0["drained"] == true }
+            #expect(isDrained == [false, false, false])
+        }
+    }
+
+    /// Runs a few tasks, and tells on which nodes.
+    private func run(_ mesh: TestMesh, _ body: (String?) -> Void) async throws {
+        let probe = try await Guest.build("probe", in: mesh.folder)
+        for _ in 0..<6 {
+            let result = try await mesh.json("run", on: "ada", probe, "arguments", "0")
+            body(result["node"]?.asString)
+        }
+    }
+}
