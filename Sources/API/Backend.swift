@@ -102,7 +102,7 @@ package protocol Backend: Sendable {
     /// it does not run, or null)]. Waits for the job's end.
     func job(_ id: String, wait: Duration) async throws -> JSON
     /// All tasks of a job, in columns: `job`, `tasks` [ids], `states`, `exit_codes`,
-    /// `retired_instructions`, `digests` (null where a task has no result).
+    /// `retired_instructions`, `digests` (null where a task has no result), `nodes`, `attempts`.
     func jobResults(_ id: String) async throws -> JSON
     /// `job`, `state`.
     func cancelJob(_ id: String) async throws -> JSON

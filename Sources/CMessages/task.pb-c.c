@@ -2169,7 +2169,7 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__task_result__descriptor =
   (ProtobufCMessageInit) swiftlet__task__v1__task_result__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__task__v1__task_submitted__field_descriptors[2] =
+static const ProtobufCFieldDescriptor swiftlet__task__v1__task_submitted__field_descriptors[5] =
 {
   {
     "task",
@@ -2195,15 +2195,54 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__task_submitted__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "node",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSubmitted, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "result",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSubmitted, result),
+    &swiftlet__task__v1__task_result__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "statement",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSubmitted, statement),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__task__v1__task_submitted__field_indices_by_name[] = {
+  2,   /* field[2] = node */
+  3,   /* field[3] = result */
   1,   /* field[1] = spec */
+  4,   /* field[4] = statement */
   0,   /* field[0] = task */
 };
 static const ProtobufCIntRange swiftlet__task__v1__task_submitted__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor swiftlet__task__v1__task_submitted__descriptor =
 {
@@ -2213,7 +2252,7 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__task_submitted__descriptor 
   "Swiftlet__Task__V1__TaskSubmitted",
   "swiftlet.task.v1",
   sizeof(Swiftlet__Task__V1__TaskSubmitted),
-  2,
+  5,
   swiftlet__task__v1__task_submitted__field_descriptors,
   swiftlet__task__v1__task_submitted__field_indices_by_name,
   1,  swiftlet__task__v1__task_submitted__number_ranges,

@@ -13,7 +13,9 @@ extension LogEntry {
         case .nodeEnrolled(let node): return constant + total(node.certificates)
         case .issuingKeySealed(let key): return constant + key.sealed.count
         case .statementRecorded(let statement): return constant + statement.bundle.count
-        case .taskSubmitted(let task): return constant + byteCount(of: task.spec)
+        case .taskSubmitted(let task):
+            let end = task.statement.count + (task.result.map { byteCount(of: $0) } ?? 0)
+            return constant + byteCount(of: task.spec) + end
         case .jobSubmitted(let job):
             return job.sets.reduce(constant) { count, set in
                 set.items.reduce(count + 512 + byteCount(of: set.spec)) { $0 + byteCount(of: $1) }

@@ -392,13 +392,19 @@ extension TaskSubmitted: WireMessage, Coded {
         swiftlet__task__v1__task_submitted__init(stored)
         stored.pointee.task = arena.identity(task)
         stored.pointee.spec = spec.stored(in: arena)
+        stored.pointee.node = arena.optionalIdentity(node)
+        stored.pointee.result = result?.stored(in: arena)
+        stored.pointee.statement = arena.bytes(statement)
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(
             task: try Field.identity(stored.pointee.task, "TaskSubmitted.task"),
-            spec: try Field.message(stored.pointee.spec, "TaskSubmitted.spec")
+            spec: try Field.message(stored.pointee.spec, "TaskSubmitted.spec"),
+            node: try Field.optionalIdentity(stored.pointee.node, "TaskSubmitted.node"),
+            result: try Field.optionalMessage(stored.pointee.result),
+            statement: Field.bytes(stored.pointee.statement)
         )
     }
 }

@@ -286,6 +286,7 @@ extension Node {
             requeued.voids.allSatisfy {
                 $0.isBlameless && state.tasks.record($0.task)?.lease?.holder == sender
             }
+        case .taskSubmitted(let submitted): submitted.node == nil || submitted.node == sender
         case .tasksFinished(let finished):
             finished.node == sender && finished.ends.allSatisfy { $0.fence != Fence() }
         case .stageReady(let ready): ready.node == sender

@@ -102,7 +102,9 @@ extension ReplicatedState {
 
     private func judgeTask(_ body: Command.Body) -> Verdict {
         switch body {
-        case .taskSubmitted(let submitted): tasks.judge(submitted)
+        case .taskSubmitted(let submitted):
+            submitted.node.map { isAdmitted($0) } ?? true
+                ? tasks.judge(submitted) : .refused("the node is revoked or unknown")
         case .jobSubmitted(let submitted): tasks.judge(submitted)
         case .jobCancelled(let cancelled): tasks.judge(cancelled)
         case .tasksLeased(let leased):

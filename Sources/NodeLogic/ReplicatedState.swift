@@ -189,7 +189,10 @@ package struct ReplicatedState: Sendable {
 
     private mutating func applyTask(_ body: Command.Body, fence: Fence) -> Verdict {
         switch body {
-        case .taskSubmitted(let submitted): return tasks.apply(submitted, at: fence.index)
+        case .taskSubmitted(let submitted):
+            let verdict = tasks.apply(submitted, at: fence.index)
+            if let result = submitted.result { plans.taskEnded(submitted.task, .result(result)) }
+            return verdict
         case .jobSubmitted(let submitted): return tasks.apply(submitted, at: fence.index)
         case .jobCancelled(let cancelled): return tasks.apply(cancelled)
         case .tasksLeased(let leased): return tasks.apply(leased, fence: fence)

@@ -18,7 +18,8 @@ final class GuestQueue: Sendable {
     private static let leadSeconds = 0.03
     private static let backlogCountMax = 512
     /// After so long the next one need not wait for this one.
-    private static let patience = Duration.milliseconds(60)
+    private static let patience = Duration.seconds(1)
+    private static let shortSeconds = 0.3
     // Of the running mean of the durations.
     private static let meanShare = 0.1
 
@@ -55,6 +56,26 @@ final class GuestQueue: Sendable {
         }
     }
 
+    /// Runs it now where a lane is free; false where none is.
+    func addIfFree(_ guest: Guest) -> Bool {
+        let isFree = state.withLock { state in
+            guard state.activeCount < slotCount, state.first == state.waiting.count else {
+                return false
+            }
+            state.activeCount += 1
+            state.waiting.append(guest)
+            return true
+        }
+        guard isFree else { return false }
+        if lanes.offer({ [self] in serve() }) { return true }
+        return state.withLock { state in
+            state.activeCount -= 1
+            let count = state.waiting.count
+            state.waiting.removeAll { $0.task == guest.task }
+            return state.waiting.count == count
+        }
+    }
+
     private func serve() {
         while let guest = next() {
             guard !guest.isStopped.isRaised else { continue }
@@ -87,7 +108,9 @@ final class GuestQueue: Sendable {
         let news = state.withLock { state -> Int? in
             let mean = state.meanSeconds.map { $0 + (seconds - $0) * Self.meanShare } ?? seconds
             state.meanSeconds = mean
-            let wanted = Double(slotCount) * Self.leadSeconds / max(mean, 0.000_001)
+            let perSlot = Self.leadSeconds / max(mean, 0.000_001)
+            // One beside each slot costs little where it need not wait for long.
+            let wanted = Double(slotCount) * max(perSlot, mean < Self.shortSeconds ? 1 : 0)
             let count = min(Int(wanted), Self.backlogCountMax)
             // Only what changes much is worth a message.
             guard count > state.backlogCount * 2 || count < state.backlogCount / 2 else {

@@ -110,6 +110,8 @@ extension LiveBackend {
                 $0.completion.map { JSON($0.result.retiredInstructions) } ?? .null
             },
             "digests": column { $0.completion?.result.stateDigest?.json ?? .null },
+            "nodes": column { $0.node?.json ?? .null },
+            "attempts": column { JSON($0.attemptCount) },
         ]
     }
 

@@ -5,8 +5,22 @@ extension TaskTable {
     package mutating func apply(_ command: TaskSubmitted, at index: UInt64 = 0) -> Verdict {
         let verdict = judge(command)
         guard verdict == .fresh else { return verdict }
-        let set = TaskSet(name: command.spec.name, spec: command.spec)
-        append(set, job: nil, after: [], ids: { _ in command.task }, at: index)
+        let alone = TaskSet(name: command.spec.name, spec: command.spec)
+        append(alone, job: nil, after: [], ids: { _ in command.task }, at: index)
+        guard let node = command.node, let result = command.result else { return verdict }
+        // Done before it was submitted: the entry that makes it known grants the lease and ends it.
+        let number = records.count - 1
+        let proof = TaskRecord.Proof(batch: batches.count, leaf: 0)
+        batches.append(Batch(node: node, statement: command.statement, leaves: []))
+        records[number].attemptCount = 1
+        records[number].lastHolder = node
+        grantCount += 1
+        set(
+            .finished(
+                .init(result: result, node: node, attempt: 1, fence: Fence(), proof: proof)
+            ),
+            of: number
+        )
         return verdict
     }
 

@@ -282,13 +282,28 @@ public struct TaskResult: Hashable, Sendable {
     }
 }
 
+/// A task by itself. A node that was free has perhaps done it already: then the entry holds its end
+/// as well, whose fence is none.
 public struct TaskSubmitted: Hashable, Sendable {
     public var task: Digest
     public var spec: TaskSpec
+    public var node: NodeID?
+    public var result: TaskResult?
+    /// The signed statement about the result, a Sigstore bundle.
+    public var statement: [UInt8]
 
-    public init(task: Digest, spec: TaskSpec) {
+    public init(
+        task: Digest,
+        spec: TaskSpec,
+        node: NodeID? = nil,
+        result: TaskResult? = nil,
+        statement: [UInt8] = []
+    ) {
         self.task = task
         self.spec = spec
+        self.node = node
+        self.result = result
+        self.statement = statement
     }
 }
 

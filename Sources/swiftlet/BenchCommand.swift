@@ -9,7 +9,8 @@ struct BenchCommand: AsyncParsableCommand {
         discussion: "Example: swiftlet bench riscv prog.elf",
         subcommands: [
             InferenceSpeed.self, GrammarSpeed.self, PipelineSpeed.self, LatencySpeed.self,
-            FailoverSpeed.self, RISCVSpeed.self, Startup.self, TaskSpeed.self, ModelFileMaking.self,
+            FailoverSpeed.self, RISCVSpeed.self, Startup.self, TaskSpeed.self, Makespan.self,
+            TaskFaults.self, ModelFileMaking.self,
         ])
 
     struct InferenceSpeed: AsyncParsableCommand {

@@ -11,6 +11,8 @@ final class BenchMesh {
         var nodeCount: Int
         /// Of the engine of each node.
         var threadCount = 1
+        /// Tasks of each node at a time; nil: one for each core.
+        var slotCount: Int?
         /// MiB of keys and values of each node.
         var cacheSize = 256
         /// Tokens that a head guesses ahead.
@@ -125,7 +127,7 @@ final class BenchMesh {
                 "up", "--data", data(of: name), "--listen", "tcp://127.0.0.1:\(port)",
                 "--threads", "\(settings.threadCount)", "--kv-cache", "\(settings.cacheSize)",
                 "--guesses", "\(settings.guessCount)", "--log-level", "notice",
-            ], log: name)
+            ] + (settings.slotCount.map { ["--slots", "\($0)"] } ?? []), log: name)
         let socket = data(of: name) + "/node.sock"
         try await wait("\(name) to answer", each: .milliseconds(2)) {
             guard process.isRunning else {

@@ -23,13 +23,15 @@ struct TaskBench: Sendable {
     private let program: JSON
 
     /// Uploads the program and has the node sign it.
-    init(_ node: NodeClient) async throws {
+    init(
+        _ node: NodeClient, program elf: [UInt8] = TinyProgram.elf, name: String = TinyProgram.name
+    ) async throws {
         self.node = node
-        let digest = try await node.put(TinyProgram.elf)
+        let digest = try await node.put(elf)
         // Ours, and trivial: the same licence as the rest of this project.
         _ = try await node.addStatement(
-            about: digest, kind: "program", name: TinyProgram.name, license: "Apache-2.0")
-        program = ["name": .string(TinyProgram.name), "digest": .string(digest.hex)]
+            about: digest, kind: "program", name: name, license: "Apache-2.0")
+        program = ["name": .string(name), "digest": .string(digest.hex)]
     }
 
     func run(count: Int, singleCount: Int) async throws -> Round {
@@ -39,7 +41,7 @@ struct TaskBench: Sendable {
     }
 
     /// Submits all at once, waits, and reads every result; seconds.
-    private func batch(_ count: Int) async throws -> Double {
+    func batch(_ count: Int) async throws -> Double {
         let start = ContinuousClock.now
         let items = (0..<count).map { index -> JSON in
             ["arguments": [.string(String(index))], "seed": .integer(Int64(index))]

@@ -141,7 +141,13 @@ extension TaskResult: Arbitrary {
 
 extension TaskSubmitted: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        TaskSubmitted(task: .arbitrary(using: &chance), spec: .arbitrary(using: &chance))
+        TaskSubmitted(
+            task: .arbitrary(using: &chance),
+            spec: .arbitrary(using: &chance),
+            node: .arbitrary(using: &chance),
+            result: .arbitrary(using: &chance),
+            statement: .arbitrary(using: &chance)
+        )
     }
 }
 

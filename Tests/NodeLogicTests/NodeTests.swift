@@ -249,6 +249,17 @@ struct NodeTests {
             )
         ),
         .tasksRequeued(TasksRequeued(voids: [LeaseVoid(attempt: 1)])),
+        .taskSubmitted(
+            TaskSubmitted(
+                task: Digest.of("task"),
+                spec: TaskSpec(
+                    submitter: NodeID(1),
+                    work: .read(ReadWork(artifact: Digest.of("artifact")))
+                ),
+                node: NodeID(2),
+                result: TaskResult(outcome: .succeeded)
+            )
+        ),
     ])
     mutating func `what only the coordinator decides cannot be asked for`(body: Command.Body) {
         let index = node.appliedIndex

@@ -134,4 +134,17 @@ struct TaskTableTests {
         _ = table.apply(TasksRequeued(attempt: 1))
         #expect(table.queued(countMax: 9).first?.id == task)
     }
+
+    @Test mutating func `what was done before it was submitted is finished at once, and once`() {
+        var done = submitted()
+        (done.node, done.result) = (worker, TaskResult(outcome: .succeeded, head: [7]))
+        done.statement = [1]
+        #expect(table.apply(done) == .fresh)
+        #expect(table.apply(done) == .done)
+        #expect(table.apply(submitted()) == .done)
+        #expect(table[task]?.completion?.result.head == [7])
+        #expect(table[task]?.completion?.fence == Fence())
+        #expect(table.queuedCount == 0 && table.leasedCount == 0)
+        #expect(lease(1, index: 3) == .refused("the task is not queued"))
+    }
 }

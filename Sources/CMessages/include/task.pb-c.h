@@ -339,6 +339,10 @@ struct  Swiftlet__Task__V1__TaskResult
     , SWIFTLET__TASK__V1__TASK_OUTCOME__TASK_OUTCOME_SUCCEEDED, 0, {0,NULL}, 0, {0,NULL}, NULL, NULL, 0,NULL, NULL, {0,NULL}, 0,NULL, {0,NULL} }
 
 
+/*
+ * A task by itself. A node that was free has perhaps done it already: then the entry holds its end
+ * as well, whose fence is none.
+ */
 struct  Swiftlet__Task__V1__TaskSubmitted
 {
   ProtobufCMessage base;
@@ -347,10 +351,22 @@ struct  Swiftlet__Task__V1__TaskSubmitted
    */
   ProtobufCBinaryData task;
   Swiftlet__Task__V1__TaskSpec *spec;
+  /*
+   * as optional NodeID
+   */
+  ProtobufCBinaryData node;
+  /*
+   * optional
+   */
+  Swiftlet__Task__V1__TaskResult *result;
+  /*
+   * The signed statement about the result, a Sigstore bundle.
+   */
+  ProtobufCBinaryData statement;
 };
 #define SWIFTLET__TASK__V1__TASK_SUBMITTED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_submitted__descriptor) \
-    , {0,NULL}, NULL }
+    , {0,NULL}, NULL, {0,NULL}, NULL, {0,NULL} }
 
 
 /*
