@@ -168,7 +168,9 @@ extension FailureDetector {
             if rumor.state == .unreachable || rumor.state == .dead {
                 if rumor.node != id, position(of: rumor.node) == nil { continue }
                 rumor.state = .suspect
-                rumor.accuser = sender
+                // Who was cut off has no evidence of its own: a thousand syncs after a partition
+                // count as one accuser, or the accused had no time to object.
+                rumor.accuser = rumor.node
             }
             believe(rumor, from: sender, at: now, into: &effects)
         }
