@@ -36,7 +36,7 @@ package struct Observations {
     }
 
     private struct Lease {
-        var task: Digest
+        var task: UInt64
         var holder: NodeID
         /// Since when its holder is dead.
         var orphanedAt: Instant?
@@ -155,15 +155,20 @@ package struct Observations {
         appliedIndex = index
         guard refusal == nil else { return }
         switch command.body {
-        case .taskLeased(let leased):
-            end(leased.task, at: now)
-            leases.append(Lease(task: leased.task, holder: leased.holder))
-        case .taskFinished(let finished): end(finished.task, at: now)
+        case .tasksLeased(let leased):
+            for grant in leased.grants {
+                for task in grant.tasks {
+                    end(task, at: now)
+                    leases.append(Lease(task: task, holder: grant.holder))
+                }
+            }
+        case .tasksFinished(let finished):
+            for finish in finished.ends { end(finish.task, at: now) }
         default: break
         }
     }
 
-    private mutating func end(_ task: Digest, at now: Instant) {
+    private mutating func end(_ task: UInt64, at now: Instant) {
         guard let index = leases.firstIndex(where: { $0.task == task }) else { return }
         if let orphanedAt = leases[index].orphanedAt { recoveries.append(now - orphanedAt) }
         leases.remove(at: index)

@@ -123,6 +123,45 @@ struct APIServerTests {
         }
     }
 
+    @Test func `a job reaches the backend whole, and a misspelt member is refused`() async throws {
+        let backend = backend
+        try await TestServer.run(backend) { server in
+            let digest = Digest.of([7])
+            let program = #"{"name": "p.elf", "digest": "\#(digest.hex)"}"#
+            let answer = try await server.post(
+                "/api/jobs",
+                """
+                {"key": "k", "name": "j", "sets": [
+                 {"name": "a", "program": \(program), "tenant": "t", "priority": -3, "attempts": 2,
+                  "deadline_seconds": 60, "slots": 2, "items": [{"arguments": ["1"], "seed": 9}]},
+                 {"name": "b", "program": \(program), "after": ["a"], "gang": true,
+                  "gang_patience_seconds": 5}]}
+                """)
+            #expect(answer.json["job"] == "ab12")
+            var first = ProgramRequest(program: NamedArtifact(name: "p.elf", digest: digest))
+            let second = first
+            (first.terms.tenant, first.terms.priority) = ("t", -3)
+            (first.terms.attemptCountMax, first.terms.deadlineSeconds) = (2, 60)
+            first.terms.slotCount = 2
+            let expected = JobRequest(
+                key: "k", name: "j",
+                sets: [
+                    .init(name: "a", program: first, items: [.init(arguments: ["1"], seed: 9)]),
+                    .init(
+                        name: "b", program: second, after: ["a"], isGang: true,
+                        gangPatienceSeconds: 5),
+                ])
+            #expect(backend.jobRequests.withLock { $0 } == [expected])
+            for bad in [
+                #"{"name": "j"}"#, #"{"name": "j", "sets": []}"#,
+                #"{"name": "j", "sets": [{"name": "a", "program": \#(program), "fule": 1}]}"#,
+                #"{"name": "j", "sets": [{"name": "a", "program": \#(program), "slots": 0}]}"#,
+            ] {
+                #expect(try await server.post("/api/jobs", bad).status == 400, "\(bad)")
+            }
+        }
+    }
+
     @Test func `a program's request reaches the backend whole`() async throws {
         let backend = backend
         try await TestServer.run(backend) { server in
