@@ -8,7 +8,9 @@ import Wire
 struct JobTests {
     /// Forty tasks, then a gang of four, then forty more.
     private static func job(_ name: String) -> JobSubmitted {
-        func set(_ part: String, _ count: Int, after: [UInt32] = [], gang: Bool = false) -> TaskSet {
+        func set(
+            _ part: String, _ count: Int, after: [UInt32] = [], gang: Bool = false
+        ) -> TaskSet {
             let program = NamedArtifact(name: "\(part).elf", digest: Digest.of(part))
             let spec = TaskSpec(
                 submitter: Machine.id(of: 0),
