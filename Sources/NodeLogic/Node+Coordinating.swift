@@ -79,21 +79,38 @@ extension Node {
             } else if now - heard > settings.leaseDuration {
                 reason = "its worker is silent"
             }
-            if let reason {
-                for number in holder.tasks { void(number, reason, &requeued, &effects) }
+            var lost: [Int] = []
+            if reason != nil {
+                lost = holder.tasks
             } else if let word, word.isNew {
                 self.coordination?.markRead(holder.node)
-                for number in unknown(to: word.report, of: holder) {
-                    void(number, "its worker does not know of it", &requeued, &effects)
-                }
+                lost = unknown(to: word.report, of: holder)
+            }
+            guard !lost.isEmpty else { continue }
+            let begun = begun(of: holder, slotCount: word?.report.slotCount ?? 1)
+            for number in lost {
+                void(
+                    number, reason ?? "its worker does not know of it",
+                    isBlameless: !begun.contains(number), &requeued, &effects)
             }
         }
         return requeued.voids.isEmpty ? [] : [Command(body: .tasksRequeued(requeued))]
     }
 
+    // What a worker may have died of: leases begin in the order in which they were granted, and
+    // what still waits for a slot has done nothing.
+    private func begun(of holder: TaskTable.Holder, slotCount: UInt32) -> ArraySlice<Int> {
+        func index(_ number: Int) -> UInt64 {
+            state.tasks.records[number].lease?.fence.index ?? .max
+        }
+        return holder.tasks.sorted { (index($0), $0) < (index($1), $1) }
+            .prefix(max(1, Int(slotCount)))
+    }
+
     private func void(
         _ number: Int,
         _ reason: String,
+        isBlameless: Bool,
         _ requeued: inout TasksRequeued,
         _ effects: inout [Effect]
     ) {
@@ -101,7 +118,9 @@ extension Node {
         guard let lease = record.lease else { return }
         effects.append(.note(.requeued(record.id, attempt: lease.attempt, reason: reason)))
         requeued.voids.append(
-            LeaseVoid(task: UInt64(number), attempt: lease.attempt, reason: reason)
+            LeaseVoid(
+                task: UInt64(number), attempt: lease.attempt, reason: reason,
+                isBlameless: isBlameless)
         )
         let set = state.tasks.sets[record.setPosition]
         guard set.isGang else { return }
