@@ -34,12 +34,9 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     public static func of(_ text: String) -> Digest { of(Array(text.utf8)) }
 
     /// Another value for each number, and none of them this one's neighbour: ids of the parts of
-    /// something that has an id. (The finalizer of SplitMix64, which maps no two numbers to one.)
+    /// something that has an id.
     public func derived(_ number: UInt64) -> Digest {
-        var word = number &+ 0x9e37_79b9_7f4a_7c15
-        word = (word ^ word >> 30) &* 0xbf58_476d_1ce4_e5b9
-        word = (word ^ word >> 27) &* 0x94d0_49bb_1331_11eb
-        word ^= word >> 31
+        let word = Chance.mix(number &+ Chance.increment)
         return Digest(words: (first ^ word, second, third, fourth))
     }
 

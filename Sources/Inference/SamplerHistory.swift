@@ -1,3 +1,5 @@
+import Basics
+
 /// What a sampler's penalties must know of the tokens before: how often each came.
 ///
 /// A function of the tokens alone, so that whoever takes a sequence over makes it again from
@@ -15,13 +17,7 @@ package struct SamplerHistory: Hashable, Sendable {
 
         /// Where the token stands, or would stand.
         private func index(of token: TokenID) -> Int {
-            var low = 0
-            var high = entries.count
-            while low < high {
-                let middle = (low + high) / 2
-                if entries[middle].token < token { low = middle + 1 } else { high = middle }
-            }
-            return low
+            entries.partitionPoint { $0.token < token }
         }
 
         mutating func add(_ token: TokenID) {

@@ -1,3 +1,5 @@
+import Basics
+
 /// Finds special strings in a text: control tokens and tokens that a user defined.
 ///
 /// The reference cuts them out one token after another, the longest first. The same cuts are
@@ -108,19 +110,10 @@ struct TokenizerSpecial: Sendable {
             }
             guard start + depth < text.count else { return }
             let byte = text[start + depth]
-            let lower = border(range) { $0.bytes[depth] < byte }
-            range = lower..<border(lower..<range.upperBound) { $0.bytes[depth] <= byte }
+            let lower = tokens[range].partitionPoint { $0.bytes[depth] < byte }
+            let upper = tokens[lower..<range.upperBound].partitionPoint { $0.bytes[depth] <= byte }
+            range = lower..<upper
             depth += 1
         }
-    }
-
-    /// The first of a range that is not before, by bisection.
-    private func border(_ range: Range<Int>, _ isBefore: (Token) -> Bool) -> Int {
-        var (low, high) = (range.lowerBound, range.upperBound)
-        while low < high {
-            let middle = (low + high) / 2
-            if isBefore(tokens[middle]) { low = middle + 1 } else { high = middle }
-        }
-        return low
     }
 }

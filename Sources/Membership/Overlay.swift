@@ -104,12 +104,9 @@ struct Overlay: Sendable {
 
     // MARK: Rings
 
-    /// Where a node stands on a ring, the same for everyone (splitmix64's last steps).
+    /// Where a node stands on a ring, the same for everyone.
     private func place(of node: NodeID, on ring: Int) -> UInt64 {
-        var mixed = node.leadingWord ^ UInt64(ring + 1) &* 0x9e37_79b9_7f4a_7c15
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
+        Chance.mix(node.leadingWord ^ UInt64(ring + 1) &* Chance.increment)
     }
 
     private mutating func rebuild() {

@@ -48,12 +48,6 @@ struct RumorQueue: Sendable {
     }
 
     private mutating func place(_ item: Item) {
-        var low = 0
-        var high = items.count
-        while low < high {
-            let middle = (low + high) / 2
-            if items[middle].precedes(item) { low = middle + 1 } else { high = middle }
-        }
-        items.insert(item, at: low)
+        items.insert(item, at: items.partitionPoint { $0.precedes(item) })
     }
 }

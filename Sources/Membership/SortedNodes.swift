@@ -29,12 +29,6 @@ struct SortedNodes: Hashable, Sendable {
     }
 
     private func position(of id: NodeID) -> Int {
-        var low = 0
-        var high = ids.count
-        while low < high {
-            let middle = (low + high) / 2
-            if ids[middle] < id { low = middle + 1 } else { high = middle }
-        }
-        return low
+        ids.partitionPoint { $0 < id }
     }
 }

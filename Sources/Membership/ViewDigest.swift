@@ -11,7 +11,7 @@ enum ViewDigest {
 
     /// The bucket of a node: the same for everyone.
     static func bucket(of node: NodeID) -> Int {
-        Int(mix(node.leadingWord) >> 58)
+        Int(Chance.mix(node.leadingWord) >> 58)
     }
 
     static func buckets(of members: [Member]) -> [UInt64] {
@@ -19,7 +19,7 @@ enum ViewDigest {
         for index in members.indices {
             let id = members[index].id
             let belief = members[index].incarnation << 2 | standing(members[index].state)
-            buckets[bucket(of: id)] &+= mix(id.leadingWord ^ mix(belief))
+            buckets[bucket(of: id)] &+= Chance.mix(id.leadingWord ^ Chance.mix(belief))
         }
         return buckets
     }
@@ -32,12 +32,5 @@ enum ViewDigest {
         case .unreachable, .dead: 1
         case .left: 2
         }
-    }
-
-    // The last steps of splitmix64.
-    private static func mix(_ word: UInt64) -> UInt64 {
-        var mixed = (word ^ word >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
     }
 }

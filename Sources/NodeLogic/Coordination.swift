@@ -82,7 +82,8 @@ struct Coordination: Sendable {
     }
 
     mutating func markRead(_ node: NodeID) {
-        guard let position = words.firstIndex(where: { $0.node == node }) else { return }
+        let position = position(of: node)
+        guard position < words.count, words[position].node == node else { return }
         words[position].isNew = false
     }
 
@@ -152,13 +153,7 @@ struct Coordination: Sendable {
 
     // Where its word stands, or would stand.
     private func position(of node: NodeID) -> Int {
-        var low = 0
-        var high = words.count
-        while low < high {
-            let middle = (low + high) / 2
-            if words[middle].node < node { low = middle + 1 } else { high = middle }
-        }
-        return low
+        words.partitionPoint { $0.node < node }
     }
 
     func index(of request: UInt64, from sender: NodeID) -> UInt64? {

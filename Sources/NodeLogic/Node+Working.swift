@@ -51,13 +51,7 @@ extension Node {
     // Where the run of a task is, or would be.
     private func place(ofRun number: Int) -> Int {
         if let last = runs.last, last.number < number { return runs.count }
-        var low = 0
-        var high = runs.count
-        while low < high {
-            let middle = (low + high) / 2
-            if runs[middle].number < number { low = middle + 1 } else { high = middle }
-        }
-        return low
+        return runs.partitionPoint { $0.number < number }
     }
 
     // What was leased to an earlier life of this node is not taken up again: the coordinator sees

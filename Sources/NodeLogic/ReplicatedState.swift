@@ -90,13 +90,7 @@ package struct ReplicatedState: Sendable {
 
     // Where the node stands, or would stand.
     private func position(of id: NodeID) -> Int {
-        var low = 0
-        var high = nodes.count
-        while low < high {
-            let middle = (low + high) / 2
-            if nodes[middle].id < id { low = middle + 1 } else { high = middle }
-        }
-        return low
+        nodes.partitionPoint { $0.id < id }
     }
 
     // MARK: Applying

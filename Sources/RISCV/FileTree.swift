@@ -1,3 +1,5 @@
+import Basics
+
 /// The files of one run: `/work` with the inputs, `/tmp`, devices, `/proc`, and what the caller
 /// shows of the host.
 ///
@@ -229,16 +231,7 @@ struct FileTree: Sendable {
 
     /// Where a name stands in a sorted directory, or would stand.
     static func index(of name: [UInt8], in entries: [Entry]) -> Int {
-        var low = 0, high = entries.count
-        while low < high {
-            let middle = (low + high) / 2
-            if entries[middle].name.lexicographicallyPrecedes(name) {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        return low
+        entries.partitionPoint { $0.name.lexicographicallyPrecedes(name) }
     }
 
     /// Where a path leads: its directory, its last name, and the node if there is one.

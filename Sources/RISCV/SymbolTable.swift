@@ -1,3 +1,5 @@
+import Basics
+
 /// Where a program's names stand: a table of some thousand takes longer to sort than a short
 /// program runs, and few ask for it.
 struct SymbolSource: Sendable {
@@ -86,11 +88,7 @@ struct SymbolTable: Sendable {
 
     /// The symbol that an address belongs to, and up to where; -1 where there is none.
     func function(at pc: UInt64) -> (index: Int, range: Range<UInt64>) {
-        var low = 0, high = symbols.count
-        while low < high {
-            let middle = (low + high) / 2
-            if symbols[middle].address <= pc { low = middle + 1 } else { high = middle }
-        }
+        let low = symbols.partitionPoint { $0.address <= pc }
         let next = low < symbols.count ? symbols[low].address : .max
         guard low > 0 else { return (-1, 0..<next) }
         let address = symbols[low - 1].address

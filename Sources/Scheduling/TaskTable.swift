@@ -128,13 +128,7 @@ package struct TaskTable: Hashable, Sendable {
     }
 
     func holderPlace(_ node: NodeID) -> Int {
-        var low = 0
-        var high = holders.count
-        while low < high {
-            let middle = (low + high) / 2
-            if holders[middle].node < node { low = middle + 1 } else { high = middle }
-        }
-        return low
+        holders.partitionPoint { $0.node < node }
     }
 }
 
@@ -157,12 +151,6 @@ enum Ascending {
     // Where the number stands, or would stand: the first one not below it.
     private static func place(of number: Int, in numbers: [Int]) -> Int {
         if let first = numbers.first, number <= first { return 0 }
-        var low = 0
-        var high = numbers.count
-        while low < high {
-            let middle = (low + high) / 2
-            if numbers[middle] < number { low = middle + 1 } else { high = middle }
-        }
-        return low
+        return numbers.partitionPoint { $0 < number }
     }
 }

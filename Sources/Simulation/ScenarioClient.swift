@@ -71,12 +71,7 @@ struct ScenarioClient {
     }
 
     private func position(of request: UInt64) -> Int? {
-        var low = 0
-        var high = wishes.count
-        while low < high {
-            let middle = (low + high) / 2
-            if wishes[middle].request < request { low = middle + 1 } else { high = middle }
-        }
-        return low < wishes.count && wishes[low].request == request ? low : nil
+        let position = wishes.partitionPoint { $0.request < request }
+        return position < wishes.count && wishes[position].request == request ? position : nil
     }
 }
