@@ -22,9 +22,8 @@ extension Node {
         // A joiner proved at this node's door that it knows the token's secret, and the driver has
         // checked the token's expiry by its clock. `request` returns in `.enrolled`.
         indirect case enrol(request: UInt64, EnrolRequest)
-        // From this node's lanes, each the end of one effect below.
-        indirect case taskFinished(Digest, attempt: UInt32, fence: Fence, TaskResult)
-        // The same of many tasks, with one signed statement about them and its leaves.
+        // From this node's lanes, each the end of effects below; of tasks the end of several, with
+        // one signed statement about them and its leaves.
         case tasksFinished([TaskEnding], statement: [UInt8], leaves: [UInt8])
         // Leased to this node and not begun: others shall have them.
         case tasksReturned([Digest])
@@ -48,8 +47,7 @@ extension Node {
         indirect case peer(NodeID, certificates: [[UInt8]], Profile)
         // Revoked: cut its connections and forget its address.
         case expel(NodeID)
-        // Ends as `.taskFinished` or in `.tasksFinished` with the same task, attempt and fence,
-        // whatever comes of it.
+        // Ends in `.tasksFinished` with the same task, attempt and fence, whatever comes of it.
         indirect case startTask(Digest, attempt: UInt32, fence: Fence, TaskSpec)
         // The lease is void: stop, say nothing.
         case stopTask(Digest)

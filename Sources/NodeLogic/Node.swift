@@ -225,9 +225,6 @@ package struct Node: Sendable {
             ask(command, for: .caller(request), at: now, into: &effects)
         case .read(let request): read(for: request, at: now, into: &effects)
         case .enrol(let request, let wish): enrol(wish, for: request, at: now, into: &effects)
-        case .taskFinished(let task, let attempt, let fence, let result):
-            let ending = TaskEnding(task: task, attempt: attempt, fence: fence, result: result)
-            finish([ending], statement: [], leaves: [], at: now, into: &effects)
         case .tasksFinished(let endings, let statement, let leaves):
             finish(endings, statement: statement, leaves: leaves, at: now, into: &effects)
         case .tasksReturned(let tasks): giveBack(tasks, at: now, into: &effects)

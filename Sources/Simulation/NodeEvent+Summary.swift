@@ -13,14 +13,13 @@ extension Node.Event {
         case .propose: 4
         case .read: 13
         case .enrol: 5
-        case .taskFinished: 6
+        case .tasksFinished: 6
         case .stageLoaded: 7
         case .certificateIssued: 8
         case .issuingKeySealed: 9
         case .profileChanged: 10
         case .leave: 11
         case .silent: 12
-        case .tasksFinished: 13
         case .tasksReturned: 14
         case .capacityChanged: 15
         }
@@ -38,8 +37,8 @@ extension Node.Event {
         case .propose(let request, _): "is asked, request \(request)"
         case .read(let request): "is asked to read, request \(request)"
         case .enrol(let request, _): "is asked to enrol, request \(request)"
-        case .taskFinished(let task, let attempt, _, _): "finished \(task.short) as \(attempt)"
-        case .tasksFinished(let endings, _, _): "finished \(endings.count) tasks"
+        case .tasksFinished(let endings, _, _):
+            endings.map { "finished \($0.task.short) as \($0.attempt)" }.joined(separator: ", ")
         case .tasksReturned(let tasks): "gives \(tasks.count) tasks back"
         case .capacityChanged(let slots, let backlog): "has \(slots) slots and \(backlog) beside"
         case .stageLoaded(let model, let epoch, _): "loaded \(model) epoch \(epoch)"

@@ -62,8 +62,6 @@ package struct Observations {
     private var appliedIndex: UInt64 = 0
     /// From the death of a task's worker until the task was leased anew or its result was there.
     package private(set) var recoveries: [Duration] = []
-    /// How often one side's word on another was taken back by its victim.
-    package private(set) var refutationCount = 0
     package private(set) var suspicionCount = 0
 
     init(nodeCount: Int) { self.nodeCount = nodeCount }
@@ -142,11 +140,7 @@ package struct Observations {
     }
 
     mutating func noted(_ fact: Fact) {
-        switch fact {
-        case .membership(.refuted(_, _)): refutationCount += 1
-        case .membership(.suspected(_, _)): suspicionCount += 1
-        default: break
-        }
+        if case .membership(.suspected) = fact { suspicionCount += 1 }
     }
 
     /// The first node to apply an entry speaks for all.

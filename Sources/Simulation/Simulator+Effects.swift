@@ -84,8 +84,10 @@ extension Simulator {
     ) {
         witness.started(task, fence, on: number)
         machines[number].work[task] = fence
+        let ending = Node.TaskEnding(
+            task: task, attempt: attempt, fence: fence, result: FakeWork.result(of: spec))
         schedule(
-            .taskFinished(task, attempt: attempt, fence: fence, FakeWork.result(of: spec)),
+            .tasksFinished([ending], statement: [], leaves: []),
             of: number,
             after: between(settings.taskDurationMin, settings.taskDurationMax)
         )

@@ -464,3 +464,16 @@ extension Command.Body {
         if case .taskSubmitted(let submitted) = self { submitted.task == task } else { false }
     }
 }
+
+extension Node.Event {
+    /// The end of one task, which is signed with no others.
+    fileprivate static func taskFinished(
+        _ task: Digest,
+        attempt: UInt32,
+        fence: Fence,
+        _ result: TaskResult
+    ) -> Node.Event {
+        let ending = Node.TaskEnding(task: task, attempt: attempt, fence: fence, result: result)
+        return .tasksFinished([ending], statement: [], leaves: [])
+    }
+}
