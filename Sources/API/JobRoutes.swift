@@ -24,10 +24,7 @@ struct JobRoutes: Sendable {
         router.get("/api/jobs/:id") { request, context in
             let id = try context.parameter("id")
             let wait = try request.wait()
-            guard wait > .zero else {
-                return Response(try await backend.job(id, wait: .zero))
-            }
-            return try await request.whileClientListens {
+            return try await request.answer(within: wait) {
                 Response(try await backend.job(id, wait: wait))
             }
         }

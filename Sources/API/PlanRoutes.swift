@@ -30,10 +30,7 @@ struct PlanRoutes: Sendable {
         router.get("/api/plans/:id") { request, context in
             let id = try context.parameter("id")
             let wait = try request.wait()
-            guard wait > .zero else {
-                return Response(try await backend.plan(id, wait: .zero))
-            }
-            return try await request.whileClientListens {
+            return try await request.answer(within: wait) {
                 Response(try await backend.plan(id, wait: wait))
             }
         }

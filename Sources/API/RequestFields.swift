@@ -184,6 +184,14 @@ extension Request {
         return response
     }
 
+    /// Answers at once where nobody waits, and so keeps the connection; else while the client
+    /// listens.
+    func answer(
+        within wait: Duration, _ operation: @escaping @Sendable () async throws -> Response
+    ) async throws -> Response {
+        wait > .zero ? try await whileClientListens(operation) : try await operation()
+    }
+
     /// The long poll's `?wait_seconds=`: absent is no wait, five minutes the most.
     func wait() throws -> Duration {
         guard let text = uri.queryParameters.get("wait_seconds") else { return .zero }

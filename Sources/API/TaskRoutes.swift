@@ -16,21 +16,14 @@ struct TaskRoutes: Sendable {
             let key = try fields.string("key")
             let program = try Self.programRequest(&fields)
             try fields.finish()
-            guard wait > .zero else {
-                return Response(
-                    try await backend.submitProgram(program, key: key, wait: .zero))
-            }
-            return try await request.whileClientListens {
+            return try await request.answer(within: wait) {
                 Response(try await backend.submitProgram(program, key: key, wait: wait))
             }
         }
         router.get("/api/tasks/:id") { request, context in
             let id = try context.parameter("id")
             let wait = try request.wait()
-            guard wait > .zero else {
-                return Response(try await backend.task(id, wait: .zero))
-            }
-            return try await request.whileClientListens {
+            return try await request.answer(within: wait) {
                 Response(try await backend.task(id, wait: wait))
             }
         }

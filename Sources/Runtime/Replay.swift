@@ -45,10 +45,9 @@ struct Replay: Sendable {
                     detail: "the replicated log has no such program task to run again")
             ]
         }
-        let artifacts = [work.program] + work.inputs + (work.standardInput.map { [$0] } ?? [])
-        for artifact in artifacts {
+        for artifact in work.artifacts {
             try await node.exchange.fetch(
-                artifact.digest, byteCountMax: TaskWorker.artifactByteCountMax)
+                artifact, byteCountMax: TaskWorker.artifactByteCountMax)
         }
         let store = node.exchange.store
         let report = try await node.lanes.run {
@@ -224,12 +223,9 @@ struct Replay: Sendable {
 extension ProgramWork {
     /// Whether a signed invocation is of this work.
     func agrees(with invocation: Provenance.TaskResult.Invocation) -> Bool {
-        var inputs = self.inputs.map { NamedDigest(name: $0.name, digest: $0.digest) }
-        if let standardInput {
-            inputs.append(NamedDigest(name: "/dev/stdin", digest: standardInput.digest))
-        }
-        return program.digest == invocation.program && arguments == invocation.arguments
+        program.digest == invocation.program && arguments == invocation.arguments
             && environment.map { "\($0.name)=\($0.value)" } == invocation.environment
-            && inputs == invocation.inputs && seed == invocation.seed && fuel == invocation.fuel
+            && namedInputs == invocation.inputs && seed == invocation.seed
+            && fuel == invocation.fuel
     }
 }

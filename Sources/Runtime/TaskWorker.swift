@@ -121,8 +121,7 @@ final class TaskWorker: Sendable {
                 artifact, from: [lease.spec.submitter],
                 byteCountMax: Self.artifactByteCountMax)
         }
-        let subjects = [work.program] + work.inputs + (work.standardInput.map { [$0] } ?? [])
-        for (index, subject) in subjects.enumerated() {
+        for (index, subject) in work.subjects.enumerated() {
             let isProgram = index == 0
             if let refusal = try await admission.taskRefusal(
                 of: subject.digest, what: "the \(isProgram ? "program" : "input") \(subject.name)")
@@ -340,12 +339,23 @@ final class TaskWorker: Sendable {
 }
 
 extension ProgramWork {
-    /// All that must be here before it can run.
-    var artifacts: [Digest] {
-        var artifacts = [program.digest]
-        artifacts += inputs.map(\.digest)
-        if let standardInput { artifacts.append(standardInput.digest) }
-        return artifacts
+    /// All that must be here before it can run, the program first.
+    var subjects: [Wire.NamedArtifact] {
+        var subjects = [program]
+        subjects += inputs
+        if let standardInput { subjects.append(standardInput) }
+        return subjects
+    }
+
+    var artifacts: [Digest] { subjects.map(\.digest) }
+
+    /// What the program reads, as a signed statement names it.
+    var namedInputs: [NamedDigest] {
+        var named = inputs.map { NamedDigest(name: $0.name, digest: $0.digest) }
+        if let standardInput {
+            named.append(NamedDigest(name: "/dev/stdin", digest: standardInput.digest))
+        }
+        return named
     }
 }
 
@@ -413,10 +423,6 @@ extension Provenance.TaskResult {
     private init(
         _ work: ProgramWork, _ lease: TaskWorker.Lease, outcome: Outcome, node: NodeID
     ) {
-        var inputs = work.inputs.map { NamedDigest(name: $0.name, digest: $0.digest) }
-        if let input = work.standardInput {
-            inputs.append(NamedDigest(name: "/dev/stdin", digest: input.digest))
-        }
         self.init(
             attempt: Attempt(
                 taskID: lease.task.hex, submitter: lease.spec.submitter,
@@ -424,8 +430,8 @@ extension Provenance.TaskResult {
                 fenceIndex: lease.fence.index),
             invocation: Invocation(
                 program: work.program.digest, arguments: work.arguments,
-                environment: work.environment.map { "\($0.name)=\($0.value)" }, inputs: inputs,
-                seed: work.seed, fuel: work.fuel),
+                environment: work.environment.map { "\($0.name)=\($0.value)" },
+                inputs: work.namedInputs, seed: work.seed, fuel: work.fuel),
             outcome: outcome, node: node, engineVersion: GuestRun.engineVersion)
     }
 }
