@@ -126,19 +126,8 @@ struct SimulatorRunner: Sendable {
             throw Refusal("\(name) cannot be started: there is no \(words[0]) on the PATH.")
         }
         let before = Self.secondsOfChildren()
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: tool)
-        process.arguments = Array(words.dropFirst())
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        do {
-            try process.run()
-        } catch {
-            throw Refusal("\(name) cannot be started: \(Refusal.sentence(of: error))")
-        }
-        process.waitUntilExit()
-        return (max(Self.secondsOfChildren() - before, 1e-6), process.terminationStatus)
+        let run = try PeerRun(tool, Array(words.dropFirst()), called: name)
+        return (max(Self.secondsOfChildren() - before, 1e-6), run.status)
     }
 
     /// The CPU time of all children that have ended; only one runs at a time.

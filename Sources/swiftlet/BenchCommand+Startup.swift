@@ -127,19 +127,8 @@ private struct TimedProcess: Sendable {
     init(_ command: [String]) { self.command = command }
 
     func seconds() throws -> Double {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: command[0])
-        process.arguments = Array(command.dropFirst())
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
         let start = ContinuousClock.now
-        do {
-            try process.run()
-        } catch {
-            throw Refusal("\(command[0]) cannot be started: \(Refusal.sentence(of: error))")
-        }
-        process.waitUntilExit()
+        _ = try PeerRun(command[0], Array(command.dropFirst()))
         return (ContinuousClock.now - start).inSeconds
     }
 }

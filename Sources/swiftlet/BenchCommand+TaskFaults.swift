@@ -49,10 +49,8 @@ extension BenchCommand {
                 try await bench.run(program: TinyProgram.loop(UInt32(milliseconds) * 100_000))
                 return bench
             }
-            let late = bench.recoveries.sorted()
-            func percentile(_ share: Double) -> Double {
-                late.isEmpty ? .nan : late[min(Int(share * Double(late.count)), late.count - 1)]
-            }
+            let late = bench.recoveries
+            func percentile(_ share: Double) -> Double { Percentile.of(late, share) }
             if json {
                 Terminal.document([
                     "tasks": .integer(Int64(count)), "seconds": .number(bench.seconds),

@@ -142,6 +142,15 @@ enum Median {
     }
 }
 
+/// What so large a share of several measurements lies below.
+enum Percentile {
+    static func of(_ values: [Double], _ share: Double) -> Double {
+        let sorted = values.sorted()
+        guard !sorted.isEmpty else { return .nan }
+        return sorted[min(Int(share * Double(sorted.count)), sorted.count - 1)]
+    }
+}
+
 extension Duration {
     var inMilliseconds: Double { inSeconds * 1_000 }
 }

@@ -7,7 +7,7 @@ struct JobCommand: AsyncParsableCommand {
         discussion: "Example: swiftlet job submit --data n1 primes.yaml",
         subcommands: [Submit.self, List.self, Show.self, Cancel.self])
 
-    private static let finalStates = ["succeeded", "failed", "cancelled"]
+    static let finalStates = ["succeeded", "failed", "cancelled"]
 
     struct Submit: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

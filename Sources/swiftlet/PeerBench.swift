@@ -12,34 +12,20 @@ struct PeerBench: Sendable {
 
     /// Tokens per second of one run, after the peer's own warm-up.
     func tokensPerSecond(_ test: SpeedTest) throws -> Double {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
         // Everything else stays as the peer has it, which is what its users get.
-        process.arguments = [
+        var arguments = [
             "-m", model, "-t", "\(threadCount)", "-p", "\(test.promptCount)",
             "-n", "\(test.decodeCount)", "-d", "\(test.depth)", "-r", "1", "-o", "json",
         ]
         if !servers.isEmpty {
             // 99: every layer and the output, which is more than any model measured here has.
-            process.arguments? += ["--rpc", servers.joined(separator: ","), "-ngl", "99"]
+            arguments += ["--rpc", servers.joined(separator: ","), "-ngl", "99"]
         }
-        let output = Pipe()
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        do {
-            try process.run()
-        } catch {
-            throw Refusal("\(program) cannot be started: \(Refusal.sentence(of: error))")
+        let run = try PeerRun(program, arguments, readsOutput: true)
+        guard run.status == 0 else {
+            throw Refusal("\(program) ended with code \(run.status); does it take \(model)?")
         }
-        // Read to the end first: a full pipe would stop the peer.
-        let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw Refusal(
-                "\(program) ended with code \(process.terminationStatus); does it take \(model)?")
-        }
-        guard let result = try? JSON(parsing: Array(bytes)).asArray?.first,
+        guard let result = try? JSON(parsing: run.output).asArray?.first,
             let speed = result["avg_ts"]?.asDouble, 0 < speed
         else { throw Refusal("\(program) gave no speed; is it llama.cpp's llama-bench?") }
         guard servers.isEmpty || result["backends"]?.asString?.contains("RPC") == true else {

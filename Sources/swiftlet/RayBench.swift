@@ -43,22 +43,10 @@ struct RayBench: Sendable {
 
     /// One run of `count` tasks in a batch and `singleCount` one by one.
     func run(count: Int, singleCount: Int) throws -> TaskBench.Round {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: python)
-        process.arguments = ["-c", Self.script, "\(count)", "\(singleCount)"]
-        let output = Pipe()
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        do {
-            try process.run()
-        } catch {
-            throw Refusal("\(python) cannot be started: \(Refusal.sentence(of: error))")
-        }
-        let bytes = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        let text = String(decoding: bytes, as: UTF8.self)
-        guard process.terminationStatus == 0,
+        let run = try PeerRun(
+            python, ["-c", Self.script, "\(count)", "\(singleCount)"], readsOutput: true)
+        let text = String(decoding: run.output, as: UTF8.self)
+        guard run.status == 0,
             let line = text.split(separator: "\n").last(where: { $0.hasPrefix("{") }),
             let result = try? JSON(parsing: Array(line.utf8)),
             let seconds = result["seconds"]?.asDouble, seconds > 0

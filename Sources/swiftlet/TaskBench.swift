@@ -12,11 +12,7 @@ struct TaskBench: Sendable {
         /// Of each single task, from the question to the answer.
         var milliseconds: [Double]
 
-        func percentile(_ share: Double) -> Double {
-            let sorted = milliseconds.sorted()
-            guard !sorted.isEmpty else { return .nan }
-            return sorted[min(Int(share * Double(sorted.count)), sorted.count - 1)]
-        }
+        func percentile(_ share: Double) -> Double { Percentile.of(milliseconds, share) }
     }
 
     let node: NodeClient
@@ -27,10 +23,7 @@ struct TaskBench: Sendable {
         _ node: NodeClient, program elf: [UInt8] = TinyProgram.elf, name: String = TinyProgram.name
     ) async throws {
         self.node = node
-        let digest = try await node.put(elf)
-        // Ours, and trivial: the same licence as the rest of this project.
-        _ = try await node.addStatement(
-            about: digest, kind: "program", name: name, license: "Apache-2.0")
+        let digest = try await node.putTiny(elf, name: name)
         program = ["name": .string(name), "digest": .string(digest.hex)]
     }
 
@@ -55,7 +48,7 @@ struct TaskBench: Sendable {
         let job = try PathPart(Text.cell(answer["job"]))
         _ = try await node.poll(
             "/api/jobs/\(job)",
-            until: { !["queued", "running"].contains($0["state"]?.asString ?? "") }
+            until: { JobCommand.finalStates.contains($0["state"]?.asString ?? "") }
         ) { _ in }
         let results = try await node.get("/api/jobs/\(job)/results")
         let seconds = (ContinuousClock.now - start).inSeconds

@@ -1,3 +1,5 @@
+import Basics
+
 /// Programs of a few instructions. Made here, so that a bench needs no compiler.
 enum TinyProgram {
     static let name = "exit.elf"
@@ -23,28 +25,36 @@ enum TinyProgram {
         let headerByteCount: UInt64 = 64 + 56
         let byteCount = headerByteCount + UInt64(code.count * 4)
         var bytes: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]
-        func append<Word: FixedWidthInteger>(_ word: Word) {
-            var rest = word
-            for _ in 0..<(Word.bitWidth / 8) {
-                bytes.append(UInt8(truncatingIfNeeded: rest))
-                rest >>= 8
-            }
-        }
         // e_type EXEC, e_machine RISC-V, e_version, e_entry, e_phoff, e_shoff, e_flags
-        append(UInt16(2))
-        append(UInt16(243))
-        append(UInt32(1))
-        append(base + headerByteCount)
-        append(UInt64(64))
-        append(UInt64(0))
-        append(UInt32(0))
+        bytes.append(littleEndian: UInt16(2))
+        bytes.append(littleEndian: UInt16(243))
+        bytes.append(littleEndian: UInt32(1))
+        bytes.append(littleEndian: base + headerByteCount)
+        bytes.append(littleEndian: UInt64(64))
+        bytes.append(littleEndian: UInt64(0))
+        bytes.append(littleEndian: UInt32(0))
         // e_ehsize, e_phentsize, e_phnum, e_shentsize, e_shnum, e_shstrndx
-        for half in [64, 56, 1, 64, 0, 0] as [UInt16] { append(half) }
+        for half in [64, 56, 1, 64, 0, 0] as [UInt16] {
+            bytes.append(littleEndian: half)
+        }
         // p_type LOAD, p_flags R+X, p_offset, p_vaddr, p_paddr, p_filesz, p_memsz, p_align
-        append(UInt32(1))
-        append(UInt32(5))
-        for word in [0, base, base, byteCount, byteCount, 0x1000] { append(word) }
-        for instruction in code { append(instruction) }
+        bytes.append(littleEndian: UInt32(1))
+        bytes.append(littleEndian: UInt32(5))
+        for word in [0, base, base, byteCount, byteCount, 0x1000] {
+            bytes.append(littleEndian: word)
+        }
+        for instruction in code { bytes.append(littleEndian: instruction) }
         return bytes
+    }
+}
+
+extension NodeClient {
+    /// Uploads such a program and has the node sign it.
+    func putTiny(_ elf: [UInt8], name: String) async throws -> Digest {
+        let digest = try await put(elf)
+        // Ours, and trivial: the same licence as the rest of this project.
+        _ = try await addStatement(
+            about: digest, kind: "program", name: name, license: "Apache-2.0")
+        return digest
     }
 }
