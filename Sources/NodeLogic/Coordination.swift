@@ -96,8 +96,9 @@ struct Coordination: Sendable {
 
     mutating func holdBack(_ requeued: TasksRequeued, _ tasks: TaskTable, at now: Instant) {
         for void in requeued.voids where !void.isBlameless {
-            guard let record = tasks.record(void.task), record.deathCount > 1 else { continue }
-            hold(record, Self.deathPause, record.deathCount - 2, at: now)
+            guard let record = tasks.record(void.task) else { continue }
+            let count = record.deathCount + record.sharedDeathCount
+            if count > 1 { hold(record, Self.deathPause, count - 2, at: now) }
         }
     }
 
@@ -122,7 +123,7 @@ struct Coordination: Sendable {
     }
 
     func isHeldBack(_ record: TaskRecord, at now: Instant) -> Bool {
-        guard record.deathCount + record.failureCount > 0 else { return false }
+        guard record.lossCount > 0 else { return false }
         return backOffs.contains { $0.task == record.number && now < $0.until }
     }
 

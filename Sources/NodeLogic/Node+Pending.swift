@@ -34,7 +34,7 @@ extension Node {
         if needed > coreCount {
             return "it needs \(needed) slots at once, and the nodes have \(coreCount)"
         }
-        if record.deathCount + record.failureCount > 0 {
+        if record.lossCount > 0 {
             return "it lost attempt \(record.attemptCount), and the next one is a moment away"
         }
         let before = tasks.open(countMax: LeaseChoice.setCountMax).reduce(0) { count, other in

@@ -35,6 +35,8 @@ package struct TaskRecord: Hashable, Sendable {
     package static let attemptCountDefault: UInt32 = 4
     /// What three workers have died of walks no further through the mesh.
     package static let deathCountMax: UInt32 = 3
+    /// The same, of workers that ran other tasks too: each of those may have been the cause.
+    package static let sharedDeathCountMax: UInt32 = 8
 
     package let id: Digest
     package let number: Int
@@ -44,10 +46,13 @@ package struct TaskRecord: Hashable, Sendable {
     package internal(set) var state = State.queued
     /// How many leases were granted so far.
     package internal(set) var attemptCount: UInt32 = 0
-    /// How many of them were given back before the work began: they count for nothing.
+    /// How many of them count for nothing: given back before the work began, or lost with a worker
+    /// that ran other tasks too.
     package internal(set) var returnCount: UInt32 = 0
-    /// How many of its workers were lost.
+    /// How many of its workers were lost while they ran nothing else.
     package internal(set) var deathCount: UInt32 = 0
+    /// How many were lost while they ran other tasks too.
+    package internal(set) var sharedDeathCount: UInt32 = 0
     /// How many attempts ended with the outcome failed.
     package internal(set) var failureCount: UInt32 = 0
     /// Who held the latest lease: the next one rather goes to somebody else.
@@ -66,12 +71,20 @@ package struct TaskRecord: Hashable, Sendable {
         let usedCount = attemptCount - returnCount
         // Who asks for many attempts expects workers to die.
         let deathCountMax = max(Self.deathCountMax, spec.attemptCountMax)
-        guard deathCount >= deathCountMax || usedCount >= attemptCountMax else { return nil }
+        let sharedDeathCountMax = max(Self.sharedDeathCountMax, spec.attemptCountMax)
+        guard
+            deathCount >= deathCountMax || sharedDeathCount >= sharedDeathCountMax
+                || usedCount >= attemptCountMax
+        else { return nil }
         guard deathCount == usedCount else {
             return "none of its \(attemptCountMax) attempts came to an end"
         }
-        return "its worker died \(deathCount == 1 ? "once" : "\(deathCount) times")"
+        let count = deathCount + sharedDeathCount
+        return "its worker died \(count == 1 ? "once" : "\(count) times")"
     }
+
+    /// How often it was begun again, whatever the reason.
+    package var lossCount: UInt32 { deathCount + sharedDeathCount + failureCount }
 
     package var lease: Lease? { if case .leased(let lease) = state { lease } else { nil } }
 

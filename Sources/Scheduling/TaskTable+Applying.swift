@@ -120,12 +120,19 @@ extension TaskTable {
     package mutating func apply(_ command: TasksRequeued, at index: UInt64 = 0) -> Verdict {
         let verdict = judge(command)
         guard verdict == .fresh else { return verdict }
+        // Whose loss it was, once for each task that had begun there.
+        let blamed = command.voids.compactMap { void in
+            void.isBlameless || judge(void) != .fresh ? nil : record(void.task)?.lease?.holder
+        }.sorted()
         for void in command.voids where judge(void) == .fresh {
             let number = Int(void.task)
             if void.isBlameless {
                 records[number].returnCount += 1
-            } else {
+            } else if let lease = records[number].lease, Self.isAlone(lease.holder, in: blamed) {
                 records[number].deathCount += 1
+            } else {
+                records[number].sharedDeathCount += 1
+                records[number].returnCount += 1
             }
             requeue(number, at: index)
             // A gang is whole or not at all: who has not ended begins again with the others.
@@ -137,6 +144,11 @@ extension TaskTable {
             }
         }
         return verdict
+    }
+
+    private static func isAlone(_ holder: NodeID, in holders: [NodeID]) -> Bool {
+        let next = holders.partitionPoint { $0 < holder } + 1
+        return next >= holders.count || holders[next] != holder
     }
 
     private mutating func requeue(_ number: Int, at index: UInt64) {

@@ -304,6 +304,21 @@ struct JobMixTests {
         #expect(!table.records[0].isExhausted && table.records[0].deathCount == 0)
     }
 
+    @Test func `a death counts little for tasks that did not run alone`() {
+        var table = TaskTable()
+        _ = table.apply(Self.job("suspects", tenant: "", count: 2))
+        for attempt in 1...8 as ClosedRange<UInt32> {
+            #expect(!table.records[0].isExhausted)
+            #expect(Self.grant(&table, slots: 2, of: 2) == [0, 1])
+            let voids = [0, 1].map {
+                LeaseVoid(task: $0, attempt: attempt, reason: "its worker died")
+            }
+            _ = table.apply(TasksRequeued(voids: voids))
+        }
+        #expect(table.records[0].isExhausted && table.records[0].deathCount == 0)
+        #expect(table.records[1].surrender().result.sentence == "its worker died 8 times")
+    }
+
     @Test func `cancelling a job cancels what has not ended`() {
         var table = TaskTable()
         _ = table.apply(Self.job("long", tenant: "", count: 10))
