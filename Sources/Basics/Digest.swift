@@ -6,13 +6,16 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     private let first: UInt64, second: UInt64, third: UInt64, fourth: UInt64
 
     /// Nil where there are not exactly 32 bytes.
-    public init?(bytes: some Collection<UInt8>) {
+    // Inlined, because the walk over a collection that is not known is a call for each byte.
+    @inlinable public init?(bytes: some Collection<UInt8>) {
         guard bytes.count == Self.byteCount else { return nil }
         var words: [4 of UInt64] = .init(repeating: 0)
-        for (index, byte) in bytes.enumerated() {
+        var index = 0
+        for byte in bytes {
             words[index / 8] = words[index / 8] << 8 | UInt64(byte)
+            index += 1
         }
-        (first, second, third, fourth) = (words[0], words[1], words[2], words[3])
+        self.init(words: (words[0], words[1], words[2], words[3]))
     }
 
     /// Nil where the text is not exactly 64 hexadecimal digits.
@@ -21,7 +24,9 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
         self.init(bytes: bytes)
     }
 
-    init(words: (UInt64, UInt64, UInt64, UInt64)) { (first, second, third, fourth) = words }
+    @usableFromInline init(words: (UInt64, UInt64, UInt64, UInt64)) {
+        (first, second, third, fourth) = words
+    }
 
     /// The SHA-256 of some bytes.
     public static func of(_ bytes: [UInt8]) -> Digest {

@@ -13,7 +13,11 @@ extension JSON {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    public var bytes: [UInt8] { Array(text.utf8) }
+    public var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        write(into: &bytes, indent: nil)
+        return bytes
+    }
 
     private func write(into bytes: inout [UInt8], indent: Int?) {
         switch self {
@@ -56,6 +60,21 @@ extension JSON {
 
     private static func write(_ text: String, into bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
+        // Most text needs no escapes and goes over in one piece.
+        let start = bytes.count
+        bytes.append(contentsOf: text.utf8)
+        if bytes[start...].contains(where: needsEscape) {
+            bytes.removeSubrange(start...)
+            writeEscaped(text, into: &bytes)
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func needsEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    }
+
+    private static func writeEscaped(_ text: String, into bytes: inout [UInt8]) {
         for byte in text.utf8 {
             switch byte {
             case UInt8(ascii: "\""): bytes.append(contentsOf: "\\\"".utf8)
@@ -67,6 +86,5 @@ extension JSON {
             default: bytes.append(byte)
             }
         }
-        bytes.append(UInt8(ascii: "\""))
     }
 }

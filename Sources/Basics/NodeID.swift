@@ -2,7 +2,7 @@
 public struct NodeID: Hashable, Comparable, Sendable, CustomStringConvertible {
     public let digest: Digest
 
-    public init(_ digest: Digest) { self.digest = digest }
+    @inlinable public init(_ digest: Digest) { self.digest = digest }
 
     /// An invented node, for tests and simulations: ids sort as their numbers.
     public init(_ number: UInt64) { digest = Digest(words: (number, 0, 0, 0)) }
@@ -12,7 +12,7 @@ public struct NodeID: Hashable, Comparable, Sendable, CustomStringConvertible {
         self.init(digest)
     }
 
-    public init?(bytes: some Collection<UInt8>) {
+    @inlinable public init?(bytes: some Collection<UInt8>) {
         guard let digest = Digest(bytes: bytes) else { return nil }
         self.init(digest)
     }

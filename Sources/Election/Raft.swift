@@ -21,7 +21,8 @@
 //               committed (paper section 8, figure 8: only entries of its own term are counted).
 //
 // The order of effects is the driver's contract: a `persist` is on disk before the effects after it
-// are performed. With that, "saved before answered" (figure 2) holds by itself.
+// are performed, and all of a step are performed before the next one. With that, "saved before
+// answered" (figure 2) holds by itself; only a leader's entries go out before they are saved.
 //
 // The whole log is kept in memory, from index 1.
 //
@@ -272,7 +273,20 @@ package struct Raft: Sendable {
     }
 
     /// Figure 2: what others may rely on is saved before they hear of it.
+    ///
+    /// A leader writes its entries while its followers write them (thesis 10.2.1): no answer is
+    /// looked at before the driver has performed all effects of this step, and until then none of
+    /// these entries is committed, so that its own copy counts only when it is on the disk.
     private mutating func flush(into effects: inout [Effect]) {
+        if role == .leader, !isHardStateUnsaved, let first = firstUnsavedIndex, commitIndex < first
+        {
+            pending.removeAll { effect in
+                guard case .send(let message, _) = effect, case .appendRequest = message.body
+                else { return false }
+                effects.append(effect)
+                return true
+            }
+        }
         if isHardStateUnsaved || firstUnsavedIndex != nil {
             let first = firstUnsavedIndex ?? log.lastIndex + 1
             effects.append(

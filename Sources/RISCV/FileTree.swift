@@ -80,14 +80,27 @@ struct FileTree: Sendable {
     var hostNodeCount = 0
     /// The nodes that are epoll instances.
     var pollers: [Int] = []
-    let byteCountMax: Int
+    private(set) var byteCountMax: Int
     /// A root of the host, where there is one, and then what the caller has mounted.
     private(set) var mounts: [HostFolders.Mount] = []
     private(set) var mountCount = 0
     private(set) var workingDirectory = 0
     private(set) var handleDirectory = 0
 
+    /// What a program finds that sees nothing of the host, made once for all of them.
+    private static let bare = FileTree(.none, byteCountMax: 0)
+
     init(_ inputs: [InputFile], _ folders: HostFolders = .none, byteCountMax: Int) {
+        if folders.root == nil, folders.mounts.isEmpty {
+            self = Self.bare
+            self.byteCountMax = byteCountMax
+        } else {
+            self.init(folders, byteCountMax: byteCountMax)
+        }
+        for input in inputs { place(input) }
+    }
+
+    private init(_ folders: HostFolders, byteCountMax: Int) {
         self.byteCountMax = byteCountMax
         nodes = [Node(content: .directory([]), mode: 0o755)]
         if let root = folders.root {
@@ -106,7 +119,6 @@ struct FileTree: Sendable {
         }
         addDevices()
         addProcess()
-        for input in inputs { place(input) }
     }
 
     private func isMountPoint(_ name: [UInt8]) -> Bool {

@@ -30,7 +30,7 @@ extension Machine {
                 page.append(littleEndian: address)
                 page.append(memory.protection(of: address).rawValue)
                 hash.update(page)
-                hash.update(memory.window.bytes(address, 4096))
+                hash.update(page: address, of: memory.window)
             }
         }
         for file in files.outputs() {

@@ -35,6 +35,9 @@ struct Memory: ~Copyable {
     /// 2 GiB without access on either side: as far as a displacement of emitted code reaches.
     private static let guardByteCount = 1 << 31
 
+    /// Reservations in which nothing is mapped.
+    private static let idle = Idle<MemoryWindow>()
+
     let window: MemoryWindow
     /// Mapped addresses, sorted, whole pages, neighbours merged.
     private(set) var ranges: [Range<UInt64>] = []
@@ -49,6 +52,10 @@ struct Memory: ~Copyable {
 
     init(byteCountMax: UInt64) throws(ELFError) {
         touchedPageCountMax = byteCountMax / Self.pageByteCount
+        if let idle = Self.idle.take() {
+            window = idle
+            return
+        }
         let total = HostLayout.byteCount + Int(Self.byteCount) + 2 * Self.guardByteCount
         // A fresh private mapping at an address of the system's choice: it overlaps nothing.
         let start = unsafe mmap(
@@ -87,11 +94,35 @@ struct Memory: ~Copyable {
     var context: HostContext { unsafe HostContext(window.base) }
 
     deinit {
+        if wipe(), Self.idle.keep(window) { return }
         // Mapped in `init` with this length, and no window outlives its memory.
         unsafe munmap(
             window.base - HostLayout.byteCount - Self.guardByteCount,
             HostLayout.byteCount + Int(Self.byteCount) + 2 * Self.guardByteCount
         )
+    }
+}
+
+// MARK: - Again
+
+extension Memory {
+    /// What a larger program has written is given back to the host instead.
+    private static let wipedPageCountMax: UInt64 = 64
+
+    /// Makes all as it was when it was new; false where giving it back is less work.
+    ///
+    /// Pages that no program has written hold zeros, and what was unmapped was given back.
+    private func wipe() -> Bool {
+        guard touchedPageCount <= Self.wipedPageCountMax, ranges.count <= 64 else { return false }
+        for range in ranges {
+            for page in range.lowerBound >> 12..<range.upperBound >> 12
+            where window[page: page] & PageBits.touched != 0 {
+                window.zero(page: page)
+            }
+            window.forgetPages(range.lowerBound >> 12..<range.upperBound >> 12)
+        }
+        window.zeroContext()
+        return true
     }
 }
 

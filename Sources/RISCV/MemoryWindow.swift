@@ -92,6 +92,31 @@ enum PageBits {
         unsafe Array(UnsafeRawBufferPointer(start: base + Int(address), count: count))
     }
 
+    /// Zeros for the whole of a page.
+    func zero(page: UInt64) {
+        // The page is mapped, hence inside the reservation.
+        unsafe memset(base + Int(page) << 12, 0, 4096)
+    }
+
+    /// Zeros for the bytes of pages: nothing is mapped there.
+    func forgetPages(_ range: Range<UInt64>) {
+        // As many as there are bytes of pages, at most.
+        unsafe memset(pages + Int(range.lowerBound), 0, range.count)
+    }
+
+    /// Zeros for registers and context.
+    func zeroContext() {
+        // The layout has this page below the guest's memory.
+        unsafe memset(base + HostLayout.context, 0, -HostLayout.context)
+    }
+
+    /// The bytes of a page that is mapped.
+    func append(page address: UInt64, to bytes: inout [UInt8]) {
+        // All of the page is inside the reservation.
+        unsafe bytes.append(
+            contentsOf: UnsafeRawBufferPointer(start: base + Int(address), count: 4096))
+    }
+
     /// Writes bytes where every page was checked.
     func store(_ bytes: [UInt8], at address: UInt64) {
         guard !bytes.isEmpty else { return }

@@ -35,6 +35,17 @@ package struct StateHash {
         if pending.count >= Self.pendingByteCountMax { compress() }
     }
 
+    /// The 4,096 bytes of a page.
+    mutating func update(page address: UInt64, of window: MemoryWindow) {
+        guard plain == nil else {
+            plain?.update(window.bytes(address, 4096))
+            return
+        }
+        byteCount &+= 4096
+        window.append(page: address, to: &pending)
+        if pending.count >= Self.pendingByteCountMax { compress() }
+    }
+
     package mutating func finish() -> Digest {
         if let plain { return plain.finish() }
         let bitCount = byteCount &* 8

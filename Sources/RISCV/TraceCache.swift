@@ -20,6 +20,11 @@
     /// Links are 32 bits wide, and so are the addresses of code.
     static let addressMax = UInt64(UInt32.max)
 
+    /// Tables without a target; their records are written before they are linked to.
+    private static let idle = Idle<TraceWindow>()
+    /// Records of a larger program are given back to the host instead: 256 KiB of them are kept.
+    private static let keptRecordCountMax = 1 << 14
+
     let window: TraceWindow
     /// How often everything was forgotten.
     private(set) var generation: UInt64 = 0
@@ -39,6 +44,10 @@
     private var halfwords: [UInt64] = []
 
     init() {
+        if let idle = Self.idle.take() {
+            window = idle
+            return
+        }
         // Freed in `deinit`; records are written before they are linked to.
         let records = UnsafeMutablePointer<Operation>.allocate(
             capacity: Self.recordCountMax
@@ -51,17 +60,14 @@
         unsafe targets.initialize(repeating: ~0, count: TraceWindow.targetCount)
         // Both are freed together with this owner of the view.
         window = unsafe TraceWindow(records: records, targets: targets)
-        // Kept for `deinit`.
-        unsafe self.targets = unsafe targets
     }
 
-    private let targets: UnsafeMutablePointer<UInt64>
-
     deinit {
-        // Allocated in `init`, and nobody else frees.
-        unsafe window.records.deallocate()
-        // As above.
-        unsafe targets.deallocate()
+        if generation == 0, count <= Self.keptRecordCountMax {
+            window.forgetTargets()
+            if Self.idle.keep(window) { return }
+        }
+        window.deallocate()
     }
 
     /// The first record of the trace at an address below 2^32, decoded now if need be.

@@ -13,6 +13,14 @@
         unsafe self.targets = unsafe targets
     }
 
+    /// By the owner alone, and last.
+    func deallocate() {
+        // Allocated by `TraceCache`, and nobody else frees.
+        unsafe records.deallocate()
+        // As above.
+        unsafe targets.deallocate()
+    }
+
     @inline(__always) subscript(index: UInt32) -> Operation {
         get {
             // Links are made by `TraceCache` only and lie inside its records.

@@ -33,19 +33,51 @@ extension RaftTests {
         #expect(raft.commitIndex == 4)
     }
 
-    @Test mutating func `a proposal is saved before it is sent, and a follower refuses`() {
+    @Test mutating func `a proposal is sent, then saved, and a follower refuses`() {
         step(.propose([VirtualVoters.command(1)]))
         #expect(effects == [.refused(.notLeader(nil))])
         lead()
         accept(4, from: 1)
         step(.propose([VirtualVoters.command(1), VirtualVoters.command(2)]))
-        guard case .persist(nil, let entries)? = effects.first else {
-            Issue.record("not saved first: \(effects)")
+        let isSaving = { (effect: Raft.Effect) in
+            if case .persist = effect { true } else { false }
+        }
+        guard let place = effects.firstIndex(where: isSaving),
+            case .persist(nil, let entries) = effects[place]
+        else {
+            Issue.record("not saved: \(effects)")
             return
         }
         #expect(entries.map(\.index) == [5, 6])
         #expect(effects.contains(.accepted(5...6, term: 2)))
         #expect(appendRequest(to: 1)?.entries == entries)
+        // Nothing but these entries goes before the disk, and nobody is told that they count.
+        #expect(0 < place)
+        for effect in effects[..<place] {
+            guard case .send(let message, _) = effect,
+                case .appendRequest(let request) = message.body
+            else {
+                Issue.record("before it was saved: \(effect)")
+                continue
+            }
+            #expect(request.commitIndex < 5)
+        }
+        #expect(raft.commitIndex < 5)
+    }
+
+    @Test mutating func `the only voter tells learners nothing of an entry before it is saved`() {
+        raft = Self.raft(voters: [0])
+        waitForDeadline()
+        #expect(raft.role == .leader)
+        step(.setLearners([NodeID(1)]))
+        accept(raft.lastIndex, from: 1)
+        step(.propose([VirtualVoters.command(1)]))
+        #expect(raft.commitIndex == raft.lastIndex)
+        guard case .persist? = effects.first else {
+            Issue.record("not saved first: \(effects)")
+            return
+        }
+        #expect(appendRequest(to: 1) != nil)
     }
 
     @Test mutating func `too many uncommitted entries are refused`() {
