@@ -88,9 +88,11 @@ package protocol Backend: Sendable {
 
     // MARK: tasks
 
-    /// `task` (its id). Returning means that the task stands in the replicated log; with a `wait`
-    /// the task's document follows when it has ended, or then.
-    func submitProgram(_ request: ProgramRequest, key: String?, wait: Duration) async throws -> JSON
+    /// `task` (its id). Returning means that the task stands in the replicated log; the whole
+    /// document of the task where somebody waits for it and it has ended by then.
+    func submitProgram(
+        _ request: ProgramRequest, key: String?, isAwaited: Bool
+    ) async throws -> JSON
     /// `job` (its id), `task_count`. Returning means that all of it stands in the replicated log.
     /// A second submission under one key is the same job.
     func submitJob(_ request: JobRequest) async throws -> JSON

@@ -16,8 +16,13 @@ struct TaskRoutes: Sendable {
             let key = try fields.string("key")
             let program = try Self.programRequest(&fields)
             try fields.finish()
+            let answer = try await backend.submitProgram(
+                program, key: key, isAwaited: wait > .zero)
+            guard wait > .zero, answer["state"] == nil, let id = answer["task"]?.asString else {
+                return Response(answer)
+            }
             return try await request.answer(within: wait) {
-                Response(try await backend.submitProgram(program, key: key, wait: wait))
+                Response(try await backend.task(id, wait: wait))
             }
         }
         router.get("/api/tasks/:id") { request, context in

@@ -11,29 +11,34 @@ extension LiveBackend {
     private static let shownByteCountMax = 4 << 20
 
     func submitProgram(
-        _ request: ProgramRequest, key: String?, wait: Duration
+        _ request: ProgramRequest, key: String?, isAwaited: Bool
     ) async throws -> JSON {
         let spec = try await spec(of: request, items: [])
         let task = key.map { Digest.of("task \($0)") } ?? newID()
         var submitted = TaskSubmitted(task: task, spec: spec)
         // Whoever waits for a short task has it at once where a lane is free.
-        if wait > .zero, spec.slotCount <= 1, let done = await node.worker.tryNow(task, spec)
-        {
+        if isAwaited, spec.slotCount <= 1, let done = await node.worker.tryNow(task, spec) {
             (submitted.node, submitted.result) = (node.identity.id, done.result)
             submitted.statement = done.statement
         }
-        try await propose(.taskSubmitted(submitted))
-        guard wait > .zero else { return ["task": task.json] }
-        if submitted.result != nil, let record = await loop.read({ $0.state.tasks[task] }),
-            record.isOver
-        {
-            return try await document(record)
+        let ended = try await propose(.taskSubmitted(submitted)) { node -> EndedTask? in
+            let tasks = node.state.tasks
+            guard isAwaited, let record = tasks[task], record.isOver else { return nil }
+            let proof = record.completion?.proof
+            return EndedTask(
+                record: record, batch: proof.map { tasks.batches[$0.batch].statement })
         }
-        let record = await loop.wait(within: wait) { node in
-            node.state.tasks[task].flatMap { $0.isOver ? $0 : nil }
-        }
-        guard let record else { return try await self.task(task.hex, wait: .zero) }
-        return try await document(record)
+        guard let ended else { return ["task": task.json] }
+        return try await document(
+            ended.record,
+            statement: ended.record.completion?.result.statement?.digest
+                ?? ended.batch.map { Digest.of($0) })
+    }
+
+    private struct EndedTask: Sendable {
+        var record: TaskRecord
+        /// The signed statement about it and others.
+        var batch: [UInt8]?
     }
 
     /// The spec of a program with all that it needs signed, and held by a second node.
@@ -119,6 +124,10 @@ extension LiveBackend {
     }
 
     func document(_ record: TaskRecord) async throws -> JSON {
+        try await document(record, statement: await statementDigest(of: record))
+    }
+
+    private func document(_ record: TaskRecord, statement: Digest?) async throws -> JSON {
         var members: [JSON.Member] = [
             .init("task", record.id.json), .init("name", .string(record.spec.name)),
             .init("kind", .string(record.kindName)), .init("state", .string(record.stateName)),
@@ -134,7 +143,7 @@ extension LiveBackend {
             .init("stderr_digest", digest(of: result.standardError, record)),
             .init("retired_instructions", JSON(result.retiredInstructions)),
             .init("digest", result.stateDigest?.json ?? .null),
-            .init("statement", await statementDigest(of: record)?.json ?? .null),
+            .init("statement", statement?.json ?? .null),
             .init(
                 "outputs",
                 .array(

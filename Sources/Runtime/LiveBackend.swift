@@ -14,8 +14,16 @@ struct LiveBackend: Backend {
     var loop: NodeLoop { node.loop }
 
     /// Appends a command; a refusal reaches the user as it stands.
-    func propose(_ command: Command.Body) async throws {
-        try Self.check(await loop.propose(command))
+    func propose(_ command: Command.Body) async throws { try await propose(command) { _ in } }
+
+    /// As above, and looks at the node that has just applied it.
+    func propose<Value: Sendable>(
+        _ command: Command.Body, _ body: @escaping @Sendable (Node) -> Value
+    ) async throws -> Value {
+        let (answer, value) = await loop.propose(command, body)
+        try Self.check(answer)
+        guard let value else { preconditionFailure("accepted, and nobody has looked") }
+        return value
     }
 
     /// Waits until this node knows all that was decided before now.

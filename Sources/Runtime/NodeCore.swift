@@ -38,7 +38,7 @@ final class NodeCore {
     private(set) var hasLeft = false
 
     // Looked up by request, never iterated.
-    private var answers: [UInt64: @Sendable (Node.Answer) -> Void] = [:]
+    private var answers: [UInt64: AnswerTaker] = [:]
     private var nextRequest: UInt64
     // Each returns true when it is done and may go; asked after each applied entry.
     private var conditions: [(NodeCore) -> Bool] = []
@@ -173,7 +173,7 @@ final class NodeCore {
             parts.hands.sealIssuingKey(
                 for: voter, certificates: certificates, sealed: sealedIssuingKey)
         case .answer(let request, let answer):
-            answers.removeValue(forKey: request)?(answer)
+            answers.removeValue(forKey: request)?(answer, node)
         case .enrolled(let request, let certificates, let refusal):
             joins.enrolled(request, certificates, refusal, core: self)
         case .applied(_, let command, let refusal):
@@ -265,14 +265,17 @@ final class NodeCore {
         step(.profileChanged(profile))
     }
 
-    func propose(_ command: Command, answer: @escaping @Sendable (Node.Answer) -> Void) {
+    /// Gets the answer, and the node as it is then.
+    typealias AnswerTaker = @Sendable (Node.Answer, Node) -> Void
+
+    func propose(_ command: Command, answer: @escaping AnswerTaker) {
         nextRequest += 1
         answers[nextRequest] = answer
         step(.propose(request: nextRequest, command))
     }
 
     /// Answers in the step in which the state is as new as this question.
-    func catchUp(answer: @escaping @Sendable (Node.Answer) -> Void) {
+    func catchUp(answer: @escaping AnswerTaker) {
         nextRequest += 1
         answers[nextRequest] = answer
         step(.read(request: nextRequest))

@@ -106,18 +106,31 @@ final class NodeLoop: Outlet, Sendable {
 
     /// Appends a command to the replicated log; returns when it is applied on this node.
     func propose(_ command: Command.Body) async -> Node.Answer {
+        await propose(command) { _ in }.answer
+    }
+
+    /// As above, with what `body` finds on the node right then; nil where nothing was proposed.
+    func propose<Value: Sendable>(
+        _ command: Command.Body, _ body: @escaping @Sendable (Node) -> Value
+    ) async -> (answer: Node.Answer, value: Value?) {
         await withCheckedContinuation { continuation in
             let isPosted = post { core in
-                core.propose(Command(body: command)) { continuation.resume(returning: $0) }
+                core.propose(Command(body: command)) { answer, node in
+                    continuation.resume(returning: (answer, body(node)))
+                }
             }
-            if !isPosted { continuation.resume(returning: .refused("this node is overloaded")) }
+            if !isPosted {
+                continuation.resume(returning: (.refused("this node is overloaded"), nil))
+            }
         }
     }
 
     /// Returns when this node has applied all that was decided before: what is read then is new.
     func catchUp() async -> Node.Answer {
         await withCheckedContinuation { continuation in
-            let isPosted = post { core in core.catchUp { continuation.resume(returning: $0) } }
+            let isPosted = post { core in
+                core.catchUp { answer, _ in continuation.resume(returning: answer) }
+            }
             if !isPosted { continuation.resume(returning: .refused("this node is overloaded")) }
         }
     }

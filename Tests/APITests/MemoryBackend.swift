@@ -162,7 +162,7 @@ final class MemoryBackend: Backend {
     }
 
     func submitProgram(
-        _ request: ProgramRequest, key: String?, wait: Duration
+        _ request: ProgramRequest, key: String?, isAwaited: Bool
     ) async throws -> JSON {
         programs.withLock { $0.append(request) }
         return ["task": "ef56"]
