@@ -32,9 +32,11 @@ package protocol Backend: Sendable {
     func revokeNode(_ idOrName: String, reason: String) async throws -> JSON
     /// `id`, `left`. The node gives up its roles and then ends; the answer comes before that.
     func leave() async throws -> JSON
-    /// `allowed_licenses` [SPDX ids].
+    /// `allowed_licenses` [SPDX ids], `edge_replay_percent`.
     func policy() async throws -> JSON
     func setPolicy(allowedLicenses: [String]) async throws -> JSON
+    /// The same, of which so many of a hundred results of edge nodes are computed again.
+    func setEdgePolicy(replayPercent: Int) async throws -> JSON
 
     // MARK: artifacts and statements
 
@@ -254,9 +256,14 @@ package struct TaskTerms: Hashable, Sendable {
     /// After the submission.
     package var deadlineSeconds: Int?
     package var slotCount = 1
+    package var edgeUse = EdgeUse.powered
 
     package init() {}
 }
+
+/// Which edge nodes a task may run on: those with power and an unmetered link; any; none; or those
+/// of the first kind and no workers.
+package enum EdgeUse: String, Hashable, Sendable, CaseIterable { case powered, any, never, only }
 
 /// A graph of tasks.
 package struct JobRequest: Hashable, Sendable {

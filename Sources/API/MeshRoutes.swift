@@ -70,6 +70,16 @@ struct MeshRoutes: Sendable {
             try fields.finish()
             return Response(try await backend.setPolicy(allowedLicenses: licenses))
         }
+        router.put("/api/policy/edge") { request, _ in
+            var request = request
+            var fields = try await request.fields(limits)
+            guard let percent = try fields.integer("replay_percent", in: 0...100) else {
+                throw APIError.malformed(
+                    "replay_percent is missing.", parameter: "replay_percent")
+            }
+            try fields.finish()
+            return Response(try await backend.setEdgePolicy(replayPercent: Int(percent)))
+        }
     }
 
     private static let frontPage = """

@@ -73,6 +73,12 @@ struct TaskRoutes: Sendable {
         terms.deadlineSeconds =
             try fields.integer("deadline_seconds", in: 1...31_536_000).map { Int($0) }
         terms.slotCount = Int(try fields.integer("slots", in: 1...1_024) ?? 1)
+        if let text = try fields.string("edge") {
+            guard let use = EdgeUse(rawValue: text) else {
+                throw APIError.malformed("edge is powered, any, never or only.", parameter: "edge")
+            }
+            terms.edgeUse = use
+        }
         return terms
     }
 }

@@ -187,6 +187,96 @@ void   swiftlet__command__v1__node_drained__free_unpacked
   assert(message->base.descriptor == &swiftlet__command__v1__node_drained__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__command__v1__node_slept__init
+                     (Swiftlet__Command__V1__NodeSlept         *message)
+{
+  static const Swiftlet__Command__V1__NodeSlept init_value = SWIFTLET__COMMAND__V1__NODE_SLEPT__INIT;
+  *message = init_value;
+}
+size_t swiftlet__command__v1__node_slept__get_packed_size
+                     (const Swiftlet__Command__V1__NodeSlept *message)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__node_slept__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__command__v1__node_slept__pack
+                     (const Swiftlet__Command__V1__NodeSlept *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__node_slept__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__command__v1__node_slept__pack_to_buffer
+                     (const Swiftlet__Command__V1__NodeSlept *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__node_slept__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Command__V1__NodeSlept *
+       swiftlet__command__v1__node_slept__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Command__V1__NodeSlept *)
+     protobuf_c_message_unpack (&swiftlet__command__v1__node_slept__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__command__v1__node_slept__free_unpacked
+                     (Swiftlet__Command__V1__NodeSlept *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__command__v1__node_slept__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__command__v1__edge_policy_set__init
+                     (Swiftlet__Command__V1__EdgePolicySet         *message)
+{
+  static const Swiftlet__Command__V1__EdgePolicySet init_value = SWIFTLET__COMMAND__V1__EDGE_POLICY_SET__INIT;
+  *message = init_value;
+}
+size_t swiftlet__command__v1__edge_policy_set__get_packed_size
+                     (const Swiftlet__Command__V1__EdgePolicySet *message)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__edge_policy_set__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__command__v1__edge_policy_set__pack
+                     (const Swiftlet__Command__V1__EdgePolicySet *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__edge_policy_set__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__command__v1__edge_policy_set__pack_to_buffer
+                     (const Swiftlet__Command__V1__EdgePolicySet *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__edge_policy_set__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Command__V1__EdgePolicySet *
+       swiftlet__command__v1__edge_policy_set__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Command__V1__EdgePolicySet *)
+     protobuf_c_message_unpack (&swiftlet__command__v1__edge_policy_set__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__command__v1__edge_policy_set__free_unpacked
+                     (Swiftlet__Command__V1__EdgePolicySet *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__command__v1__edge_policy_set__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__command__v1__token_created__init
                      (Swiftlet__Command__V1__TokenCreated         *message)
 {
@@ -746,7 +836,7 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__node_revoked__descriptor
   (ProtobufCMessageInit) swiftlet__command__v1__node_revoked__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__command__v1__node_drained__field_descriptors[2] =
+static const ProtobufCFieldDescriptor swiftlet__command__v1__node_drained__field_descriptors[3] =
 {
   {
     "node",
@@ -772,15 +862,28 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__node_drained__field
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "reason",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__NodeDrained, reason),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__command__v1__node_drained__field_indices_by_name[] = {
   1,   /* field[1] = is_drained */
   0,   /* field[0] = node */
+  2,   /* field[2] = reason */
 };
 static const ProtobufCIntRange swiftlet__command__v1__node_drained__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor swiftlet__command__v1__node_drained__descriptor =
 {
@@ -790,11 +893,113 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__node_drained__descriptor
   "Swiftlet__Command__V1__NodeDrained",
   "swiftlet.command.v1",
   sizeof(Swiftlet__Command__V1__NodeDrained),
-  2,
+  3,
   swiftlet__command__v1__node_drained__field_descriptors,
   swiftlet__command__v1__node_drained__field_indices_by_name,
   1,  swiftlet__command__v1__node_drained__number_ranges,
   (ProtobufCMessageInit) swiftlet__command__v1__node_drained__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__command__v1__node_slept__field_descriptors[3] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__NodeSlept, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "until",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__NodeSlept, until),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sequence",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__NodeSlept, sequence),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__command__v1__node_slept__field_indices_by_name[] = {
+  0,   /* field[0] = node */
+  2,   /* field[2] = sequence */
+  1,   /* field[1] = until */
+};
+static const ProtobufCIntRange swiftlet__command__v1__node_slept__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor swiftlet__command__v1__node_slept__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.command.v1.NodeSlept",
+  "NodeSlept",
+  "Swiftlet__Command__V1__NodeSlept",
+  "swiftlet.command.v1",
+  sizeof(Swiftlet__Command__V1__NodeSlept),
+  3,
+  swiftlet__command__v1__node_slept__field_descriptors,
+  swiftlet__command__v1__node_slept__field_indices_by_name,
+  1,  swiftlet__command__v1__node_slept__number_ranges,
+  (ProtobufCMessageInit) swiftlet__command__v1__node_slept__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__command__v1__edge_policy_set__field_descriptors[1] =
+{
+  {
+    "replay_percent",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__EdgePolicySet, replay_percent),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__command__v1__edge_policy_set__field_indices_by_name[] = {
+  0,   /* field[0] = replay_percent */
+};
+static const ProtobufCIntRange swiftlet__command__v1__edge_policy_set__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor swiftlet__command__v1__edge_policy_set__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.command.v1.EdgePolicySet",
+  "EdgePolicySet",
+  "Swiftlet__Command__V1__EdgePolicySet",
+  "swiftlet.command.v1",
+  sizeof(Swiftlet__Command__V1__EdgePolicySet),
+  1,
+  swiftlet__command__v1__edge_policy_set__field_descriptors,
+  swiftlet__command__v1__edge_policy_set__field_indices_by_name,
+  1,  swiftlet__command__v1__edge_policy_set__number_ranges,
+  (ProtobufCMessageInit) swiftlet__command__v1__edge_policy_set__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor swiftlet__command__v1__token_created__field_descriptors[5] =
@@ -1181,7 +1386,7 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__statement_recorded__desc
   (ProtobufCMessageInit) swiftlet__command__v1__statement_recorded__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_descriptors[24] =
+static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_descriptors[26] =
 {
   {
     "mesh_founded",
@@ -1311,6 +1516,30 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_desc
     offsetof(Swiftlet__Command__V1__Command, body_case),
     offsetof(Swiftlet__Command__V1__Command, tenant_weighted),
     &swiftlet__task__v1__tenant_weighted__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "node_slept",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__Command, body_case),
+    offsetof(Swiftlet__Command__V1__Command, node_slept),
+    &swiftlet__command__v1__node_slept__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "edge_policy_set",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__Command, body_case),
+    offsetof(Swiftlet__Command__V1__Command, edge_policy_set),
+    &swiftlet__command__v1__edge_policy_set__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1473,26 +1702,28 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_desc
   },
 };
 static const unsigned swiftlet__command__v1__command__field_indices_by_name[] = {
+  12,   /* field[12] = edge_policy_set */
   6,   /* field[6] = issuing_key_sealed */
-  17,   /* field[17] = job_cancelled */
-  16,   /* field[16] = job_submitted */
+  19,   /* field[19] = job_cancelled */
+  18,   /* field[18] = job_submitted */
   0,   /* field[0] = mesh_founded */
-  18,   /* field[18] = model_deployed */
-  20,   /* field[20] = model_undeployed */
+  20,   /* field[20] = model_deployed */
+  22,   /* field[22] = model_undeployed */
   9,   /* field[9] = node_drained */
   1,   /* field[1] = node_enrolled */
   2,   /* field[2] = node_revoked */
-  22,   /* field[22] = plan_advanced */
-  23,   /* field[23] = plan_closed */
-  21,   /* field[21] = plan_opened */
+  11,   /* field[11] = node_slept */
+  24,   /* field[24] = plan_advanced */
+  25,   /* field[25] = plan_closed */
+  23,   /* field[23] = plan_opened */
   7,   /* field[7] = policy_set */
-  19,   /* field[19] = stage_ready */
+  21,   /* field[21] = stage_ready */
   8,   /* field[8] = statement_recorded */
-  12,   /* field[12] = task_cancelled */
-  11,   /* field[11] = task_submitted */
-  15,   /* field[15] = tasks_finished */
-  13,   /* field[13] = tasks_leased */
-  14,   /* field[14] = tasks_requeued */
+  14,   /* field[14] = task_cancelled */
+  13,   /* field[13] = task_submitted */
+  17,   /* field[17] = tasks_finished */
+  15,   /* field[15] = tasks_leased */
+  16,   /* field[16] = tasks_requeued */
   10,   /* field[10] = tenant_weighted */
   3,   /* field[3] = token_created */
   4,   /* field[4] = token_revoked */
@@ -1501,10 +1732,10 @@ static const unsigned swiftlet__command__v1__command__field_indices_by_name[] = 
 static const ProtobufCIntRange swiftlet__command__v1__command__number_ranges[4 + 1] =
 {
   { 1, 0 },
-  { 20, 11 },
-  { 24, 12 },
-  { 40, 21 },
-  { 0, 24 }
+  { 20, 13 },
+  { 24, 14 },
+  { 40, 23 },
+  { 0, 26 }
 };
 const ProtobufCMessageDescriptor swiftlet__command__v1__command__descriptor =
 {
@@ -1514,7 +1745,7 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__command__descriptor =
   "Swiftlet__Command__V1__Command",
   "swiftlet.command.v1",
   sizeof(Swiftlet__Command__V1__Command),
-  24,
+  26,
   swiftlet__command__v1__command__field_descriptors,
   swiftlet__command__v1__command__field_indices_by_name,
   4,  swiftlet__command__v1__command__number_ranges,

@@ -52,7 +52,7 @@ void   swiftlet__envelope__v1__envelope__free_unpacked
   assert(message->base.descriptor == &swiftlet__envelope__v1__envelope__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor swiftlet__envelope__v1__envelope__field_descriptors[26] =
+static const ProtobufCFieldDescriptor swiftlet__envelope__v1__envelope__field_descriptors[32] =
 {
   {
     "protocol",
@@ -366,6 +366,78 @@ static const ProtobufCFieldDescriptor swiftlet__envelope__v1__envelope__field_de
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "edge_report",
+    60,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Envelope__V1__Envelope, body_case),
+    offsetof(Swiftlet__Envelope__V1__Envelope, edge_report),
+    &swiftlet__edge__v1__edge_report__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "edge_orders",
+    61,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Envelope__V1__Envelope, body_case),
+    offsetof(Swiftlet__Envelope__V1__Envelope, edge_orders),
+    &swiftlet__edge__v1__edge_orders__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "edge_result",
+    62,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Envelope__V1__Envelope, body_case),
+    offsetof(Swiftlet__Envelope__V1__Envelope, edge_result),
+    &swiftlet__edge__v1__edge_result__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "edge_sleep",
+    63,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Envelope__V1__Envelope, body_case),
+    offsetof(Swiftlet__Envelope__V1__Envelope, edge_sleep),
+    &swiftlet__edge__v1__edge_sleep__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "edge_sleep_taken",
+    64,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Envelope__V1__Envelope, body_case),
+    offsetof(Swiftlet__Envelope__V1__Envelope, edge_sleep_taken),
+    &swiftlet__edge__v1__edge_sleep_taken__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "edge_key",
+    65,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Envelope__V1__Envelope, body_case),
+    offsetof(Swiftlet__Envelope__V1__Envelope, edge_key),
+    &swiftlet__edge__v1__edge_key__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__envelope__v1__envelope__field_indices_by_name[] = {
   24,   /* field[24] = artifact_held */
@@ -373,6 +445,12 @@ static const unsigned swiftlet__envelope__v1__envelope__field_indices_by_name[] 
   22,   /* field[22] = artifact_offered */
   21,   /* field[21] = artifact_wanted */
   25,   /* field[25] = bulk */
+  31,   /* field[31] = edge_key */
+  27,   /* field[27] = edge_orders */
+  26,   /* field[26] = edge_report */
+  28,   /* field[28] = edge_result */
+  29,   /* field[29] = edge_sleep */
+  30,   /* field[30] = edge_sleep_taken */
   13,   /* field[13] = election */
   15,   /* field[15] = enrol_reply */
   14,   /* field[14] = enrol_request */
@@ -395,7 +473,7 @@ static const unsigned swiftlet__envelope__v1__envelope__field_indices_by_name[] 
   3,   /* field[3] = trace */
   18,   /* field[18] = worker_report */
 };
-static const ProtobufCIntRange swiftlet__envelope__v1__envelope__number_ranges[6 + 1] =
+static const ProtobufCIntRange swiftlet__envelope__v1__envelope__number_ranges[7 + 1] =
 {
   { 1, 0 },
   { 10, 4 },
@@ -403,7 +481,8 @@ static const ProtobufCIntRange swiftlet__envelope__v1__envelope__number_ranges[6
   { 30, 14 },
   { 40, 21 },
   { 50, 25 },
-  { 0, 26 }
+  { 60, 26 },
+  { 0, 32 }
 };
 const ProtobufCMessageDescriptor swiftlet__envelope__v1__envelope__descriptor =
 {
@@ -413,10 +492,10 @@ const ProtobufCMessageDescriptor swiftlet__envelope__v1__envelope__descriptor =
   "Swiftlet__Envelope__V1__Envelope",
   "swiftlet.envelope.v1",
   sizeof(Swiftlet__Envelope__V1__Envelope),
-  26,
+  32,
   swiftlet__envelope__v1__envelope__field_descriptors,
   swiftlet__envelope__v1__envelope__field_indices_by_name,
-  6,  swiftlet__envelope__v1__envelope__number_ranges,
+  7,  swiftlet__envelope__v1__envelope__number_ranges,
   (ProtobufCMessageInit) swiftlet__envelope__v1__envelope__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

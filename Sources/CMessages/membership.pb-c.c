@@ -52,6 +52,51 @@ void   swiftlet__membership__v1__capability__free_unpacked
   assert(message->base.descriptor == &swiftlet__membership__v1__capability__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__membership__v1__device__init
+                     (Swiftlet__Membership__V1__Device         *message)
+{
+  static const Swiftlet__Membership__V1__Device init_value = SWIFTLET__MEMBERSHIP__V1__DEVICE__INIT;
+  *message = init_value;
+}
+size_t swiftlet__membership__v1__device__get_packed_size
+                     (const Swiftlet__Membership__V1__Device *message)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__device__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__membership__v1__device__pack
+                     (const Swiftlet__Membership__V1__Device *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__device__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__membership__v1__device__pack_to_buffer
+                     (const Swiftlet__Membership__V1__Device *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__device__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Membership__V1__Device *
+       swiftlet__membership__v1__device__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Membership__V1__Device *)
+     protobuf_c_message_unpack (&swiftlet__membership__v1__device__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__membership__v1__device__free_unpacked
+                     (Swiftlet__Membership__V1__Device *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__membership__v1__device__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__membership__v1__profile__init
                      (Swiftlet__Membership__V1__Profile         *message)
 {
@@ -592,7 +637,71 @@ const ProtobufCMessageDescriptor swiftlet__membership__v1__capability__descripto
   (ProtobufCMessageInit) swiftlet__membership__v1__capability__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__membership__v1__profile__field_descriptors[8] =
+static const ProtobufCFieldDescriptor swiftlet__membership__v1__device__field_descriptors[3] =
+{
+  {
+    "relay",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Device, relay),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "battery_percent",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Device, battery_percent),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "is_metered",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Device, is_metered),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__membership__v1__device__field_indices_by_name[] = {
+  1,   /* field[1] = battery_percent */
+  2,   /* field[2] = is_metered */
+  0,   /* field[0] = relay */
+};
+static const ProtobufCIntRange swiftlet__membership__v1__device__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor swiftlet__membership__v1__device__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.membership.v1.Device",
+  "Device",
+  "Swiftlet__Membership__V1__Device",
+  "swiftlet.membership.v1",
+  sizeof(Swiftlet__Membership__V1__Device),
+  3,
+  swiftlet__membership__v1__device__field_descriptors,
+  swiftlet__membership__v1__device__field_indices_by_name,
+  1,  swiftlet__membership__v1__device__number_ranges,
+  (ProtobufCMessageInit) swiftlet__membership__v1__device__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__membership__v1__profile__field_descriptors[9] =
 {
   {
     "name",
@@ -690,12 +799,25 @@ static const ProtobufCFieldDescriptor swiftlet__membership__v1__profile__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "device",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Profile, device),
+    &swiftlet__membership__v1__device__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__membership__v1__profile__field_indices_by_name[] = {
   2,   /* field[2] = bulk_endpoint */
   7,   /* field[7] = capability */
   1,   /* field[1] = control_endpoint */
   4,   /* field[4] = core_count */
+  8,   /* field[8] = device */
   5,   /* field[5] = memory_byte_count */
   0,   /* field[0] = name */
   3,   /* field[3] = role */
@@ -704,7 +826,7 @@ static const unsigned swiftlet__membership__v1__profile__field_indices_by_name[]
 static const ProtobufCIntRange swiftlet__membership__v1__profile__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor swiftlet__membership__v1__profile__descriptor =
 {
@@ -714,7 +836,7 @@ const ProtobufCMessageDescriptor swiftlet__membership__v1__profile__descriptor =
   "Swiftlet__Membership__V1__Profile",
   "swiftlet.membership.v1",
   sizeof(Swiftlet__Membership__V1__Profile),
-  8,
+  9,
   swiftlet__membership__v1__profile__field_descriptors,
   swiftlet__membership__v1__profile__field_indices_by_name,
   1,  swiftlet__membership__v1__profile__number_ranges,

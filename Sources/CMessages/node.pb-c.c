@@ -682,6 +682,51 @@ void   swiftlet__node__v1__read_reply__free_unpacked
   assert(message->base.descriptor == &swiftlet__node__v1__read_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__node__v1__ward_report__init
+                     (Swiftlet__Node__V1__WardReport         *message)
+{
+  static const Swiftlet__Node__V1__WardReport init_value = SWIFTLET__NODE__V1__WARD_REPORT__INIT;
+  *message = init_value;
+}
+size_t swiftlet__node__v1__ward_report__get_packed_size
+                     (const Swiftlet__Node__V1__WardReport *message)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__ward_report__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__node__v1__ward_report__pack
+                     (const Swiftlet__Node__V1__WardReport *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__ward_report__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__node__v1__ward_report__pack_to_buffer
+                     (const Swiftlet__Node__V1__WardReport *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__ward_report__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Node__V1__WardReport *
+       swiftlet__node__v1__ward_report__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Node__V1__WardReport *)
+     protobuf_c_message_unpack (&swiftlet__node__v1__ward_report__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__node__v1__ward_report__free_unpacked
+                     (Swiftlet__Node__V1__WardReport *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__node__v1__ward_report__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__node__v1__worker_report__init
                      (Swiftlet__Node__V1__WorkerReport         *message)
 {
@@ -1381,7 +1426,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__introduction__descriptor =
   (ProtobufCMessageInit) swiftlet__node__v1__introduction__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__node__v1__join_accepted__field_descriptors[2] =
+static const ProtobufCFieldDescriptor swiftlet__node__v1__join_accepted__field_descriptors[3] =
 {
   {
     "certificates",
@@ -1407,15 +1452,28 @@ static const ProtobufCFieldDescriptor swiftlet__node__v1__join_accepted__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "role",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__JoinAccepted, role),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__node__v1__join_accepted__field_indices_by_name[] = {
   0,   /* field[0] = certificates */
   1,   /* field[1] = members */
+  2,   /* field[2] = role */
 };
 static const ProtobufCIntRange swiftlet__node__v1__join_accepted__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor swiftlet__node__v1__join_accepted__descriptor =
 {
@@ -1425,7 +1483,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__join_accepted__descriptor =
   "Swiftlet__Node__V1__JoinAccepted",
   "swiftlet.node.v1",
   sizeof(Swiftlet__Node__V1__JoinAccepted),
-  2,
+  3,
   swiftlet__node__v1__join_accepted__field_descriptors,
   swiftlet__node__v1__join_accepted__field_indices_by_name,
   1,  swiftlet__node__v1__join_accepted__number_ranges,
@@ -1841,7 +1899,84 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__read_reply__descriptor =
   (ProtobufCMessageInit) swiftlet__node__v1__read_reply__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__node__v1__worker_report__field_descriptors[5] =
+static const ProtobufCFieldDescriptor swiftlet__node__v1__ward_report__field_descriptors[4] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__WardReport, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "applied_index",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__WardReport, applied_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "slot_count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__WardReport, slot_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "running",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_UINT64,
+    offsetof(Swiftlet__Node__V1__WardReport, n_running),
+    offsetof(Swiftlet__Node__V1__WardReport, running),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_PACKED,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__node__v1__ward_report__field_indices_by_name[] = {
+  1,   /* field[1] = applied_index */
+  0,   /* field[0] = node */
+  3,   /* field[3] = running */
+  2,   /* field[2] = slot_count */
+};
+static const ProtobufCIntRange swiftlet__node__v1__ward_report__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor swiftlet__node__v1__ward_report__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.node.v1.WardReport",
+  "WardReport",
+  "Swiftlet__Node__V1__WardReport",
+  "swiftlet.node.v1",
+  sizeof(Swiftlet__Node__V1__WardReport),
+  4,
+  swiftlet__node__v1__ward_report__field_descriptors,
+  swiftlet__node__v1__ward_report__field_indices_by_name,
+  1,  swiftlet__node__v1__ward_report__number_ranges,
+  (ProtobufCMessageInit) swiftlet__node__v1__ward_report__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__node__v1__worker_report__field_descriptors[6] =
 {
   {
     "applied_index",
@@ -1903,6 +2038,18 @@ static const ProtobufCFieldDescriptor swiftlet__node__v1__worker_report__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "wards",
+    8,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Node__V1__WorkerReport, n_wards),
+    offsetof(Swiftlet__Node__V1__WorkerReport, wards),
+    &swiftlet__node__v1__ward_report__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__node__v1__worker_report__field_indices_by_name[] = {
   0,   /* field[0] = applied_index */
@@ -1910,12 +2057,13 @@ static const unsigned swiftlet__node__v1__worker_report__field_indices_by_name[]
   1,   /* field[1] = held_models */
   3,   /* field[3] = running */
   2,   /* field[2] = slot_count */
+  5,   /* field[5] = wards */
 };
 static const ProtobufCIntRange swiftlet__node__v1__worker_report__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 4, 1 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor swiftlet__node__v1__worker_report__descriptor =
 {
@@ -1925,7 +2073,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__worker_report__descriptor =
   "Swiftlet__Node__V1__WorkerReport",
   "swiftlet.node.v1",
   sizeof(Swiftlet__Node__V1__WorkerReport),
-  5,
+  6,
   swiftlet__node__v1__worker_report__field_descriptors,
   swiftlet__node__v1__worker_report__field_indices_by_name,
   2,  swiftlet__node__v1__worker_report__number_ranges,

@@ -367,6 +367,51 @@ void   swiftlet__task__v1__read_work__free_unpacked
   assert(message->base.descriptor == &swiftlet__task__v1__read_work__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__task__v1__edge_terms__init
+                     (Swiftlet__Task__V1__EdgeTerms         *message)
+{
+  static const Swiftlet__Task__V1__EdgeTerms init_value = SWIFTLET__TASK__V1__EDGE_TERMS__INIT;
+  *message = init_value;
+}
+size_t swiftlet__task__v1__edge_terms__get_packed_size
+                     (const Swiftlet__Task__V1__EdgeTerms *message)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__edge_terms__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__task__v1__edge_terms__pack
+                     (const Swiftlet__Task__V1__EdgeTerms *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__edge_terms__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__task__v1__edge_terms__pack_to_buffer
+                     (const Swiftlet__Task__V1__EdgeTerms *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__edge_terms__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Task__V1__EdgeTerms *
+       swiftlet__task__v1__edge_terms__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Task__V1__EdgeTerms *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__edge_terms__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__task__v1__edge_terms__free_unpacked
+                     (Swiftlet__Task__V1__EdgeTerms *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__task__v1__edge_terms__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__task__v1__task_spec__init
                      (Swiftlet__Task__V1__TaskSpec         *message)
 {
@@ -1768,7 +1813,45 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__read_work__descriptor =
   (ProtobufCMessageInit) swiftlet__task__v1__read_work__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__task__v1__task_spec__field_descriptors[11] =
+static const ProtobufCFieldDescriptor swiftlet__task__v1__edge_terms__field_descriptors[1] =
+{
+  {
+    "use",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__EdgeTerms, use),
+    &swiftlet__task__v1__edge_use__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__task__v1__edge_terms__field_indices_by_name[] = {
+  0,   /* field[0] = use */
+};
+static const ProtobufCIntRange swiftlet__task__v1__edge_terms__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor swiftlet__task__v1__edge_terms__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.task.v1.EdgeTerms",
+  "EdgeTerms",
+  "Swiftlet__Task__V1__EdgeTerms",
+  "swiftlet.task.v1",
+  sizeof(Swiftlet__Task__V1__EdgeTerms),
+  1,
+  swiftlet__task__v1__edge_terms__field_descriptors,
+  swiftlet__task__v1__edge_terms__field_indices_by_name,
+  1,  swiftlet__task__v1__edge_terms__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__edge_terms__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__task__v1__task_spec__field_descriptors[12] =
 {
   {
     "submitter",
@@ -1867,6 +1950,18 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__task_spec__field_descr
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "edge",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSpec, edge),
+    &swiftlet__task__v1__edge_terms__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "program",
     10,
     PROTOBUF_C_LABEL_NONE,
@@ -1906,21 +2001,21 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__task_spec__field_descr
 static const unsigned swiftlet__task__v1__task_spec__field_indices_by_name[] = {
   3,   /* field[3] = attempt_count_max */
   6,   /* field[6] = deadline */
-  9,   /* field[9] = generation */
+  8,   /* field[8] = edge */
+  10,   /* field[10] = generation */
   1,   /* field[1] = name */
   5,   /* field[5] = priority */
-  8,   /* field[8] = program */
-  10,   /* field[10] = read */
+  9,   /* field[9] = program */
+  11,   /* field[11] = read */
   7,   /* field[7] = slot_count */
   2,   /* field[2] = submitted_at */
   0,   /* field[0] = submitter */
   4,   /* field[4] = tenant */
 };
-static const ProtobufCIntRange swiftlet__task__v1__task_spec__number_ranges[2 + 1] =
+static const ProtobufCIntRange swiftlet__task__v1__task_spec__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 10, 8 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor swiftlet__task__v1__task_spec__descriptor =
 {
@@ -1930,10 +2025,10 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__task_spec__descriptor =
   "Swiftlet__Task__V1__TaskSpec",
   "swiftlet.task.v1",
   sizeof(Swiftlet__Task__V1__TaskSpec),
-  11,
+  12,
   swiftlet__task__v1__task_spec__field_descriptors,
   swiftlet__task__v1__task_spec__field_indices_by_name,
-  2,  swiftlet__task__v1__task_spec__number_ranges,
+  1,  swiftlet__task__v1__task_spec__number_ranges,
   (ProtobufCMessageInit) swiftlet__task__v1__task_spec__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
@@ -3013,6 +3108,38 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__tenant_weighted__descriptor
   1,  swiftlet__task__v1__tenant_weighted__number_ranges,
   (ProtobufCMessageInit) swiftlet__task__v1__tenant_weighted__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue swiftlet__task__v1__edge_use__enum_values_by_number[4] =
+{
+  { "EDGE_USE_POWERED", "SWIFTLET__TASK__V1__EDGE_USE__EDGE_USE_POWERED", 0 },
+  { "EDGE_USE_ANY", "SWIFTLET__TASK__V1__EDGE_USE__EDGE_USE_ANY", 1 },
+  { "EDGE_USE_NEVER", "SWIFTLET__TASK__V1__EDGE_USE__EDGE_USE_NEVER", 2 },
+  { "EDGE_USE_ONLY", "SWIFTLET__TASK__V1__EDGE_USE__EDGE_USE_ONLY", 3 },
+};
+static const ProtobufCIntRange swiftlet__task__v1__edge_use__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex swiftlet__task__v1__edge_use__enum_values_by_name[4] =
+{
+  { "EDGE_USE_ANY", 1 },
+  { "EDGE_USE_NEVER", 2 },
+  { "EDGE_USE_ONLY", 3 },
+  { "EDGE_USE_POWERED", 0 },
+};
+const ProtobufCEnumDescriptor swiftlet__task__v1__edge_use__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "swiftlet.task.v1.EdgeUse",
+  "EdgeUse",
+  "Swiftlet__Task__V1__EdgeUse",
+  "swiftlet.task.v1",
+  4,
+  swiftlet__task__v1__edge_use__enum_values_by_number,
+  4,
+  swiftlet__task__v1__edge_use__enum_values_by_name,
+  1,
+  swiftlet__task__v1__edge_use__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue swiftlet__task__v1__task_outcome__enum_values_by_number[6] =
 {

@@ -64,7 +64,7 @@ extension FailureDetector {
         into effects: inout [Effect]
     ) {
         guard let state = state(of: node), node != id, !isLeaving else { return }
-        guard state == .alive || state == .suspect else { return }
+        guard state == .alive || state == .suspect, overlay.contains(node) else { return }
         if probes.contains(where: { $0.target == node && $0.purpose == .hint }) { return }
         probe(node, purpose: .hint, at: now, into: &effects)
     }
@@ -76,7 +76,7 @@ extension FailureDetector {
         // Mostly all are there.
         if overlay.otherCount + 1 < members.count {
             for index in members.indices
-            where members[index].state == .unreachable || members[index].state == .dead {
+            where members[index].isGone && !members[index].profile.isEdge {
                 candidates.append(members[index].id)
             }
         }
@@ -178,7 +178,7 @@ extension FailureDetector {
         var helpers: [NodeID] = []
         for node in overlay.monitors(of: target, &chance) where helpers.count < settings.fanout {
             guard let position = position(of: node), members[position].state == .alive,
-                members[position].profile.role != "edge"
+                !members[position].profile.isEdge
             else { continue }
             helpers.append(node)
         }

@@ -103,6 +103,7 @@ extension FailureDetector {
         let incarnation = members[index].incarnation
         let state = members[index].state
         if rumor.incarnation < incarnation { return }
+        if members[index].profile.isEdge, objects(to: rumor, of: index, at: now) { return }
         if rumor.incarnation == incarnation {
             if rumor.state == .suspect, state == .suspect {
                 let accuser = rumor.accuser ?? sender
@@ -176,7 +177,7 @@ extension FailureDetector {
         return profile == own
     }
 
-    private mutating func add(
+    mutating func add(
         _ rumor: Rumor,
         at now: Instant,
         into effects: inout [Effect]
@@ -197,11 +198,15 @@ extension FailureDetector {
             at: index
         )
         set(index, to: rumor.state, accuser: rumor.accuser ?? rumor.node, at: now)
-        addToRound(rumor.node)
+        if rumor.profile.isEdge {
+            nextWardCheck = min(nextWardCheck, now + settings.wardCheckInterval)
+        } else {
+            addToRound(rumor.node)
+        }
         effects.append(.changed(rumor.node, rumor.state, rumor.profile))
     }
 
-    private func isPlausible(_ rumor: Rumor) -> Bool {
+    func isPlausible(_ rumor: Rumor) -> Bool {
         let profile = rumor.profile
         let texts = [
             profile.name, profile.controlEndpoint, profile.bulkEndpoint, profile.role,
@@ -277,7 +282,7 @@ extension FailureDetector {
     }
 
     /// Enters a state with its timer, and spreads it.
-    private mutating func set(
+    mutating func set(
         _ index: Int,
         to state: MemberState,
         accuser: NodeID,
@@ -296,9 +301,9 @@ extension FailureDetector {
         switch state {
         case .alive:
             members[index].changeDue = .distantFuture
-            overlay.insert(node)
+            if !members[index].profile.isEdge { overlay.insert(node) }
         case .suspect:
-            overlay.insert(node)
+            if !members[index].profile.isEdge { overlay.insert(node) }
             var suspicion = suspicion(by: accuser, at: now)
             if isHinted { _ = suspicion.noteHint(by: accuser) }
             members[index].suspicion = suspicion
@@ -337,9 +342,13 @@ extension FailureDetector {
         let due = members.indices.filter { members[$0].changeDue <= now }.map { members[$0].id }
         for node in due {
             guard let index = position(of: node) else { continue }
+            if let until = end(ofSleepOf: node), now < until {
+                members[index].changeDue = until
+                continue
+            }
             switch members[index].state {
-            case .alive: continue
-            case .suspect:
+            // Only of edge nodes: nobody speaks for it.
+            case .alive, .suspect:
                 set(index, to: .unreachable, accuser: id, at: now)
                 effects.append(.changed(node, .unreachable, members[index].profile))
             case .unreachable:
@@ -383,6 +392,8 @@ extension FailureDetector {
         seeds.removeAll { $0.id == node }
         waiting.removeAll { $0.node == node }
         relays.removeAll { $0.origin == node || $0.target == node }
+        wards.remove(node)
+        setAsleep(node, until: nil, at: nextChange)
         forget(node, into: &effects)
         findNextChange()
     }

@@ -49,6 +49,10 @@ extension FailureDetector {
         package var forgettingTime: Duration = .seconds(24 * 3_600)
         /// One node out of reach is pinged so often, so that a healed partition reunites.
         package var revivalInterval: Duration = .seconds(5)
+        /// Whether somebody speaks for each edge node is looked at so often.
+        package var wardCheckInterval: Duration = .seconds(2)
+        /// An edge node has so long to find another relay when its own is gone.
+        package var orphanTime: Duration = .seconds(10)
         /// A joining node asks the next seed after this time.
         package var joinInterval: Duration = .seconds(1)
         /// After a sync digests are compared this soon, then half as often each time.
@@ -86,7 +90,8 @@ extension FailureDetector {
                 ("hintedSuspicion", hintedSuspicion), ("unreachableTime", unreachableTime),
                 ("forgettingTime", forgettingTime), ("revivalInterval", revivalInterval),
                 ("joinInterval", joinInterval), ("syncInterval", syncInterval),
-                ("syncIntervalMin", syncIntervalMin),
+                ("syncIntervalMin", syncIntervalMin), ("orphanTime", orphanTime),
+                ("wardCheckInterval", wardCheckInterval),
             ]
             for (name, time) in times where time <= .zero { mistakes.append(.notPositive(name)) }
             let counts = [

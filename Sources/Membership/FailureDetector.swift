@@ -22,6 +22,10 @@
 //              more and more seldom, and what differs is exchanged. It never kills: what the other
 //              side calls dead is only suspect here. Nodes out of reach are pinged once in a while,
 //              and so are seeds, for ever, so that a healed partition reunites by itself.
+//   wards      An edge node can be dialled by nobody: it stands on no ring and is never probed. The
+//              node that it keeps a connection to, its relay, says for it that it is alive, refutes
+//              for it, and says when it fell silent. Asleep, it is missed by nobody until it wants
+//              to be back (FailureDetector+Wards.swift).
 //   hint       A lost connection is no verdict but a reason to probe at once and to wait less. When
 //              three nodes lost theirs and got no answer, the process is gone: no timer runs.
 //
@@ -34,6 +38,7 @@
 //   FailureDetector+Probing      pings, helpers, nacks, local health
 //   FailureDetector+Rumors       what is believed, and what follows from it
 //   FailureDetector+Spreading    gossip, sync, joining and leaving
+//   FailureDetector+Wards        edge nodes, for which others speak
 //   Overlay, ViewDigest          whom to watch; what to compare
 //   Member, RumorQueue, SortedNodes, Suspicion   the leaves
 
@@ -59,6 +64,12 @@ package struct FailureDetector: Sendable {
         case connectionLost(NodeID)
         /// This node has something new to say of itself.
         indirect case profileChanged(Profile)
+        /// This node speaks for an edge node from now on; what it says of it counts at once.
+        indirect case wardHeard(NodeID, incarnation: UInt64, Profile)
+        /// This node speaks for it no more: it fell silent or left, or (nil) another one does.
+        case wardGone(NodeID, MemberState?)
+        /// An edge node is missed by nobody until then; nil: it is back.
+        case asleep(NodeID, until: Instant?)
         /// Say goodbye: the others hold this node for left, and nothing is probed any more.
         case leaving
         /// `nextDeadline` has come.
@@ -149,6 +160,12 @@ package struct FailureDetector: Sendable {
     var syncPause: Duration
     var nextRevival: Instant
     var revivalCount = 0
+    /// The edge nodes that this node speaks for.
+    var wards = SortedNodes([])
+    /// Edge nodes that announced their sleep, sorted by id, and when they are missed.
+    var sleepers: [Sleeper] = []
+    /// When to look for edge nodes for which nobody speaks; never where there is none.
+    var nextWardCheck = Instant.distantFuture
     /// The earliest `changeDue` of the members.
     var nextChange = Instant.distantFuture
 
@@ -174,7 +191,9 @@ package struct FailureDetector: Sendable {
         members = [
             Member(id: id, state: .alive, incarnation: incarnation, profile: profile, since: now)
         ]
+        var isEdgeKnown = false
         for rumor in acquainted where rumor.node != id {
+            if rumor.profile.isEdge { isEdgeKnown = true }
             members.append(
                 Member(
                     id: rumor.node,
@@ -188,13 +207,15 @@ package struct FailureDetector: Sendable {
         members.sort { $0.id < $1.id }
         let ids = members.map(\.id)
         admitted = SortedNodes(ids)
-        overlay = Overlay(own: id, others: ids.filter { $0 != id })
+        let edges = SortedNodes(members.filter(\.profile.isEdge).map(\.id))
+        overlay = Overlay(own: id, others: ids.filter { $0 != id && !edges.contains($0) })
         chance = Chance(seed: seed)
         // Nodes that start together shall not probe together.
         nextProbe = now + settings.probeInterval * Double.random(in: 0..<1, using: &chance)
         nextSync = now + settings.syncInterval * Double.random(in: 0.5..<1, using: &chance)
         syncPause = settings.syncInterval
         nextRevival = now + settings.revivalInterval * Double.random(in: 0..<1, using: &chance)
+        if isEdgeKnown { nextWardCheck = now + settings.wardCheckInterval }
         nextDeadline = min(nextProbe, min(nextSync, nextRevival))
     }
 
@@ -214,6 +235,10 @@ package struct FailureDetector: Sendable {
             if sender != id { receive(message, from: sender, at: now, into: &effects) }
         case .connectionLost(let node): probeAfterLoss(of: node, at: now, into: &effects)
         case .profileChanged(let profile): change(to: profile)
+        case .wardHeard(let node, let incarnation, let profile):
+            hear(ward: node, incarnation, profile, at: now, into: &effects)
+        case .wardGone(let node, let state): release(node, state, at: now, into: &effects)
+        case .asleep(let node, let until): setAsleep(node, until: until, at: now)
         case .leaving: leave(at: now, into: &effects)
         case .deadlinePassed: act(at: now, into: &effects)
         }
@@ -275,6 +300,7 @@ package struct FailureDetector: Sendable {
         if refutationDue <= now { refute(at: now, into: &effects) }
         if nextProbe <= now { probeNext(at: now, into: &effects) }
         if nextRevival <= now { revive(at: now, into: &effects) }
+        if nextWardCheck <= now { checkWards(at: now) }
         if nextSync <= now { syncNext(at: now, into: &effects) }
         if nextGossip <= now { gossip(at: now, into: &effects) }
     }
@@ -284,7 +310,7 @@ package struct FailureDetector: Sendable {
         var earliest = min(
             min(nextProbe, nextGossip),
             min(nextSync, nextRevival),
-            min(nextChange, refutationDue)
+            min(nextChange, min(refutationDue, nextWardCheck))
         )
         for probe in probes {
             earliest = min(earliest, probe.helpDue ?? probe.failureDue, probe.failureDue)

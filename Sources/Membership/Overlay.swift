@@ -47,6 +47,7 @@ struct Overlay: Sendable {
     /// Ten watch a node, not all.
     var isRinged: Bool { others.ids.count >= Self.ringedCountMin }
 
+    func contains(_ node: NodeID) -> Bool { others.contains(node) }
     func isTarget(_ node: NodeID) -> Bool { Self.contains(targets, node) }
     func isLink(_ node: NodeID) -> Bool { Self.contains(links, node) }
 

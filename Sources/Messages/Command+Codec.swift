@@ -114,14 +114,64 @@ extension NodeDrained: WireMessage, Coded {
         swiftlet__command__v1__node_drained__init(stored)
         stored.pointee.node = arena.identity(node)
         stored.pointee.is_drained = isDrained ? 1 : 0
+        stored.pointee.reason = arena.text(reason)
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(
             node: try Field.identity(stored.pointee.node, "NodeDrained.node"),
-            isDrained: stored.pointee.is_drained != 0
+            isDrained: stored.pointee.is_drained != 0,
+            reason: try Field.text(stored.pointee.reason, "NodeDrained.reason")
         )
+    }
+}
+
+extension NodeSlept: WireMessage, Coded {
+    typealias Stored = Swiftlet__Command__V1__NodeSlept
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__command__v1__node_slept__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__command__v1__node_slept__init(stored)
+        stored.pointee.node = arena.identity(node)
+        stored.pointee.until = until
+        stored.pointee.sequence = sequence
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            node: try Field.identity(stored.pointee.node, "NodeSlept.node"),
+            until: stored.pointee.until,
+            sequence: stored.pointee.sequence
+        )
+    }
+}
+
+extension EdgePolicySet: WireMessage, Coded {
+    typealias Stored = Swiftlet__Command__V1__EdgePolicySet
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__command__v1__edge_policy_set__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__command__v1__edge_policy_set__init(stored)
+        stored.pointee.replay_percent = replayPercent
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(replayPercent: stored.pointee.replay_percent)
     }
 }
 
@@ -336,6 +386,12 @@ extension Command: WireMessage, Coded {
         case .tenantWeighted(let value):
             stored.pointee.body_case = .init(rawValue: 11)
             stored.pointee.tenant_weighted = value.stored(in: arena)
+        case .nodeSlept(let value):
+            stored.pointee.body_case = .init(rawValue: 12)
+            stored.pointee.node_slept = value.stored(in: arena)
+        case .edgePolicySet(let value):
+            stored.pointee.body_case = .init(rawValue: 13)
+            stored.pointee.edge_policy_set = value.stored(in: arena)
         case .taskSubmitted(let value):
             stored.pointee.body_case = .init(rawValue: 20)
             stored.pointee.task_submitted = value.stored(in: arena)
@@ -414,6 +470,11 @@ extension Command: WireMessage, Coded {
         case 11:
             body = .tenantWeighted(try Field.message(
                 stored.pointee.tenant_weighted, "Command.tenant_weighted"))
+        case 12:
+            body = .nodeSlept(try Field.message(stored.pointee.node_slept, "Command.node_slept"))
+        case 13:
+            body = .edgePolicySet(try Field.message(
+                stored.pointee.edge_policy_set, "Command.edge_policy_set"))
         case 20:
             body = .taskSubmitted(try Field.message(
                 stored.pointee.task_submitted, "Command.task_submitted"))

@@ -86,6 +86,24 @@ extension Envelope: WireMessage, Coded {
         case .bulk(let value):
             stored.pointee.body_case = .init(rawValue: 50)
             stored.pointee.bulk = value.stored(in: arena)
+        case .edgeReport(let value):
+            stored.pointee.body_case = .init(rawValue: 60)
+            stored.pointee.edge_report = value.stored(in: arena)
+        case .edgeOrders(let value):
+            stored.pointee.body_case = .init(rawValue: 61)
+            stored.pointee.edge_orders = value.stored(in: arena)
+        case .edgeResult(let value):
+            stored.pointee.body_case = .init(rawValue: 62)
+            stored.pointee.edge_result = value.stored(in: arena)
+        case .edgeSleep(let value):
+            stored.pointee.body_case = .init(rawValue: 63)
+            stored.pointee.edge_sleep = value.stored(in: arena)
+        case .edgeSleepTaken(let value):
+            stored.pointee.body_case = .init(rawValue: 64)
+            stored.pointee.edge_sleep_taken = value.stored(in: arena)
+        case .edgeKey(let value):
+            stored.pointee.body_case = .init(rawValue: 65)
+            stored.pointee.edge_key = value.stored(in: arena)
         }
         return stored
     }
@@ -152,6 +170,22 @@ extension Envelope: WireMessage, Coded {
                 stored.pointee.artifact_held, "Envelope.artifact_held"))
         case 50:
             body = .bulk(try Field.message(stored.pointee.bulk, "Envelope.bulk"))
+        case 60:
+            body = .edgeReport(try Field.message(
+                stored.pointee.edge_report, "Envelope.edge_report"))
+        case 61:
+            body = .edgeOrders(try Field.message(
+                stored.pointee.edge_orders, "Envelope.edge_orders"))
+        case 62:
+            body = .edgeResult(try Field.message(
+                stored.pointee.edge_result, "Envelope.edge_result"))
+        case 63:
+            body = .edgeSleep(try Field.message(stored.pointee.edge_sleep, "Envelope.edge_sleep"))
+        case 64:
+            body = .edgeSleepTaken(try Field.message(
+                stored.pointee.edge_sleep_taken, "Envelope.edge_sleep_taken"))
+        case 65:
+            body = .edgeKey(try Field.message(stored.pointee.edge_key, "Envelope.edge_key"))
         default: throw .unknownCase(field: "Envelope.body")
         }
         self.init(

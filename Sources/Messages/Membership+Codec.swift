@@ -38,6 +38,33 @@ extension Capability: WireMessage, Coded {
     }
 }
 
+extension Device: WireMessage, Coded {
+    typealias Stored = Swiftlet__Membership__V1__Device
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__membership__v1__device__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__membership__v1__device__init(stored)
+        stored.pointee.relay = arena.optionalIdentity(relay)
+        stored.pointee.battery_percent = batteryPercent
+        stored.pointee.is_metered = isMetered ? 1 : 0
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            relay: try Field.optionalIdentity(stored.pointee.relay, "Device.relay"),
+            batteryPercent: stored.pointee.battery_percent,
+            isMetered: stored.pointee.is_metered != 0
+        )
+    }
+}
+
 extension Profile: WireMessage, Coded {
     typealias Stored = Swiftlet__Membership__V1__Profile
 
@@ -58,6 +85,7 @@ extension Profile: WireMessage, Coded {
         stored.pointee.memory_byte_count = memoryByteCount
         stored.pointee.version = arena.text(version)
         stored.pointee.capability = capability?.stored(in: arena)
+        stored.pointee.device = device?.stored(in: arena)
         return stored
     }
 
@@ -71,7 +99,8 @@ extension Profile: WireMessage, Coded {
             coreCount: stored.pointee.core_count,
             memoryByteCount: stored.pointee.memory_byte_count,
             version: try Field.text(stored.pointee.version, "Profile.version"),
-            capability: try Field.optionalMessage(stored.pointee.capability)
+            capability: try Field.optionalMessage(stored.pointee.capability),
+            device: try Field.optionalMessage(stored.pointee.device)
         )
     }
 }

@@ -213,6 +213,7 @@ extension JoinAccepted: WireMessage, Coded {
         (stored.pointee.n_certificates, stored.pointee.certificates) =
             arena.byteStrings(certificates)
         (stored.pointee.n_members, stored.pointee.members) = arena.messages(members)
+        stored.pointee.role = arena.text(role)
         return stored
     }
 
@@ -221,7 +222,8 @@ extension JoinAccepted: WireMessage, Coded {
             certificates: Field.byteStrings(
                 stored.pointee.n_certificates, stored.pointee.certificates),
             members: try Field.messages(
-                stored.pointee.n_members, stored.pointee.members, "JoinAccepted.members")
+                stored.pointee.n_members, stored.pointee.members, "JoinAccepted.members"),
+            role: try Field.text(stored.pointee.role, "JoinAccepted.role")
         )
     }
 }
@@ -407,6 +409,35 @@ extension ReadReply: WireMessage, Coded {
     }
 }
 
+extension WardReport: WireMessage, Coded {
+    typealias Stored = Swiftlet__Node__V1__WardReport
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__node__v1__ward_report__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__node__v1__ward_report__init(stored)
+        stored.pointee.node = arena.identity(node)
+        stored.pointee.applied_index = appliedIndex
+        stored.pointee.slot_count = slotCount
+        (stored.pointee.n_running, stored.pointee.running) = arena.numbers(running)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            node: try Field.identity(stored.pointee.node, "WardReport.node"),
+            appliedIndex: stored.pointee.applied_index,
+            slotCount: stored.pointee.slot_count,
+            running: Field.numbers(stored.pointee.n_running, stored.pointee.running)
+        )
+    }
+}
+
 extension WorkerReport: WireMessage, Coded {
     typealias Stored = Swiftlet__Node__V1__WorkerReport
 
@@ -424,6 +455,7 @@ extension WorkerReport: WireMessage, Coded {
         stored.pointee.slot_count = slotCount
         stored.pointee.backlog_count = backlogCount
         (stored.pointee.n_running, stored.pointee.running) = arena.numbers(running)
+        (stored.pointee.n_wards, stored.pointee.wards) = arena.messages(wards)
         return stored
     }
 
@@ -436,7 +468,9 @@ extension WorkerReport: WireMessage, Coded {
                 "WorkerReport.held_models"),
             slotCount: stored.pointee.slot_count,
             backlogCount: stored.pointee.backlog_count,
-            running: Field.numbers(stored.pointee.n_running, stored.pointee.running)
+            running: Field.numbers(stored.pointee.n_running, stored.pointee.running),
+            wards: try Field.messages(
+                stored.pointee.n_wards, stored.pointee.wards, "WorkerReport.wards")
         )
     }
 }

@@ -249,6 +249,27 @@ extension ReadWork: WireMessage, Coded {
     }
 }
 
+extension EdgeTerms: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__EdgeTerms
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__edge_terms__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__task__v1__edge_terms__init(stored)
+        stored.pointee.use = .init(rawValue: UInt32(bitPattern: use.rawValue))
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(use: try Field.enumeration(stored.pointee.use.rawValue, "EdgeTerms.use"))
+    }
+}
+
 extension TaskSpec: WireMessage, Coded {
     typealias Stored = Swiftlet__Task__V1__TaskSpec
 
@@ -269,6 +290,7 @@ extension TaskSpec: WireMessage, Coded {
         stored.pointee.priority = priority
         stored.pointee.deadline = deadline
         stored.pointee.slot_count = slotCount
+        stored.pointee.edge = edge?.stored(in: arena)
         switch work {
         case .program(let value):
             stored.pointee.work_case = .init(rawValue: 10)
@@ -303,6 +325,7 @@ extension TaskSpec: WireMessage, Coded {
             priority: stored.pointee.priority,
             deadline: stored.pointee.deadline,
             slotCount: stored.pointee.slot_count,
+            edge: try Field.optionalMessage(stored.pointee.edge),
             work: work
         )
     }

@@ -81,6 +81,17 @@ struct Coordination: Sendable {
         }
     }
 
+    /// An edge node is back from its sleep: its silence counts from now on.
+    mutating func wake(_ node: NodeID, at now: Instant) {
+        let position = position(of: node)
+        let word = Word(node: node, at: now, report: WorkerReport(), isNew: false)
+        if position < words.count, words[position].node == node {
+            words[position] = word
+        } else {
+            words.insert(word, at: position)
+        }
+    }
+
     mutating func markRead(_ node: NodeID) {
         let position = position(of: node)
         guard position < words.count, words[position].node == node else { return }

@@ -14,6 +14,11 @@ extension Node {
     mutating func take(_ report: WorkerReport, from sender: NodeID, at now: Instant) {
         guard coordination != nil else { return }
         coordination?.hear(report, from: sender, at: now)
+        for ward in report.wards where isEdge(ward.node) {
+            let word = WorkerReport(
+                appliedIndex: ward.appliedIndex, slotCount: ward.slotCount, running: ward.running)
+            coordination?.hear(word, from: ward.node, at: now)
+        }
         isUnsettled = true
     }
 
@@ -71,12 +76,16 @@ extension Node {
     ) -> [Command] {
         var requeued = TasksRequeued()
         for holder in state.tasks.holders where !holder.tasks.isEmpty {
+            // What an edge node has parked waits for it.
+            let isEdge = isEdge(holder.node)
+            if isEdge, isAsleep(holder.node, at: now) { continue }
+            let duration = isEdge ? settings.edgeLeaseDuration : settings.leaseDuration
             let word = coordination.word(of: holder.node)
             let heard = max(word?.at ?? coordination.since, coordination.since)
             var reason: String?
             if isLost(holder.node, coordination, at: now) {
                 reason = "its worker is out of reach"
-            } else if now - heard > settings.leaseDuration {
+            } else if now - heard > duration {
                 reason = "its worker is silent"
             }
             var lost: [Int] = []
@@ -198,17 +207,27 @@ extension Node {
             guard now - word.at <= settings.leaseDuration,
                 let node = state.node(word.node), node.revocation == nil, !node.isDrained,
                 word.node == id || detector.member(word.node)?.state == .alive,
+                node.asleepUntil == 0,
                 word.node != id || leaveDue == nil
             else { return nil }
             let slotCount = Int(word.report.slotCount)
             let usedCount = state.tasks.holder(word.node)?.slotCount ?? 0
             view.total.slotCount += slotCount
-            view.total.memoryByteCount += detector.member(word.node)?.profile.memoryByteCount ?? 0
-            return LeaseChoice.Worker(
+            let profile = detector.member(word.node)?.profile
+            view.total.memoryByteCount += profile?.memoryByteCount ?? 0
+            var worker = LeaseChoice.Worker(
                 node: word.node,
                 freeSlotCount: slotCount + Int(word.report.backlogCount) - usedCount,
                 idleSlotCount: slotCount - usedCount
             )
+            if node.isEdge {
+                let battery = profile?.device?.batteryPercent ?? 0
+                worker.edge = .init(
+                    memoryByteCount: profile?.memoryByteCount ?? 0,
+                    isSparing: profile?.device?.isMetered == true
+                        || 1...settings.batteryPercentMin ~= battery)
+            }
+            return worker
         }
         guard workers.contains(where: { $0.freeSlotCount > 0 }) else { return [] }
         view.wish = { wish(of: $0) }

@@ -7,7 +7,8 @@ extension Node {
     // Large cases are boxed: most events and effects are small, and there are many.
     package enum Event: Sendable {
         // From the control plane. Only these bodies are read here: membership, election, proposal,
-        // proposalReply, workerReport, enrolRequest, enrolReply; any other is ignored.
+        // proposalReply, workerReport, enrolRequest, enrolReply, and those of edge nodes; any other
+        // is ignored.
         case received(Envelope.Body, from: NodeID)
         case connected(NodeID)
         // A hint that speeds up the next probe, never a verdict.
@@ -32,6 +33,8 @@ extension Node {
         case stageLoaded(model: String, epoch: UInt64, refusal: String)
         indirect case certificateIssued(IssuedCertificate)
         case issuingKeySealed(voter: NodeID, sealed: [UInt8])
+        // An edge node's result was computed again: nil where that was not possible.
+        indirect case replayed(EdgeResult, from: NodeID, isSame: Bool?)
         // Endpoints or resources of this node changed.
         indirect case profileChanged(Profile)
         // Gossip that this node goes, hand over what it holds, then `.left`.
@@ -53,6 +56,10 @@ extension Node {
         case stopTask(Digest)
         // No result of this node is on its way into the log any more: more may be handed in.
         case resultsTaken
+        // An edge node will ask for these: they should be here.
+        case fetch([Digest], from: NodeID)
+        // Ends as `.replayed`, whatever comes of it.
+        indirect case replay(EdgeResult, from: NodeID, TaskSpec)
         // Ends as `.stageLoaded` with the model and its epoch. A later epoch replaces an earlier.
         indirect case loadStage(ModelDeployed, StagePlacement)
         case unloadModel(String)
@@ -162,6 +169,15 @@ extension Node {
         package var leaseDuration: Duration = .seconds(3)
         package var proposalInterval: Duration = .milliseconds(300)
         package var proposalDuration: Duration = .seconds(30)
+        /// An edge node has been away for longer than its relay's life: what is leased to it is
+        /// leased anew.
+        package var edgeLeaseDuration: Duration = .seconds(20)
+        /// An edge node of which nothing is heard for so long cannot be reached: three reports.
+        package var wardSilence: Duration = .seconds(7)
+        /// A battery with so much or less is spared.
+        package var batteryPercentMin: UInt32 = 30
+        /// It may oversleep by so much.
+        package var wakeGrace: Duration = .seconds(60)
         package var voterStabilityMin: Duration = .seconds(1)
         package var voterDeadMax: Duration = .seconds(30)
         package var leaveDuration: Duration = .seconds(2)
@@ -183,6 +199,7 @@ package enum Fact: Hashable, Sendable {
     case stagesMoved(model: String, epoch: UInt64)
     case resultVoid(Digest, attempt: UInt32)
     case requestAbandoned(request: UInt64)
+    case resultForged(Digest, by: NodeID)
     case refusedMessage(from: NodeID, String)
     case notAppended(Raft.Refusal)
     case membership(FailureDetector.Fact)

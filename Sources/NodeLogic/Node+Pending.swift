@@ -29,6 +29,9 @@ extension Node {
                 && state.node(member.id).map { $0.revocation == nil && !$0.isDrained } ?? false
         }
         guard !workers.isEmpty else { return "every node is drained or out of reach" }
+        if record.spec.edgeUse == .only, !workers.contains(where: \.profile.isEdge) {
+            return "it is for edge nodes alone, and none is there"
+        }
         let coreCount = workers.reduce(0) { $0 + Int($1.profile.coreCount) }
         let needed = set.isGang ? set.slotCount * set.queuedCount : set.slotCount
         if needed > coreCount {

@@ -13,6 +13,8 @@ struct Request: Sendable {
         /// Leases that this node gives back.
         case returned
         case stage(model: String)
+        /// In the name of an edge node, which asks again by itself.
+        case relayed
     }
 
     let number: UInt64
@@ -50,13 +52,15 @@ extension Node {
     ) {
         requestNumber += 1
         let isCallers = if case .caller = origin { true } else { false }
+        let mayEnd = isCallers || origin == .relayed
         let request = Request(
             number: requestNumber,
             origin: origin,
             command: command,
             due: now,
-            end: isCallers ? now + settings.proposalDuration : .distantFuture
+            end: mayEnd ? now + settings.proposalDuration : .distantFuture
         )
+        if origin == .relayed, requests.count >= Self.requestCountMax { return }
         if isCallers, requests.count >= Self.requestCountMax || leaveDue != nil {
             let reason = leaveDue == nil ? "too many requests are under way" : "the node leaves"
             conclude(request, .refused(reason), into: &effects)
@@ -125,7 +129,7 @@ extension Node {
             // Of its own leases and stages a node believes the log, not a coordinator that may
             // have been replaced.
             switch request.origin {
-            case .caller, .returned: break
+            case .caller, .returned, .relayed: break
             case .results, .stage: return
             }
             requests.remove(at: position)
@@ -283,12 +287,15 @@ extension Node {
             .planAdvanced:
             false
         case .tasksRequeued(let requeued):
-            requeued.voids.allSatisfy {
-                $0.isBlameless && state.tasks.record($0.task)?.lease?.holder == sender
+            requeued.voids.allSatisfy { void in
+                let holder = state.tasks.record(void.task)?.lease?.holder
+                return void.isBlameless && holder.map { speaks(sender, for: $0) } ?? false
             }
         case .taskSubmitted(let submitted): submitted.node == nil || submitted.node == sender
         case .tasksFinished(let finished):
-            finished.node == sender && finished.ends.allSatisfy { $0.fence != Fence() }
+            speaks(sender, for: finished.node)
+                && finished.ends.allSatisfy { $0.fence != Fence() }
+        case .nodeSlept(let slept): speaks(sender, for: slept.node)
         case .stageReady(let ready): ready.node == sender
         case .modelDeployed(let placement): placement.epoch == 0
         case .planClosed(let closed): !closed.succeeded

@@ -14,7 +14,7 @@ extension Node {
         guard coordination?.areLearnersStale == true else { return }
         coordination?.areLearnersStale = false
         let learners = state.nodes.compactMap { node -> NodeID? in
-            guard node.revocation == nil, node.id != id else { return nil }
+            guard node.revocation == nil, node.id != id, !node.isEdge else { return nil }
             switch detector.state(of: node.id) {
             case .alive, .suspect, .unreachable: return node.id
             case .dead, .left, nil: return nil

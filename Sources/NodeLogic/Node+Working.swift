@@ -162,7 +162,8 @@ extension Node {
 
     /// Tells the coordinator what this node does and could do.
     mutating func report(at now: Instant, into effects: inout [Effect]) {
-        nextReport = now + (runs.isEmpty ? settings.idleReportInterval : settings.reportInterval)
+        let isIdle = runs.isEmpty && wards.isEmpty
+        nextReport = now + (isIdle ? settings.idleReportInterval : settings.reportInterval)
         guard let leader = raft.leader, state.isAdmitted(id) else { return }
         let isStaying = leaveDue == nil
         let report = WorkerReport(
@@ -170,7 +171,8 @@ extension Node {
             heldModels: heldModels,
             slotCount: isStaying ? UInt32(slotCount) : 0,
             backlogCount: isStaying ? UInt32(backlogCount) : 0,
-            running: runs.map { UInt64($0.number) }
+            running: runs.map { UInt64($0.number) },
+            wards: wardReports
         )
         if leader == id {
             take(report, from: id, at: now)

@@ -14,6 +14,8 @@
 //   - a joiner's request goes the same way, and a certificate comes back  (Node+Enrolling.swift)
 //   - a node acts on its own leases and its own stages as they are applied
 //                                              (Node+Working.swift, Node+Staging.swift)
+//   - it speaks for the edge nodes that dialled it, whose own machine is EdgeNode.swift
+//                                                                        (Node+Relaying.swift)
 //   - where the layers of a model go is planned from what the nodes measured (Node+Placing.swift)
 //   - the coordinator, once it holds a quorum and has applied an entry of its own term, requeues
 //     lost leases, leases queued tasks, drives plans, moves stages, chooses voters and has the
@@ -75,6 +77,13 @@ package struct Node: Sendable {
     // On the coordinator only.
     var coordination: Coordination?
 
+    // Node+Relaying; sorted by node.
+    var wards: [Ward] = []
+    var touchedWards: [NodeID] = []
+    var nextWardCheck = Instant.distantFuture
+    var replays: [ReplayPending] = []
+    let replaySeed: UInt64
+
     // Node+Leaving.
     var leaveDue: Instant?
     var leaveDeadline: Instant?
@@ -114,6 +123,7 @@ package struct Node: Sendable {
         bootIndex = raft.lastIndex
         // Numbers of an earlier life must not meet ours at the coordinator.
         requestNumber = chance.next() >> 1
+        replaySeed = chance.next()
         nextReport = now
         nextDeadline = now
         for introduction in Self.enrolments(in: boot.entries) + self.boot {
@@ -241,6 +251,8 @@ package struct Node: Sendable {
             if coordination != nil, state.judge(command) == .fresh {
                 _ = append([command], at: now, into: &effects)
             }
+        case .replayed(let result, let ward, let isSame):
+            replayed(result, from: ward, isSame: isSame, at: now, into: &effects)
         case .profileChanged(let profile):
             detect(.profileChanged(profile), at: now, into: &effects)
         case .leave: leave(at: now, into: &effects)
@@ -252,7 +264,9 @@ package struct Node: Sendable {
         for introduction in boot {
             tell(introduction, into: &effects)
         }
-        let seeds = boot.map { FailureDetector.Seed(id: $0.node, profile: $0.profile) }
+        // An edge node can be asked for nothing.
+        let seeds = boot.filter { !$0.profile.isEdge }
+            .map { FailureDetector.Seed(id: $0.node, profile: $0.profile) }
         if !seeds.isEmpty { detect(.joining(through: seeds), at: now, into: &effects) }
     }
 
@@ -263,6 +277,7 @@ package struct Node: Sendable {
         repeatEnrolments(at: now, into: &effects)
         if !readings.isEmpty { repeatReads(at: now, into: &effects) }
         if nextReport <= now { report(at: now, into: &effects) }
+        if nextWardCheck <= now { missWards(at: now, into: &effects) }
         if let coordination, coordination.nextTurn <= now { isUnsettled = true }
         if let leaveDue, leaveDue <= now { isUnsettled = true }
     }
@@ -276,6 +291,7 @@ package struct Node: Sendable {
             settleTasks(at: now, into: &effects)
             appendProposals(at: now, into: &effects)
             settleStages(at: now, into: &effects)
+            settleWards(into: &effects)
             coordinate(at: now, into: &effects)
             goOnLeaving(at: now, into: &effects)
         }
@@ -292,6 +308,7 @@ package struct Node: Sendable {
         if raft.leader != nil { earliest = min(earliest, nextReport) }
         if let coordination { earliest = min(earliest, coordination.nextTurn) }
         if let leaveDue { earliest = min(earliest, leaveDue) }
+        earliest = min(earliest, nextWardCheck)
         return earliest
     }
 
@@ -306,6 +323,8 @@ package struct Node: Sendable {
             effects.append(.note(.refusedMessage(from: sender, "it is revoked")))
             return
         }
+        // An edge node has its relay speak for it, and says nothing else to anybody.
+        if isEdge(sender) { return hear(body, fromEdge: sender, at: now, into: &effects) }
         switch body {
         // A node that was away may hear from members that were enrolled since.
         case .membership(let message):
@@ -327,6 +346,20 @@ package struct Node: Sendable {
         case .enrolRequest(let request):
             guard state.isAdmitted(sender) else { break }
             take(request, from: sender, into: &effects)
+        default: break
+        }
+    }
+
+    private mutating func hear(
+        _ body: Envelope.Body,
+        fromEdge sender: NodeID,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        switch body {
+        case .edgeReport(let report): take(report, from: sender, at: now, into: &effects)
+        case .edgeResult(let result): take(result, from: sender, at: now, into: &effects)
+        case .edgeSleep(let sleep): take(sleep, from: sender, at: now, into: &effects)
         default: break
         }
     }
@@ -441,7 +474,9 @@ package struct Node: Sendable {
         into effects: inout [Effect]
     ) {
         coordination?.areLearnersStale = true
+        touchWards(command.body)
         switch command.body {
+        case .nodeSlept(let news): slept(news, at: now, into: &effects)
         case .meshFounded(let founded): admit(founded.founder, at: now, into: &effects)
         case .nodeEnrolled(let enrolled):
             admit(enrolled.node, at: now, into: &effects)
@@ -452,6 +487,7 @@ package struct Node: Sendable {
                 break
             }
             detect(.expelled(revoked.node), at: now, into: &effects)
+            wards.removeAll { $0.node == revoked.node }
             introductions[revoked.node] = nil
             toldPeers[revoked.node] = nil
             effects.append(.expel(revoked.node))

@@ -15,6 +15,12 @@ package struct NodeRecord: Hashable, Sendable {
     package internal(set) var revocation: String?
     /// It gets no leases until somebody says otherwise.
     package internal(set) var isDrained = false
+    /// Why, where no operator did it.
+    package internal(set) var drainReason = ""
+    /// Of an edge node: it is not missed until then, in seconds since 1970; 0 while it is awake.
+    package internal(set) var asleepUntil: UInt64 = 0
+    /// Of its word about that.
+    package internal(set) var sleepSequence: UInt64 = 0
 
     package var isEdge: Bool { role == "edge" }
 }

@@ -23,7 +23,8 @@ extension ReplicatedState {
                 node.role,
                 certificates,
                 node.revocation ?? "-",
-                node.isDrained ? "drained" : "-"
+                node.isDrained ? "drained" : "-",
+                "\(node.asleepUntil)"
             )
         }
         for token in tokens {

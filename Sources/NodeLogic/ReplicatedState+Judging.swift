@@ -28,6 +28,13 @@ extension ReplicatedState {
         case .policySet(let policy): policy.allowedLicenses == allowedLicenses ? .done : .fresh
         case .statementRecorded(let statement): judge(statement)
         case .nodeDrained(let drained): judge(drained)
+        case .nodeSlept(let slept): judge(slept)
+        case .edgePolicySet(let policy):
+            if policy.replayPercent > 100 {
+                .refused("a share is 0 to 100 percent")
+            } else {
+                policy.replayPercent == edgeReplayPercent ? .done : .fresh
+            }
         case .taskSubmitted, .taskCancelled, .tasksLeased, .tasksRequeued, .tasksFinished,
             .jobSubmitted, .jobCancelled, .tenantWeighted:
             judgeTask(command.body)
@@ -73,6 +80,13 @@ extension ReplicatedState {
             return .refused("no such node")
         }
         return node.isDrained == drained.isDrained ? .done : .fresh
+    }
+
+    private func judge(_ slept: NodeSlept) -> Verdict {
+        guard let node = node(slept.node), node.revocation == nil, node.isEdge else {
+            return .refused("only edge nodes announce their sleep")
+        }
+        return slept.sequence <= node.sleepSequence ? .done : .fresh
     }
 
     private func judge(_ created: TokenCreated) -> Verdict {

@@ -23,6 +23,8 @@ package struct ReplicatedState: Sendable {
     /// The issuing key, sealed to each of these; sorted by id.
     package private(set) var issuingKeys: [IssuingKeySealed] = []
     package private(set) var allowedLicenses: [String] = []
+    /// Of a hundred results of edge nodes so many are computed again before they count.
+    package private(set) var edgeReplayPercent: UInt32 = 10
     /// In the order of the log.
     package private(set) var statements: [StatementRecorded] = []
     package private(set) var tasks = TaskTable()
@@ -152,6 +154,11 @@ package struct ReplicatedState: Sendable {
             issuingKeys.insert(key, at: position)
         case .nodeDrained(let drained):
             nodes[position(of: drained.node)].isDrained = drained.isDrained
+            nodes[position(of: drained.node)].drainReason = drained.isDrained ? drained.reason : ""
+        case .nodeSlept(let slept):
+            nodes[position(of: slept.node)].asleepUntil = slept.until
+            nodes[position(of: slept.node)].sleepSequence = slept.sequence
+        case .edgePolicySet(let policy): edgeReplayPercent = policy.replayPercent
         case .policySet(let policy): allowedLicenses = policy.allowedLicenses
         case .statementRecorded(let statement):
             statementsBySubject[statement.subject, default: []].append(statements.count)

@@ -29,6 +29,8 @@ final class Credentials: HelloAuthority, Sendable {
         state = Mutex(State(profile: profile))
     }
 
+    var profile: Profile { state.withLock { $0.profile } }
+
     func update(profile: Profile) { state.withLock { $0.profile = profile } }
 
     func revoke(_ node: NodeID, curvePublicKey: [UInt8]?) {

@@ -9,6 +9,7 @@ enum Footprint {
     // malloc.h
     private static let trimThreshold: CInt = -1
     private static let mmapThreshold: CInt = -3
+    private static let arenaMax: CInt = -8
 
     /// Before the first large allocation.
     ///
@@ -22,6 +23,17 @@ enum Footprint {
         // the kernel.
         _ = setOption(mmapThreshold, 4 << 20)
         _ = setOption(trimThreshold, 2 << 20)
+    }
+
+    /// As `configure`, for a process that shall have few megabytes: two arenas serve its few
+    /// threads, and what is freed goes back soon.
+    static func configureSmall() {
+        configure()
+        guard let symbol = dlsym(nil, "mallopt") else { return }
+        // The type is that of mallopt(3).
+        let setOption = unsafeBitCast(symbol, to: Option.self)
+        _ = setOption(arenaMax, 2)
+        _ = setOption(trimThreshold, 128 << 10)
     }
 
     /// Gives back what only the start needed: freed memory, and pages of program code.

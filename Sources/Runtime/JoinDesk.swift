@@ -15,6 +15,7 @@ struct JoinDesk {
     private struct Joiner {
         var stranger: StrangerID
         var token: Digest
+        var role = ""
         var nonces: [UInt8]
         var request: UInt64?
     }
@@ -73,6 +74,7 @@ struct JoinDesk {
         guard MessageCode.areEqual(proof, request.proof) else {
             return refuse("the token's secret is wrong: copy the whole token")
         }
+        joiners[index].role = token.role
         joiners[index].request = core.enrol(
             EnrolRequest(
                 request: 0, token: request.token, signingRequest: request.signingRequest,
@@ -90,7 +92,7 @@ struct JoinDesk {
         } else {
             let accepted = JoinAccepted(
                 certificates: certificates,
-                members: core.introductions)
+                members: core.introductions(for: joiner.role), role: joiner.role)
             try? core.control.reply(.joinAccepted(accepted), to: joiner.stranger)
         }
     }

@@ -33,33 +33,55 @@ extension LiveBackend {
     }
 
     func members() async throws -> JSON {
-        await loop.read { node in
+        let now = UInt64(WallClock.seconds)
+        return await loop.read { node in
             let voters = node.state.voters
-            func isDrained(_ id: NodeID) -> Bool { node.state.node(id)?.isDrained ?? false }
             return [
                 "members": .array(
                     node.members.map { member in
-                        [
-                            "id": member.node.json, "name": .string(member.profile.name),
-                            "address": .string(member.profile.controlEndpoint),
-                            "state": .string("\(member.state)"),
-                            "role": .string(member.profile.role),
-                            "voter": .bool(voters.contains(member.node)),
-                            "cores": JSON(member.profile.coreCount),
-                            "drained": .bool(isDrained(member.node)),
+                        let record = node.state.node(member.node)
+                        let until = record?.asleepUntil ?? 0
+                        let isAsleep = member.state == .alive && now < until
+                        var document: [JSON.Member] = [
+                            .init("id", member.node.json),
+                            .init("name", .string(member.profile.name)),
+                            .init("address", .string(member.profile.controlEndpoint)),
+                            .init("state", .string(isAsleep ? "asleep" : "\(member.state)")),
+                            .init("role", .string(member.profile.role)),
+                            .init("voter", .bool(voters.contains(member.node))),
+                            .init("cores", JSON(member.profile.coreCount)),
+                            .init("drained", .bool(record?.isDrained ?? false)),
                         ]
+                        if let reason = record?.drainReason, !reason.isEmpty {
+                            document.append(.init("drain_reason", .string(reason)))
+                        }
+                        if isAsleep { document.append(.init("asleep_until", JSON(until))) }
+                        if let device = member.profile.device {
+                            document += Self.describe(device)
+                        }
+                        return .object(document)
                     }),
                 "coordinator": node.coordinator?.json ?? .null, "term": JSON(node.term),
             ]
         }
     }
 
+    private static func describe(_ device: Device) -> [JSON.Member] {
+        let battery = device.batteryPercent
+        return [
+            .init("relay", device.relay?.json ?? .null),
+            .init("battery_percent", battery == 0 ? .null : JSON(battery)),
+            .init("metered", .bool(device.isMetered)),
+        ]
+    }
+
     // MARK: tokens
 
     func createToken(timeToLive: Duration, uses: Int, role: String) async throws -> JSON {
-        guard role == "worker" else {
+        guard role == "worker" || role == "edge" else {
             throw APIError(
-                status: 400, message: "there is no role \(role): the role of a token is worker",
+                status: 400,
+                message: "there is no role \(role): the role of a token is worker or edge",
                 code: "unknown_role", parameter: "role")
         }
         guard (1...1_000).contains(uses), timeToLive > .zero, timeToLive <= .seconds(30 * 86_400)
@@ -83,7 +105,8 @@ extension LiveBackend {
         return [
             "token": .string(token.text),
             "command": .string(
-                "swiftlet join '\(token.text)' --data DIR --listen tcp://HOST:PORT"),
+                "swiftlet join '\(token.text)' --data DIR"
+                    + (role == "edge" ? "" : " --listen tcp://HOST:PORT")),
             "id": id.json, "expires_at": JSON(expiry), "uses": JSON(uses), "role": .string(role),
         ]
     }
@@ -139,8 +162,17 @@ extension LiveBackend {
     func policy() async throws -> JSON {
         try await catchUp()
         return await loop.read { node in
-            ["allowed_licenses": .array(node.state.allowedLicenses.map { .string($0) })]
+            [
+                "allowed_licenses": .array(node.state.allowedLicenses.map { .string($0) }),
+                "edge_replay_percent": JSON(node.state.edgeReplayPercent),
+            ]
         }
+    }
+
+    func setEdgePolicy(replayPercent: Int) async throws -> JSON {
+        try await propose(
+            .edgePolicySet(EdgePolicySet(replayPercent: UInt32(clamping: replayPercent))))
+        return try await policy()
     }
 
     func setPolicy(allowedLicenses: [String]) async throws -> JSON {

@@ -17,7 +17,9 @@ extension LiveBackend {
         let task = key.map { Digest.of("task \($0)") } ?? newID()
         var submitted = TaskSubmitted(task: task, spec: spec)
         // Whoever waits for a short task has it at once where a lane is free.
-        if isAwaited, spec.slotCount <= 1, let done = await node.worker.tryNow(task, spec) {
+        if isAwaited, spec.slotCount <= 1, spec.edgeUse != .only,
+            let done = await node.worker.tryNow(task, spec)
+        {
             (submitted.node, submitted.result) = (node.identity.id, done.result)
             submitted.statement = done.statement
         }
@@ -73,7 +75,17 @@ extension LiveBackend {
             attemptCountMax: UInt32(request.terms.attemptCountMax ?? 0),
             tenant: request.terms.tenant, priority: Int32(request.terms.priority),
             deadline: request.terms.deadlineSeconds.map { now + UInt64($0) } ?? 0,
-            slotCount: UInt32(request.terms.slotCount), work: .program(work))
+            slotCount: UInt32(request.terms.slotCount), edge: Self.edge(request.terms.edgeUse),
+            work: .program(work))
+    }
+
+    private static func edge(_ use: API.EdgeUse) -> EdgeTerms? {
+        switch use {
+        case .powered: nil
+        case .any: EdgeTerms(use: .any)
+        case .never: EdgeTerms(use: .never)
+        case .only: EdgeTerms(use: .only)
+        }
     }
 
     /// An id that nobody else has.

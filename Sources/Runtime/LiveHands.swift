@@ -27,6 +27,22 @@ struct LiveHands: NodeHands {
 
     func left() { leaving.raise() }
 
+    func fetch(_ artifacts: [Digest], from holder: NodeID) {
+        Task {
+            for artifact in artifacts {
+                try? await exchange.fetch(
+                    artifact, from: [holder], byteCountMax: TaskWorker.artifactByteCountMax)
+            }
+        }
+    }
+
+    func replay(_ result: EdgeResult, from edge: NodeID, spec: TaskSpec) {
+        Task {
+            let isSame = await worker.replay(result.end.result, of: spec)
+            loop.post(event: .replayed(result, from: edge, isSame: isSame))
+        }
+    }
+
     func load(
         _ deployment: ModelDeployed, _ placement: StagePlacement, bundles: [[UInt8]],
         policy: [String]

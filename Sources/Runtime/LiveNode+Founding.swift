@@ -118,10 +118,12 @@ extension LiveNode {
         let identity = try NodeIdentity(
             keys: keys, chain: accepted.certificates, rootCertificate: root)
         try directory.save(introductions: accepted.members)
+        if accepted.role == "edge" { try directory.makeEdge() }
         try identity.save(to: directory.identity)
         return [
             "mesh": .string(identity.meshID.hex), "id": .string(identity.id.hex),
             "name": .string(identity.name), "data": .string(directory.path),
+            "role": .string(directory.isEdge ? "edge" : "worker"),
         ]
     }
 

@@ -129,10 +129,18 @@ final class NodeCore {
         case .disconnected(let peer): step(.disconnected(peer))
         case .helloed(let peer, let hello):
             enter(peer, hello.certificates, hello.profile)
+            if hello.profile.role == "edge" { welcome(edge: peer) }
         case .refused(let sentence): parts.logger.warning("refused a connection: \(sentence)")
         case .helloRefused(let peer, let reason):
             parts.logger.warning("node \(peer.short) refused us: \(reason)")
         }
+    }
+
+    /// This node never dials it, so it says by itself under which key it sends bulk messages there.
+    private func welcome(edge: NodeID) {
+        try? parts.bulk.setPeer(edge, bulkEndpoint: nil)
+        send(.edgeKey(EdgeKey(key: parts.bulkKeys.offerKey(to: edge))), to: edge)
+        parts.bulkKeys.keyAccepted(by: edge)
     }
 
     private func route(_ body: Wire.Envelope.Body, from sender: NodeID) {
@@ -164,6 +172,9 @@ final class NodeCore {
             parts.hands.start(task, attempt: attempt, fence: fence, spec: spec)
         case .stopTask(let task): parts.hands.stop(task)
         case .resultsTaken: parts.hands.resultsTaken()
+        case .fetch(let artifacts, let holder): parts.hands.fetch(artifacts, from: holder)
+        case .replay(let result, let edge, let spec):
+            parts.hands.replay(result, from: edge, spec: spec)
         case .loadStage(let deployment, let placement):
             let chains = statementBundles(of: deployment.artifact)
             parts.hands.load(deployment, placement, bundles: chains, policy: allowedLicenses)
@@ -248,13 +259,16 @@ final class NodeCore {
 
     // MARK: what others ask of the node thread
 
-    /// Everybody that a joiner should know: the address book and this node itself.
-    var introductions: [Introduction] {
-        book + [
-            Introduction(
-                node: node.id, certificates: parts.credentials.identity.chain,
-                profile: node.profile)
-        ]
+    /// Everybody that a joiner should know: the address book and this node itself; an edge node
+    /// some that can be its relays.
+    func introductions(for role: String) -> [Introduction] {
+        let own = Introduction(
+            node: node.id, certificates: parts.credentials.identity.chain, profile: node.profile)
+        guard role == "edge" else { return book + [own] }
+        let relays = book.filter {
+            node.state(of: $0.node) == .alive && !$0.profile.controlEndpoint.isEmpty
+        }
+        return [own] + relays.shuffled().prefix(15)
     }
 
     /// This node has something new to say of itself.
@@ -316,6 +330,10 @@ protocol NodeHands: Sendable {
     func resultsTaken()
     /// Statements, policy or revocations are not what they were.
     func admissionChanged()
+    /// Somebody will ask this node for them.
+    func fetch(_ artifacts: [Digest], from holder: NodeID)
+    /// Ends in `.replayed`.
+    func replay(_ result: EdgeResult, from edge: NodeID, spec: TaskSpec)
     func load(
         _ deployment: ModelDeployed, _ placement: StagePlacement, bundles: [[UInt8]],
         policy: [String])

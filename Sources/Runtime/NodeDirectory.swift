@@ -9,6 +9,7 @@ import Wire
 ///     DIR/identity/       keys (mode 0600), certificates; of the founder also the authority's
 ///     DIR/log.sqlite      the replicated log, term and vote
 ///     DIR/artifacts/      content-addressed files
+///     DIR/edge/           of an edge node, which keeps no log: the leases that it has parked
 ///     DIR/members.pb      whom this node knew last: where to find the mesh again
 ///     DIR/node.sock       the API while the node runs (mode 0600)
 ///     DIR/node.pid        the process that holds the directory, locked while it runs
@@ -23,6 +24,7 @@ package struct NodeDirectory: Sendable {
     var identity: String { path + "/identity" }
     var log: String { path + "/log.sqlite" }
     var artifacts: String { path + "/artifacts" }
+    var edge: String { path + "/edge" }
     var members: String { path + "/members.pb" }
     var lock: String { path + "/node.pid" }
     /// Where the API listens for commands on this machine.
@@ -31,6 +33,15 @@ package struct NodeDirectory: Sendable {
     /// True where `init` or `join` has put an identity there.
     package var hasIdentity: Bool {
         FileManager.default.fileExists(atPath: IdentityFiles(folder: identity).certificate)
+    }
+
+    /// True where `join` was told that this is an edge node.
+    package var isEdge: Bool { FileManager.default.fileExists(atPath: edge) }
+
+    func makeEdge() throws {
+        try FileManager.default.createDirectory(
+            atPath: edge, withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700])
     }
 
     func make() throws {

@@ -140,7 +140,10 @@ final class NodeLoop: Outlet, Sendable {
     func peers() async -> [NodeID] {
         let own = own
         return await read { node in
-            node.members.filter { $0.state == .alive && $0.node != own }.map(\.node)
+            // An edge node can be asked for nothing.
+            node.members.filter {
+                $0.state == .alive && $0.node != own && $0.profile.role != "edge"
+            }.map(\.node)
         }
     }
 

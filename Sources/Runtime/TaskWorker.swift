@@ -191,6 +191,32 @@ final class TaskWorker: Sendable {
             settings: settings, isStopped: isStopped)
     }
 
+    // MARK: again
+
+    /// Whether the program of this task gives this very result; nil where that cannot be found out
+    /// here.
+    func replay(_ result: Wire.TaskResult, of spec: TaskSpec) async -> Bool? {
+        guard case .program(let work) = spec.work, let state = result.stateDigest else {
+            return nil
+        }
+        do {
+            for artifact in work.artifacts {
+                try await exchange.fetch(
+                    artifact, from: [spec.submitter], byteCountMax: Self.artifactByteCountMax)
+            }
+        } catch {
+            return nil
+        }
+        return await withCheckedContinuation { continuation in
+            guests.add(
+                .init(task: state, isStopped: Flag()) { [self] _ in
+                    let report = try? Self.run(
+                        work, store: exchange.store, programs: programs, isStopped: { false })
+                    continuation.resume(returning: report.map { $0.gives(result) })
+                })
+        }
+    }
+
     // MARK: at once
 
     /// A program that ran here before it was submitted, signed.
@@ -364,6 +390,19 @@ extension GuestRun.Report {
     var isShort: Bool {
         files.isEmpty && standardOutput.count <= TaskWorker.headByteCountMax
             && standardError.count <= TaskWorker.headByteCountMax
+    }
+
+    /// Whether a result says just this, to the last bit.
+    func gives(_ result: Wire.TaskResult) -> Bool {
+        func digest(_ bytes: [UInt8]) -> Digest? { bytes.isEmpty ? nil : Digest.of(bytes) }
+        let outputs = result.outputs.map { NamedDigest(name: $0.name, digest: $0.digest) }
+        return result.stateDigest == self.digest && result.retiredInstructions == retired
+            && result.outcome == outcome && result.exitCode == ending.exitCode
+            && result.standardOutput?.digest == digest(standardOutput)
+            && result.standardError?.digest == digest(standardError)
+            && outputs == files.map { NamedDigest(name: $0.name, digest: Digest.of($0.bytes)) }
+            && standardOutput.starts(with: result.head)
+            && (result.errorHead.isEmpty || result.errorHead == standardError)
     }
 
     var outcome: TaskOutcome {

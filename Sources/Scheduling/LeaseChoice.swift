@@ -10,7 +10,9 @@ package import Wire
 /// what stands behind it while its patience lasts.
 ///
 /// Among workers with room a task goes to one that its wish names, then not to the one that it was
-/// lost on, then to the one with most room, then to the lowest id.
+/// lost on, then rather not to an edge node, then to the one with most room, then to the lowest id.
+/// An edge node gets programs alone, that fit into its memory, and, where its battery is low or its
+/// link metered, only those that say so.
 package struct LeaseChoice {
     package struct Worker: Hashable, Sendable {
         package var node: NodeID
@@ -18,11 +20,24 @@ package struct LeaseChoice {
         package var freeSlotCount: Int
         /// How many tasks could begin at once.
         package var idleSlotCount: Int
+        /// What must be minded of an edge node; nil for any other worker.
+        package var edge: Edge?
 
         package init(node: NodeID, freeSlotCount: Int, idleSlotCount: Int? = nil) {
             self.node = node
             self.freeSlotCount = freeSlotCount
             self.idleSlotCount = idleSlotCount ?? freeSlotCount
+        }
+    }
+
+    package struct Edge: Hashable, Sendable {
+        package var memoryByteCount: UInt64
+        /// Its battery is low, or its link is metered.
+        package var isSparing: Bool
+
+        package init(memoryByteCount: UInt64, isSparing: Bool) {
+            self.memoryByteCount = memoryByteCount
+            self.isSparing = isSparing
         }
     }
 
@@ -207,7 +222,7 @@ package struct LeaseChoice {
         case .anybody: wanted = []
         case .rather(let nodes): wanted = nodes
         }
-        guard let best = best(wanted, record.lastHolder, set.slotCount, idle: false) else {
+        guard let best = best(wanted, record, set.slotCount, idle: false) else {
             return false
         }
         take(number, set, workers[best].node, best)
@@ -225,21 +240,32 @@ package struct LeaseChoice {
     }
 
     private func best(
-        _ wanted: [NodeID], _ lastHolder: NodeID?, _ slotCount: Int, idle: Bool
+        _ wanted: [NodeID], _ record: TaskRecord, _ slotCount: Int, idle: Bool
     ) -> Int? {
-        func rank(_ worker: Worker) -> (Int, Int, Int, NodeID) {
+        let lastHolder = record.lastHolder
+        func rank(_ worker: Worker) -> (Int, Int, Int, Int, NodeID) {
             (
                 wanted.contains(worker.node) ? 0 : 1, worker.node == lastHolder ? 1 : 0,
-                -worker.freeSlotCount, worker.node
+                worker.edge == nil ? 0 : 1, -worker.freeSlotCount, worker.node
             )
         }
         var best: Int?
         for index in workers.indices
         where slotCount <= (idle ? workers[index].idleSlotCount : workers[index].freeSlotCount) {
+            guard fits(record.spec, workers[index], idle: idle) else { continue }
             if let known = best, rank(workers[known]) <= rank(workers[index]) { continue }
             best = index
         }
         return best
+    }
+
+    private func fits(_ spec: TaskSpec, _ worker: Worker, idle isGang: Bool) -> Bool {
+        guard let edge = worker.edge else { return spec.edgeUse != .only }
+        guard !isGang, spec.edgeUse != .never, case .program(let work) = spec.work else {
+            return false
+        }
+        return work.memoryByteCountMax <= edge.memoryByteCount
+            && (!edge.isSparing || spec.edgeUse == .any)
     }
 
     // MARK: Gangs
@@ -253,8 +279,8 @@ package struct LeaseChoice {
         else { return .empty }
         let before = self
         for number in tasks {
-            let last = table.records[number].lastHolder
-            guard let best = best([], last, set.slotCount, idle: true) else {
+            let record = table.records[number]
+            guard let best = best([], record, set.slotCount, idle: true) else {
                 self = before
                 return view.isPatient(set) ? .reserved : .empty
             }
@@ -278,4 +304,8 @@ package struct LeaseChoice {
         }
         return grants
     }
+}
+
+extension TaskSpec {
+    package var edgeUse: EdgeUse { edge?.use ?? .powered }
 }

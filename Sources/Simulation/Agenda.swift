@@ -7,6 +7,7 @@ enum Happening {
     case deliver(Envelope.Body, from: Int, to: Int)
     case deadline(Int, life: Int, at: Instant)
     indirect case event(Node.Event, Int, life: Int)
+    indirect case edgeEvent(EdgeNode.Event, Int, life: Int)
     case join(Int)
     /// A slow disk has written what a step asked for.
     case written(Int, life: Int)

@@ -40,11 +40,34 @@ package final class Machine {
         }
     }
 
+    /// A process that is an edge node.
+    final class Seat {
+        var node: EdgeNode
+        var deadline: Instant
+
+        init(_ node: EdgeNode) {
+            self.node = node
+            deadline = node.nextDeadline
+        }
+
+        func step(
+            _ event: EdgeNode.Event, at now: Instant, into effects: inout [EdgeNode.Effect]
+        ) {
+            node.step(event, at: now, into: &effects)
+            deadline = node.nextDeadline
+        }
+    }
+
     package let number: Int
+    /// It dials, and is dialled by nobody.
+    package let isEdge: Bool
     package private(set) var isUp = false
     package internal(set) var isEnrolled = false
     private(set) var whole: Whole?
     private(set) var part: Part?
+    private(set) var seat: Seat?
+    /// A copy of the edge node that runs here.
+    package var edge: EdgeNode? { seat?.node }
     /// A copy of the node that runs here.
     package var node: Node? { whole?.node }
 
@@ -74,6 +97,7 @@ package final class Machine {
     var hardState = Raft.HardState()
     var entries: [LogEntry] = []
     var introductions: [Introduction] = []
+    var parked: [EdgeNode.Parked] = []
     var startCount: UInt64 = 0
 
     // The process.
@@ -85,8 +109,13 @@ package final class Machine {
     var work: [Digest: Fence] = [:]
     // Whom it can write to.
     private var known: [Bool] = []
+    // To whom an edge node has spoken in this life.
+    private var dialled: [Bool] = []
 
-    init(number: Int) { self.number = number }
+    init(number: Int, isEdge: Bool = false) {
+        self.number = number
+        self.isEdge = isEdge
+    }
 
     package var id: NodeID { Self.id(of: number) }
 
@@ -104,7 +133,22 @@ package final class Machine {
         known[other] = isKnown
     }
 
+    func hasDialled(_ other: Int) -> Bool { other < dialled.count && dialled[other] }
+
+    func hasDialled(_ other: Int, _ isDialled: Bool) {
+        while dialled.count <= other { dialled.append(false) }
+        dialled[other] = isDialled
+    }
+
     var profile: Profile {
+        isEdge
+            ? Profile(
+                name: "edge-\(number)", role: "edge", coreCount: 1, memoryByteCount: 1 << 30,
+                version: "0", device: Device())
+            : nodeProfile
+    }
+
+    private var nodeProfile: Profile {
         Profile(
             name: "node-\(number)",
             controlEndpoint: "sim:\(number)",
@@ -136,6 +180,17 @@ package final class Machine {
         entries.append(contentsOf: news)
     }
 
+    func park(_ lease: EdgeLease) {
+        parked.removeAll { $0.lease.number == lease.number }
+        parked.append(EdgeNode.Parked(lease: lease))
+    }
+
+    func keep(_ result: EdgeResult) {
+        for index in parked.indices where parked[index].lease.number == result.end.task {
+            parked[index].result = result
+        }
+    }
+
     func introduce(_ introduction: Introduction) {
         introductions.removeAll { $0.node == introduction.node }
         introductions.append(introduction)
@@ -151,6 +206,18 @@ package final class Machine {
     func loseDisk() {
         hardState = Raft.HardState()
         entries = []
+    }
+
+    func start(edge settings: EdgeNode.Settings, seed: UInt64, now: Instant) {
+        begin()
+        let boot = EdgeNode.Boot(
+            id: id,
+            profile: profile,
+            startCount: startCount,
+            relays: introductions,
+            parked: parked
+        )
+        seat = Seat(EdgeNode(boot, settings: settings, seed: seed, now: clock.local(now)))
     }
 
     func start(settings: Node.Settings, seed: UInt64, now: Instant) {
@@ -196,6 +263,7 @@ package final class Machine {
         diesAtNextStep = false
         work = [:]
         known = []
+        dialled = []
         isLeaving = false
     }
 
@@ -203,6 +271,7 @@ package final class Machine {
         life += 1
         whole = nil
         part = nil
+        seat = nil
         isUp = false
         diesAtNextStep = false
         isPaused = false
@@ -222,6 +291,7 @@ package final class Machine {
     var deadline: Instant {
         if let whole { return clock.global(whole.deadline) }
         if let part { return clock.global(part.deadline) }
+        if let seat { return clock.global(seat.deadline) }
         return .distantFuture
     }
 

@@ -22,6 +22,7 @@ extension Node.Event {
         case .silent: 12
         case .tasksReturned: 14
         case .capacityChanged: 15
+        case .replayed: 16
         }
     }
 
@@ -41,11 +42,28 @@ extension Node.Event {
             endings.map { "finished \($0.task.short) as \($0.attempt)" }.joined(separator: ", ")
         case .tasksReturned(let tasks): "gives \(tasks.count) tasks back"
         case .capacityChanged(let slots, let backlog): "has \(slots) slots and \(backlog) beside"
+        case .replayed(let result, _, let isSame):
+            "replayed \(result.task.short), \(isSame == false ? "another" : "the same") result"
         case .stageLoaded(let model, let epoch, _): "loaded \(model) epoch \(epoch)"
         case .certificateIssued(let issued): "issued a certificate for \(issued.node)"
         case .issuingKeySealed(let voter, _): "sealed the key for \(voter)"
         case .profileChanged: "profile changed"
         case .leave: "leaves"
+        }
+    }
+}
+
+extension EdgeNode.Event {
+    /// What happens to a machine, in an edge node's words; nil where it is nothing to it.
+    init?(_ event: Node.Event) {
+        switch event {
+        case .received(let body, let sender): self = .received(body, from: sender)
+        case .connected(let peer): self = .connected(peer)
+        case .disconnected(let peer): self = .disconnected(peer)
+        case .deadlinePassed: self = .deadlinePassed
+        case .profileChanged(let profile): self = .profileChanged(profile)
+        case .leave: self = .leave
+        default: return nil
         }
     }
 }
@@ -78,6 +96,11 @@ extension Envelope.Body {
         case .readReply: 46
         case .enrolRequest: 43
         case .enrolReply: 44
+        case .edgeReport: 51
+        case .edgeOrders: 52
+        case .edgeResult: 53
+        case .edgeSleep: 54
+        case .edgeSleepTaken: 55
         default: 50
         }
     }
@@ -93,6 +116,13 @@ extension Envelope.Body {
             "report applied \(report.appliedIndex) slots \(report.slotCount)"
         case .enrolRequest: "enrol request"
         case .enrolReply: "enrol reply"
+        case .edgeReport(let report):
+            "edge report \(report.standing) applied \(report.appliedIndex) has \(report.running)"
+        case .edgeOrders(let orders):
+            "edge orders \(orders.appliedIndex) \(orders.leases.map(\.number))"
+        case .edgeResult(let result): "edge result of \(result.end.task)"
+        case .edgeSleep(let sleep): "edge sleep until \(sleep.until)"
+        case .edgeSleepTaken(let taken): "edge sleep taken until \(taken.until)"
         default: "something else"
         }
     }

@@ -120,6 +120,7 @@ extension Scenario {
         let keyword = try line.word("a statement")
         switch keyword {
         case "nodes": nodeCount = max(try line.count("number of nodes"), 1)
+        case "edges": settings.edgeCount = try line.count("number of edge nodes")
         case "scope":
             let name = try line.word("nodes or detectors")
             guard name == "nodes" || name == "detectors" else {
@@ -182,6 +183,8 @@ extension Scenario.Line {
         case "voters": return .voters
         case "all": return .all
         case "node": return .node(try count("number of a node"))
+        case "edge": return .edge(try count("number of an edge node"))
+        case "edges": return .edges
         default: break
         }
         if let count = Int(text) { return .some(count) }
@@ -220,6 +223,10 @@ extension Scenario.Line {
             let least = try duration()
             return .delay(least, max(least, try duration()))
         case "update": return .update(try who())
+        case "park": return .park(try count("number of tasks"))
+        case "sleep":
+            let who = try who()
+            return .sleep(who, try duration())
         case "submit": return .submit(try count("number of tasks"))
         case "meter": return .meter
         default: throw mistake("`\(name)` is no action")

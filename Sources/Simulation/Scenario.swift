@@ -5,6 +5,7 @@
 /// there are as many voters as there should be. `2s+500ms` is a sum.
 ///
 ///     nodes 100                     how many machines
+///     edges 20                      edge nodes beside them
 ///     scope nodes                   each runs a whole node; `detectors`: a failure detector alone
 ///     runs 10                       how many seeds, if the command does not say
 ///     delay 1ms 10ms                what a message takes, at least and at most
@@ -26,10 +27,11 @@
 /// messages wait), `isolate WHO`, `cut WHO from WHO` (one way), `heal`, `leave WHO`,
 /// `drift WHO 5%`, `disk WHO 50ms`, `loss`, `duplicates`, `reorder` and `delay` as above,
 /// `update WHO` (it says something new of itself), `submit 10` (tasks, anywhere),
+/// `park 10` (tasks for edge nodes alone), `sleep WHO 10min` (announced, of edge nodes),
 /// `meter` (counts traffic from now to the end).
 ///
 /// WHO: `coordinator`, `voter` (another one), `voters`, `all`, `3` or `25%` (so many that are
-/// well), `node 7`, or the name of a group.
+/// well), `node 7`, `edge 3`, `edges` (all of these), or the name of a group.
 ///
 /// Measures (seconds where they are times):
 ///
@@ -44,6 +46,8 @@
 ///     reunion             from `heal` until all hold all for alive (looked at every 100 ms)
 ///     minority_accepted   in a run: proposals accepted where no quorum was
 ///     recovery            from the death of a task's worker to its next lease
+///     edge_tasks, sleeps  in a run: tasks that ended on edge nodes, and sleeps that were announced
+///     wake                from the end of a sleep until the mesh has it for awake
 ///     agreement           from the end until all agree and every acknowledged task is done
 ///
 /// Statistics: `median`, `p99`, `max`, `mean`, and `sum` (of the means, over a sweep).
@@ -53,6 +57,7 @@ package struct Scenario: Sendable {
         case some(Int)
         case share(Double)
         case node(Int)
+        case edge(Int), edges
         case group(String)
     }
 
@@ -64,7 +69,7 @@ package struct Scenario: Sendable {
         case disk(Who, Duration)
         case loss(Double), duplicates(Double), reorder(Double, Duration)
         case delay(Duration, Duration)
-        case update(Who), submit(Int), meter
+        case update(Who), submit(Int), park(Int), sleep(Who, Duration), meter
     }
 
     /// An action and when it happens, once or again and again.

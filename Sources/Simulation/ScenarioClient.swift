@@ -28,9 +28,11 @@ struct ScenarioClient {
 
     var isWaiting: Bool { !wishes.isEmpty }
 
-    mutating func submit(to simulator: inout Simulator, _ chance: inout Chance) {
+    mutating func submit(
+        to simulator: inout Simulator, _ chance: inout Chance, isEdgeOnly: Bool = false
+    ) {
         taskCount += 1
-        var task = Simulator.task("\(taskCount)")
+        var task = Simulator.task("\(taskCount)", isEdgeOnly: isEdgeOnly)
         // Death follows the tasks in some scenarios; what is tested is that none is lost.
         task.spec.attemptCountMax = 1_000
         ask(task, of: &simulator, &chance)

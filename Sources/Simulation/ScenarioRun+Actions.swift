@@ -21,6 +21,9 @@ extension ScenarioRun {
             let count = Int((share * Double(scenario.nodeCount)).rounded())
             return Array(up.filter { !troubled[$0] }.shuffled(using: &chance).prefix(count))
         case .node(let number): return number < scenario.nodeCount ? [number] : []
+        case .edge(let number):
+            return number < simulator.edgeNumbers.count ? [simulator.nodeCount + number] : []
+        case .edges: return Array(simulator.edgeNumbers)
         case .group(let name):
             let index = scenario.groups.firstIndex { $0.name == name }
             return index.map { groups[$0] } ?? []
@@ -29,7 +32,8 @@ extension ScenarioRun {
 
     private mutating func trouble(_ numbers: [Int]) {
         for number in numbers {
-            touched[number] = true
+            // What happens to one that sleeps is nobody's business.
+            touched[number] = touched[number] || !sleepers.contains { $0.number == number }
             troubled[number] = true
         }
     }
@@ -81,6 +85,15 @@ extension ScenarioRun {
         case .update(let who): for number in choose(who) { update(number) }
         case .submit(let count):
             for _ in 0..<count { client.submit(to: &simulator, &chance) }
+        case .park(let count):
+            for _ in 0..<count { client.submit(to: &simulator, &chance, isEdgeOnly: true) }
+        case .sleep(let who, let time):
+            for number in choose(who) {
+                simulator.sleep(number, for: time)
+                let until = (simulator.now + time).sinceStart.seconds.rounded(.up)
+                sleepers.removeAll { $0.number == number }
+                sleepers.append((number, .zero + .seconds(Int64(until))))
+            }
         case .meter: simulator.observations.startMeter(at: simulator.now)
         }
         guard let duration = cue.duration else { return }
@@ -98,8 +111,11 @@ extension ScenarioRun {
     private mutating func end(_ number: Int, by action: Scenario.Action) {
         watchSuccession(of: number)
         trouble([number])
-        deaths.append(Death(victim: number, at: simulator.now))
-        simulator.observations.orphan(Machine.id(of: number), at: simulator.now)
+        // The tasks of an edge node may wait for it.
+        if !simulator.machines[number].isEdge {
+            deaths.append(Death(victim: number, at: simulator.now))
+            simulator.observations.orphan(Machine.id(of: number), at: simulator.now)
+        }
         switch action {
         case .vanish: simulator.vanish(number)
         case .kill: simulator.kill(number)
@@ -191,7 +207,7 @@ extension ScenarioRun {
         case .disk: for number in undoing.numbers { simulator.setDiskDelay(.zero, of: number) }
         case .loss, .duplicates, .reorder, .delay:
             if let network = undoing.network { simulator.setNetwork { $0 = network } }
-        case .restart, .heal, .leave, .update, .submit, .meter: break
+        case .restart, .heal, .leave, .update, .submit, .park, .sleep, .meter: break
         }
     }
 }

@@ -54,6 +54,8 @@ package struct ScenarioRun {
     var splitCount = 0
     var updateCount = 0
     var client = ScenarioClient()
+    /// Who sleeps, and until when.
+    var sleepers: [(number: Int, until: Instant)] = []
 
     /// - Parameters:
     ///   - byteCount: of a message on the wire.
@@ -84,7 +86,7 @@ package struct ScenarioRun {
         settings.digestInterval = 512
         simulator = Simulator(nodeCount: scenario.nodeCount, seed: seed, settings: settings)
         chance = Chance(seed: seed ^ 0x5ce7_a210)
-        touched = Array(repeating: false, count: scenario.nodeCount)
+        touched = Array(repeating: false, count: simulator.machines.count)
         troubled = touched
     }
 
@@ -121,6 +123,7 @@ package struct ScenarioRun {
         let voterCount = count >= 5 ? 5 : count >= 3 ? 3 : 1
         return simulator.run(for: .seconds(120)) { simulator in
             simulator.upNumbers.count == count && simulator.isAgreed
+                && simulator.edgeNumbers.allSatisfy { simulator.machines[$0].edge?.home != nil }
                 && simulator.voters.count == voterCount
         }
     }
@@ -130,10 +133,21 @@ package struct ScenarioRun {
     mutating func go(to end: Instant) {
         while simulator.now < end {
             // Without a client and a question there is nothing to look at.
-            let isLooking = client.isWaiting || reunionStart != nil
+            let isLooking = client.isWaiting || reunionStart != nil || !sleepers.isEmpty
             simulator.run(until: isLooking ? min(simulator.now + .milliseconds(100), end) : end)
             followClient()
             lookForReunion()
+            lookForSleepers()
+        }
+    }
+
+    /// From the end of a sleep until the mesh hears of it, looked at every 100 ms.
+    private mutating func lookForSleepers() {
+        for (number, until) in sleepers
+        where until <= simulator.now && simulator.machines[number].isUp {
+            guard !simulator.isAsleep(number) else { continue }
+            tally.add("wake", (simulator.now - until).seconds)
+            sleepers.removeAll { $0.number == number }
         }
     }
 
@@ -164,6 +178,10 @@ package struct ScenarioRun {
         let recoveries = simulator.observations.recoveries
         tally.add("recovery", recoveries.map(\.seconds))
         tally.add("suspicions", Double(simulator.observations.suspicionCount))
+        if scenario.settings.edgeCount > 0 {
+            tally.add("edge_tasks", Double(simulator.edgeTaskCount))
+            tally.add("sleeps", Double(simulator.sleepCount))
+        }
         if scenario.cues.contains(where: { if case .submit = $0.action { true } else { false } }) {
             tally.add("minority_accepted", Double(minorityCount))
             if minorityCount > 0 { violations.append("a minority accepted proposals") }
@@ -201,7 +219,7 @@ package struct ScenarioRun {
     }
 
     private mutating func collectBeliefs() {
-        let count = scenario.nodeCount
+        let count = simulator.machines.count
         var falseCount = 0
         // By observer and subject; looked up, never iterated.
         var isGone: [Int: Bool] = [:]
@@ -220,7 +238,7 @@ package struct ScenarioRun {
     }
 
     private mutating func collect(_ death: Death) {
-        var firstAt: [Instant?] = Array(repeating: nil, count: scenario.nodeCount)
+        var firstAt: [Instant?] = Array(repeating: nil, count: simulator.machines.count)
         for belief in simulator.observations.beliefs
         where belief.subject == death.victim && belief.at > death.at && belief.at < death.end {
             guard belief.state == .unreachable || belief.state == .dead else { continue }

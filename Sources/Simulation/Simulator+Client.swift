@@ -28,13 +28,18 @@ extension Simulator {
     }
 
     /// A program run that nobody else asks for.
-    package static func task(_ name: String, submitter: Int = 0) -> TaskSubmitted {
+    ///
+    /// - Parameter isEdgeOnly: for edge nodes and nobody else.
+    package static func task(
+        _ name: String, submitter: Int = 0, isEdgeOnly: Bool = false
+    ) -> TaskSubmitted {
         let program = NamedArtifact(name: "\(name).elf", digest: Digest.of("elf \(name)"))
         return TaskSubmitted(
             task: Digest.of("task \(name)"),
             spec: TaskSpec(
                 submitter: Machine.id(of: submitter),
                 name: name,
+                edge: isEdgeOnly ? EdgeTerms(use: .only) : nil,
                 work: .program(ProgramWork(program: program, arguments: [name]))
             )
         )
@@ -55,7 +60,7 @@ extension Simulator {
                     request: requestNumber,
                     EnrolRequest(
                         request: 0,
-                        token: token,
+                        token: machines[number].isEdge ? edgeToken : token,
                         signingRequest: id.bytes,
                         name: "node-\(number)"
                     )

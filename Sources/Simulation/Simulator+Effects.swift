@@ -28,7 +28,14 @@ extension Simulator {
                 of: number,
                 after: between(.milliseconds(20), .milliseconds(500))
             )
-        case .unloadModel: break
+        case .unloadModel, .fetch: break
+        case .replay(let result, let edge, let spec):
+            schedule(
+                .replayed(
+                    result, from: edge, isSame: result.end.result == FakeWork.result(of: spec)),
+                of: number,
+                after: between(settings.taskDurationMin, settings.taskDurationMax)
+            )
         case .issueCertificate(let order): issue(order, by: number)
         case .sealIssuingKey(let voter, _): seal(for: voter, by: number)
         case .answer(let request, let answer):
@@ -63,6 +70,14 @@ extension Simulator {
 
     mutating func send(_ body: Envelope.Body, from sender: Int, to receiver: Int) {
         guard settings.scope == .detectors || machines[sender].knows(receiver) else { return }
+        if machines[receiver].isEdge {
+            switch body {
+            case .edgeOrders, .edgeSleepTaken: break
+            default: witness.report("node \(sender) says more to an edge node than a relay does")
+            }
+            // NAT lets in what answers.
+            guard machines[receiver].hasDialled(sender) else { return }
+        }
         if machines[sender].isBlocked {
             guard machines[sender].outbox.count < Machine.backlogCountMax else { return }
             machines[sender].outbox.append(Machine.Letter(body: body, receiver: receiver))

@@ -119,7 +119,9 @@ extension Simulator {
         mix(UInt64(number))
         trace?("\(now.sinceStart.seconds) node \(number) dies")
         guard isNoticed != false else { return }
-        for other in upNumbers where isConnected(other, number) {
+        // Of an edge node's death nobody learns: it dialled, they did not.
+        let others = machines[number].isEdge ? [] : machines.indices.filter { machines[$0].isUp }
+        for other in others where isConnected(other, number) {
             if isNoticed == nil, Int.random(in: 0..<4, using: &chance) == 0 { continue }
             schedule(
                 .disconnected(Machine.id(of: number)),
@@ -158,11 +160,11 @@ extension Simulator {
             start(number, acquainted: everyone)
             return
         }
-        machines[number].start(
-            settings: settings.node,
-            seed: chance.next(),
-            now: now
-        )
+        if machines[number].isEdge {
+            machines[number].start(edge: settings.edge, seed: chance.next(), now: now)
+        } else {
+            machines[number].start(settings: settings.node, seed: chance.next(), now: now)
+        }
         trace?("\(now.sinceStart.seconds) node \(number) starts")
         step(number, .deadlinePassed)
     }

@@ -28,6 +28,7 @@
 //   Simulator            the door: set up, run, look
 //   Simulator+Faults     crash, restart, pause, cut, heal, and other harm
 //   Simulator+Client     what users ask of the mesh
+//   Simulator+Edge       devices at the edge of the mesh
 //   Simulator+Effects    what a node asks of the world
 //   Observations         what happened when, for measuring
 //   FakeWork             results of tasks
@@ -51,6 +52,9 @@ package struct Simulator {
     package struct Settings: Sendable {
         package var scope = Scope.nodes
         package var node = Node.Settings()
+        /// Edge nodes beside the nodes.
+        package var edgeCount = 0
+        package var edge = EdgeNode.Settings()
         package var network = Network.Settings()
         package var taskDurationMin: Duration = .milliseconds(5)
         package var taskDurationMax: Duration = .seconds(2)
@@ -86,6 +90,9 @@ package struct Simulator {
     private var effects: [Node.Effect] = []
     private var scratch: [FailureDetector.Effect] = []
     let token = Digest.of("the simulation's join token")
+    let edgeToken = Digest.of("the simulation's join token for edge nodes")
+    /// How often an edge node's sleep was announced.
+    package internal(set) var sleepCount = 0
 
     package struct ClientAnswer: Hashable, Sendable {
         package var request: UInt64
@@ -101,9 +108,11 @@ package struct Simulator {
         precondition(nodeCount > 0, "a mesh has a node")
         self.settings = settings
         chance = Chance(seed: seed)
-        network = Network(settings: settings.network, nodeCount: nodeCount)
-        machines = (0..<nodeCount).map { Machine(number: $0) }
-        observations = Observations(nodeCount: nodeCount)
+        let edgeCount = settings.edgeCount
+        precondition(edgeCount == 0 || settings.scope == .nodes, "a detector is no edge node")
+        network = Network(settings: settings.network, nodeCount: nodeCount + edgeCount)
+        machines = (0..<nodeCount + edgeCount).map { Machine(number: $0, isEdge: $0 >= nodeCount) }
+        observations = Observations(nodeCount: nodeCount + edgeCount)
         switch settings.scope {
         case .nodes: found()
         case .detectors: acquaint()
@@ -148,6 +157,21 @@ package struct Simulator {
             ),
             at: 0
         )
+        if settings.edgeCount > 0 {
+            _ = propose(
+                .tokenCreated(
+                    TokenCreated(
+                        token: edgeToken,
+                        verifier: [1],
+                        expiresAt: .max,
+                        // A door that dies takes a use along.
+                        uses: UInt32(settings.edgeCount * 2),
+                        role: "edge"
+                    )
+                ),
+                at: 0
+            )
+        }
         for number in machines.indices.dropFirst() {
             schedule(.join(number), after: between(.milliseconds(100), settings.joinDuration))
         }
@@ -200,6 +224,13 @@ package struct Simulator {
             guard machines[number].isUp, machines[number].life == life else { return }
             if machines[number].isStopped { return keep(happening, for: number) }
             step(number, event)
+        case .edgeEvent(let event, let number, let life):
+            guard machines[number].isUp, machines[number].life == life else { return }
+            if machines[number].isStopped { return keep(happening, for: number) }
+            eventCount += 1
+            mix(UInt64(truncatingIfNeeded: number) << 48 ^ 60)
+            stepEdge(number, event)
+            arm(number)
         case .join(let number): join(number)
         case .written(let number, let life):
             guard machines[number].isUp, machines[number].life == life else { return }
@@ -237,6 +268,11 @@ package struct Simulator {
     mutating func step(_ number: Int, _ event: Node.Event) {
         guard machines[number].isUp else { return }
         record(number, event)
+        if machines[number].isEdge {
+            if let event = EdgeNode.Event(event) { stepEdge(number, event) }
+            arm(number)
+            return
+        }
         // A step within a step, when a door lets a node in, has a buffer of its own.
         var effects: [Node.Effect] = []
         swap(&effects, &self.effects)
@@ -348,7 +384,7 @@ package struct Simulator {
     // MARK: Looking
 
     /// The numbers of the nodes that run.
-    package var upNumbers: [Int] { machines.indices.filter { machines[$0].isUp } }
+    package var upNumbers: [Int] { (0..<nodeCount).filter { machines[$0].isUp } }
 
     package func node(_ number: Int) -> Node? { machines[number].node }
 
@@ -362,7 +398,7 @@ package struct Simulator {
 
     /// The node that accepts work; nil where none does.
     package var workingCoordinator: Int? {
-        machines.indices.first { machines[$0].isUp && acceptsWork($0) }
+        (0..<nodeCount).first { machines[$0].isUp && acceptsWork($0) }
     }
 
     /// Who votes, as the running node that has applied most sees it.
@@ -374,15 +410,14 @@ package struct Simulator {
 
     /// All running nodes hold each other, and nobody else, for alive.
     package var isReunited: Bool {
-        let up = upNumbers
-        let ids = up.map { Machine.id(of: $0) }
-        return up.allSatisfy { machines[$0].holdsAlive(ids) }
+        let ids = settings.edgeCount == 0 ? upNumbers.map { Machine.id(of: $0) } : presentIDs
+        return upNumbers.allSatisfy { machines[$0].holdsAlive(ids) }
     }
 
     /// All but these run and agree, and have the results of these tasks.
     package func isSettled(_ tasks: [Digest], without gone: [Int]) -> Bool {
         let up = upNumbers
-        guard up.count + gone.count >= machines.count, isReunited else { return false }
+        guard up.count + gone.count >= nodeCount, isReunited else { return false }
         if settings.scope == .detectors { return true }
         guard coordinator != nil else { return false }
         let index = appliedIndex(of: up[0])

@@ -7,6 +7,7 @@ package struct Tally: Sendable {
         "suspicions": "a run", "news": "s", "news_rounds": "rounds", "bytes": "B/s",
         "messages": "1/s", "links": "peers", "coordinator": "s", "reunion": "s",
         "minority_accepted": "a run", "recovery": "s", "agreement": "s",
+        "edge_tasks": "a run", "sleeps": "a run", "wake": "s",
     ]
 
     package struct Measure: Sendable {

@@ -15,15 +15,15 @@ package import Wire
 /// What `send` accepted is bounded in bytes for each peer, until it has left this process.
 package final class BulkPlane: Sendable {
     package struct Settings: Sendable {
-        /// `tcp://ADDRESS:PORT`; port `*` lets the system choose.
-        package var bindEndpoint: String
+        /// `tcp://ADDRESS:PORT`; port `*` lets the system choose. Nil: it only dials.
+        package var bindEndpoint: String?
         package var node: NodeID
         /// Of one sealed message; libzmq cuts the connection that sends more.
         package var messageByteCountMax = 16 << 20
         /// Accepted for one peer and not yet with the kernel.
         package var byteCountInFlightMax = 64 << 20
 
-        package init(bindEndpoint: String, node: NodeID) {
+        package init(bindEndpoint: String?, node: NodeID) {
             self.bindEndpoint = bindEndpoint
             self.node = node
         }
@@ -41,7 +41,7 @@ package final class BulkPlane: Sendable {
     /// Room for what sealing adds.
     private static let sealByteCountMax = 256
 
-    /// Where peers connect, with the port that the system chose.
+    /// Where peers connect, with the port that the system chose; empty where nobody can.
     package let boundEndpoint: String
 
     private let settings: Settings
@@ -60,11 +60,11 @@ package final class BulkPlane: Sendable {
         let context = try SocketContext()
         let router = try Socket(context, kind: ZMQ_ROUTER)
         router.configureBulk(settings)
-        router.configureAddressFamily(settings.bindEndpoint)
+        router.configureAddressFamily(settings.bindEndpoint ?? "")
         router.set(ZMQ_ROUTER_MANDATORY, 1)
         router.set(ZMQ_BACKLOG, 1_024)
-        try router.bind(settings.bindEndpoint)
-        boundEndpoint = router.boundEndpoint()
+        if let endpoint = settings.bindEndpoint { try router.bind(endpoint) }
+        boundEndpoint = settings.bindEndpoint == nil ? "" : router.boundEndpoint()
         self.settings = settings
         waker = try Waker()
         credits = Credits(limit: settings.byteCountInFlightMax)

@@ -25,7 +25,7 @@ package final class ControlPlane {
     }
 
     package let waker: Waker
-    /// Where peers connect, with the port that the system chose.
+    /// Where peers connect, with the port that the system chose; empty where nobody can.
     package let boundEndpoint: String
     package internal(set) var counters = ControlCounters()
 
@@ -59,7 +59,7 @@ package final class ControlPlane {
         let doorkeeper = try Doorkeeper(context)
         let router = try Socket(context, kind: ZMQ_ROUTER)
         router.configureControl(settings.limits)
-        router.configureAddressFamily(settings.bindEndpoint)
+        router.configureAddressFamily(settings.bindEndpoint ?? "")
         router.set(ZMQ_ROUTER_MANDATORY, 1)
         router.set(ZMQ_ROUTER_HANDOVER, 0)
         router.set(ZMQ_BACKLOG, 1_024)
@@ -67,8 +67,8 @@ package final class ControlPlane {
         router.set(ZMQ_CURVE_SECRETKEY, bytes: settings.keys.secretKey)
         // An empty domain would switch ZAP off.
         router.set(ZMQ_ZAP_DOMAIN, bytes: Array("swiftlet".utf8))
-        try router.bind(settings.bindEndpoint)
-        boundEndpoint = router.boundEndpoint()
+        if let endpoint = settings.bindEndpoint { try router.bind(endpoint) }
+        boundEndpoint = settings.bindEndpoint == nil ? "" : router.boundEndpoint()
         waker = try Waker()
         quarantine = Quarantine(settings.limits, now: clock.now)
         self.settings = settings

@@ -2,15 +2,16 @@ package import Basics
 
 /// Who a control plane is, where it listens, and how much it takes.
 package struct ControlSettings: Sendable {
-    /// `tcp://ADDRESS:PORT`; port `*` lets the system choose.
-    package var bindEndpoint: String
+    /// `tcp://ADDRESS:PORT`; port `*` lets the system choose. Nil: it only dials, and is answered
+    /// on the connections that it opened.
+    package var bindEndpoint: String?
     package var node: NodeID
     package var mesh: Digest
     package var keys: CurveKeyPair
     package var limits = Limits()
 
     package init(
-        bindEndpoint: String, node: NodeID, mesh: Digest, keys: CurveKeyPair,
+        bindEndpoint: String?, node: NodeID, mesh: Digest, keys: CurveKeyPair,
         limits: Limits = Limits()
     ) {
         self.bindEndpoint = bindEndpoint

@@ -66,10 +66,37 @@ public struct NodeRevoked: Hashable, Sendable {
 public struct NodeDrained: Hashable, Sendable {
     public var node: NodeID
     public var isDrained: Bool
+    /// Where no operator drained it.
+    public var reason: String
 
-    public init(node: NodeID, isDrained: Bool = false) {
+    public init(node: NodeID, isDrained: Bool = false, reason: String = "") {
         self.node = node
         self.isDrained = isDrained
+        self.reason = reason
+    }
+}
+
+/// An edge node will not be heard until then, and what is leased to it waits; 0: it is back.
+public struct NodeSlept: Hashable, Sendable {
+    public var node: NodeID
+    /// Seconds since 1970.
+    public var until: UInt64
+    /// Of its word: an older one that comes later says nothing.
+    public var sequence: UInt64
+
+    public init(node: NodeID, until: UInt64 = 0, sequence: UInt64 = 0) {
+        self.node = node
+        self.until = until
+        self.sequence = sequence
+    }
+}
+
+/// How many of a hundred results of edge nodes are computed again by their relay before they count.
+public struct EdgePolicySet: Hashable, Sendable {
+    public var replayPercent: UInt32
+
+    public init(replayPercent: UInt32 = 0) {
+        self.replayPercent = replayPercent
     }
 }
 
@@ -183,6 +210,8 @@ public struct Command: Hashable, Sendable {
         case statementRecorded(StatementRecorded)
         case nodeDrained(NodeDrained)
         case tenantWeighted(TenantWeighted)
+        case nodeSlept(NodeSlept)
+        case edgePolicySet(EdgePolicySet)
         case taskSubmitted(TaskSubmitted)
         case taskCancelled(TaskCancelled)
         case tasksLeased(TasksLeased)

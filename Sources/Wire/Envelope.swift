@@ -33,6 +33,12 @@ public struct Envelope: Hashable, Sendable {
         case artifactHold(ArtifactHold)
         case artifactHeld(ArtifactHeld)
         case bulk(BulkMessage)
+        case edgeReport(EdgeReport)
+        case edgeOrders(EdgeOrders)
+        case edgeResult(EdgeResult)
+        case edgeSleep(EdgeSleep)
+        case edgeSleepTaken(EdgeSleepTaken)
+        case edgeKey(EdgeKey)
     }
 
     public init(

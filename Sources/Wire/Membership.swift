@@ -47,6 +47,22 @@ public struct Capability: Hashable, Sendable {
     }
 }
 
+/// What an edge node is, beside what every node is.
+public struct Device: Hashable, Sendable {
+    /// The node that speaks for it.
+    public var relay: NodeID?
+    /// 1 to 100 while it runs on a battery; 0 where it has power, or nobody knows.
+    public var batteryPercent: UInt32
+    /// Somebody pays for each byte of its link.
+    public var isMetered: Bool
+
+    public init(relay: NodeID? = nil, batteryPercent: UInt32 = 0, isMetered: Bool = false) {
+        self.relay = relay
+        self.batteryPercent = batteryPercent
+        self.isMetered = isMetered
+    }
+}
+
 /// What a node says of itself: only the node makes a new one, with a new incarnation.
 public struct Profile: Hashable, Sendable {
     public var name: String
@@ -58,6 +74,8 @@ public struct Profile: Hashable, Sendable {
     public var memoryByteCount: UInt64
     public var version: String
     public var capability: Capability?
+    /// Of an edge node, for which its relay speaks.
+    public var device: Device?
 
     public init(
         name: String = "",
@@ -67,7 +85,8 @@ public struct Profile: Hashable, Sendable {
         coreCount: UInt32 = 0,
         memoryByteCount: UInt64 = 0,
         version: String = "",
-        capability: Capability? = nil
+        capability: Capability? = nil,
+        device: Device? = nil
     ) {
         self.name = name
         self.controlEndpoint = controlEndpoint
@@ -77,6 +96,7 @@ public struct Profile: Hashable, Sendable {
         self.memoryByteCount = memoryByteCount
         self.version = version
         self.capability = capability
+        self.device = device
     }
 }
 

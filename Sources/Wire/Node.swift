@@ -130,10 +130,13 @@ public struct Introduction: Hashable, Sendable {
 public struct JoinAccepted: Hashable, Sendable {
     public var certificates: [[UInt8]]
     public var members: [Introduction]
+    /// "edge" for an edge node, which runs another machine; else empty or "worker".
+    public var role: String
 
-    public init(certificates: [[UInt8]] = [], members: [Introduction] = []) {
+    public init(certificates: [[UInt8]] = [], members: [Introduction] = [], role: String = "") {
         self.certificates = certificates
         self.members = members
+        self.role = role
     }
 }
 
@@ -226,6 +229,26 @@ public struct ReadReply: Hashable, Sendable {
     }
 }
 
+/// What an edge node said last to the relay that hands it on; as in a WorkerReport.
+public struct WardReport: Hashable, Sendable {
+    public var node: NodeID
+    public var appliedIndex: UInt64
+    public var slotCount: UInt32
+    public var running: [UInt64]
+
+    public init(
+        node: NodeID,
+        appliedIndex: UInt64 = 0,
+        slotCount: UInt32 = 0,
+        running: [UInt64] = []
+    ) {
+        self.node = node
+        self.appliedIndex = appliedIndex
+        self.slotCount = slotCount
+        self.running = running
+    }
+}
+
 /// Renews every lease it names. What is leased to the sender at or below `applied_index` and not
 /// named is lost and runs again elsewhere.
 public struct WorkerReport: Hashable, Sendable {
@@ -237,19 +260,23 @@ public struct WorkerReport: Hashable, Sendable {
     public var backlogCount: UInt32
     /// The tasks of its leases, by number, ascending.
     public var running: [UInt64]
+    /// The edge nodes that the sender speaks for.
+    public var wards: [WardReport]
 
     public init(
         appliedIndex: UInt64 = 0,
         heldModels: [Digest] = [],
         slotCount: UInt32 = 0,
         backlogCount: UInt32 = 0,
-        running: [UInt64] = []
+        running: [UInt64] = [],
+        wards: [WardReport] = []
     ) {
         self.appliedIndex = appliedIndex
         self.heldModels = heldModels
         self.slotCount = slotCount
         self.backlogCount = backlogCount
         self.running = running
+        self.wards = wards
     }
 }
 

@@ -168,6 +168,25 @@ public struct ReadWork: Hashable, Sendable {
     }
 }
 
+/// Which edge nodes a program may run on; all else runs on workers alone.
+public enum EdgeUse: Int32, Hashable, Sendable, CaseIterable {
+    /// Those with power and an unmetered link, and workers.
+    case powered = 0
+    /// Those on a low battery or a metered link as well.
+    case any = 1
+    case never = 2
+    /// As POWERED, and no workers.
+    case only = 3
+}
+
+public struct EdgeTerms: Hashable, Sendable {
+    public var use: EdgeUse
+
+    public init(use: EdgeUse) {
+        self.use = use
+    }
+}
+
 public struct TaskSpec: Hashable, Sendable {
     public var submitter: NodeID
     public var name: String
@@ -182,6 +201,8 @@ public struct TaskSpec: Hashable, Sendable {
     public var deadline: UInt64
     /// Slots of its worker that it takes; 0 is 1.
     public var slotCount: UInt32
+    /// POWERED where nothing is said.
+    public var edge: EdgeTerms?
     public var work: Work
 
     public enum Work: Hashable, Sendable {
@@ -199,6 +220,7 @@ public struct TaskSpec: Hashable, Sendable {
         priority: Int32 = 0,
         deadline: UInt64 = 0,
         slotCount: UInt32 = 0,
+        edge: EdgeTerms? = nil,
         work: Work
     ) {
         self.submitter = submitter
@@ -209,6 +231,7 @@ public struct TaskSpec: Hashable, Sendable {
         self.priority = priority
         self.deadline = deadline
         self.slotCount = slotCount
+        self.edge = edge
         self.work = work
     }
 }

@@ -33,9 +33,12 @@ struct MembersCommand: AsyncParsableCommand {
         for member in answer["members"]?.asArray ?? [] {
             let isCoordinator = coordinator != nil && member["id"]?.asString == coordinator
             let role = Text.cell(member["role"])
+            let isEdge = role == "edge"
+            let address = isEdge ? "through \(Text.id(member["relay"]))" : nil
             table.add(
-                Text.id(member["id"]), Text.cell(member["name"]), Text.cell(member["address"]),
-                Text.cell(member["state"]), isCoordinator ? "\(role), coordinator" : role)
+                Text.id(member["id"]), Text.cell(member["name"]),
+                address ?? Text.cell(member["address"]), Text.cell(member["state"]),
+                isCoordinator ? "\(role), coordinator" : role)
         }
         table.show(orSay: "The node knows no members.")
     }
@@ -111,7 +114,7 @@ struct PolicyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "policy", abstract: "Show or set which licences the mesh allows.",
         discussion: "Example: swiftlet policy show --data n1",
-        subcommands: [Show.self, Set.self])
+        subcommands: [Show.self, Set.self, Edge.self])
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -143,6 +146,28 @@ struct PolicyCommand: AsyncParsableCommand {
             let body: JSON = ["allowed_licenses": .array(licenses.map { .string($0) })]
             let policy = try await options.withNode { try await $0.put("/api/policy", body) }
             PolicyCommand.show(policy, options)
+        }
+    }
+
+    struct Edge: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Set how many results of edge nodes are computed again.",
+            discussion: """
+                The relay of an edge node does so before the result counts. Another outcome is \
+                refused, and the edge node gets no more tasks until somebody fills it again.
+
+                Example: swiftlet policy edge --data n1 --replay 25
+                """)
+
+        @OptionGroup var options: NodeOptions
+        @Option(help: "Of a hundred, 0 to 100.")
+        var replay: Int
+
+        func run() async throws {
+            let body: JSON = ["replay_percent": .integer(Int64(replay))]
+            let policy = try await options.withNode { try await $0.put("/api/policy/edge", body) }
+            if options.json { return Terminal.document(policy) }
+            Terminal.line("Of a hundred results of edge nodes \(replay) are computed again.")
         }
     }
 

@@ -42,6 +42,8 @@ struct RunCommand: AsyncParsableCommand {
     @OptionGroup var folders: FolderOptions
     @Option(help: "The program's SPDX licence identifier.")
     var license = "LicenseRef-Task-Input"
+    @Option(help: "Which edge nodes it may run on: powered ones, any, never one, or only such.")
+    var edge = "powered"
     @Flag(help: "Return as soon as the task is acknowledged.")
     var detach = false
     @Argument(help: "The program: a static riscv64 ELF.", completion: .file())
@@ -53,7 +55,7 @@ struct RunCommand: AsyncParsableCommand {
         let order = RunOrder(
             program: program, arguments: arguments, environment: try RunOrder.variables(env),
             inputs: try files(), standardInput: try standardInput(), fuel: fuel,
-            memoryByteCountMax: memory.map { $0 << 20 }, seed: seed)
+            memoryByteCountMax: memory.map { $0 << 20 }, seed: seed, edge: edge)
         if local {
             return try await LocalRun.run(
                 order, in: try folders.open(), isJSON: options.json, output: output)

@@ -11,6 +11,8 @@ struct RunOrder: Sendable {
     var fuel: UInt64?
     var memoryByteCountMax: UInt64?
     var seed: UInt64
+    /// Which edge nodes it may run on.
+    var edge = "powered"
 
     /// What the program finds as its own name: the same here and on the mesh.
     var programName: String { URL(fileURLWithPath: program).lastPathComponent }
@@ -59,6 +61,7 @@ struct RunOrder: Sendable {
         if let count = memoryByteCountMax {
             members.append(.init("memory_byte_count_max", .integer(Int64(clamping: count))))
         }
+        if edge != "powered" { members.append(.init("edge", .string(edge))) }
         let answer = try await node.post("/api/tasks", .object(members))
         guard let task = answer["task"]?.asString else {
             throw Refusal("The node did not say which task it took; is it older?")

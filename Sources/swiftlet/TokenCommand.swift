@@ -21,7 +21,7 @@ struct TokenCommand: AsyncParsableCommand {
         var ttl = "1h"
         @Option(help: "How many nodes may join with it.")
         var uses = 1
-        @Option(help: "What the nodes may become.")
+        @Option(help: "What the nodes become: worker, or edge, which only dials out and may sleep.")
         var role = "worker"
 
         func run() async throws {

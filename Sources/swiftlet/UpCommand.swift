@@ -21,6 +21,12 @@ struct NodeRunOptions: ParsableArguments {
     var memory: Int?
     @Option(help: "Tokens guessed ahead of a text that repeats itself; 0 guesses none.")
     var guesses = 3
+    @Flag(help: "An edge node whose link is paid by the byte: only tasks that allow it run here.")
+    var metered = false
+    @Option(help: "An edge node's battery in percent; else what the system says.")
+    var battery: Int?
+    @Option(help: "An edge node that is stopped is asleep for so long, as 8h; else it leaves.")
+    var sleepOnStop: String?
     @Option(help: "trace, debug, info, notice, warning or error.")
     var logLevel = "info"
 
@@ -44,6 +50,14 @@ struct NodeRunOptions: ParsableArguments {
 
     /// Runs the node until SIGTERM, SIGINT, or `leave`.
     func run() async throws {
+        if NodeDirectory(data).isEdge {
+            let settings = LiveEdge.Settings(
+                directory: NodeDirectory(data), slotCount: slots ?? 1, isMetered: metered,
+                batteryPercent: battery,
+                sleepOnStop: try sleepOnStop.map { .seconds(try TokenCommand.Create.seconds($0)) },
+                logLevel: Logger.Level(rawValue: logLevel) ?? .info)
+            return try await LiveEdge(settings).run()
+        }
         let settings = LiveNode.Settings(
             directory: NodeDirectory(data), listen: listen, http: http,
             apiKey: ProcessInfo.processInfo.environment["SWIFTLET_API_KEY"], slotCount: slots,
@@ -58,7 +72,8 @@ struct UpCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "up", abstract: "Run a node in the foreground until SIGTERM.",
         discussion: """
-            The node answers commands on DIR/node.sock, and with --http also over TLS.
+            The node answers commands on DIR/node.sock, and with --http also over TLS. An edge \
+            node listens on no port, and takes none of the options about models.
 
             Example: swiftlet up --data n1 --listen tcp://192.168.1.5:7400
             """)

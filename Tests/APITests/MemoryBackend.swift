@@ -38,6 +38,10 @@ final class MemoryBackend: Backend {
         ["allowed_licenses": .array(allowedLicenses.map { .string($0) })]
     }
 
+    func setEdgePolicy(replayPercent: Int) async throws -> JSON {
+        ["edge_replay_percent": .integer(Int64(replayPercent))]
+    }
+
     func heldByteCount(of digest: Digest) async throws -> UInt64? {
         artifacts.withLock { $0[digest].map { UInt64($0.count) } }
     }

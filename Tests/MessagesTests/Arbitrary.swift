@@ -88,3 +88,15 @@ extension TaskOutcome: Arbitrary {
         TaskOutcome(rawValue: Int32.random(in: 0..<6, using: &chance)) ?? .failed
     }
 }
+
+extension EdgeStanding: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> EdgeStanding {
+        EdgeStanding(rawValue: Int32.random(in: 0..<3, using: &chance)) ?? .home
+    }
+}
+
+extension EdgeUse: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> EdgeUse {
+        EdgeUse(rawValue: Int32.random(in: 0..<4, using: &chance)) ?? .powered
+    }
+}

@@ -35,7 +35,27 @@ extension NodeRevoked: Arbitrary {
 
 extension NodeDrained: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        NodeDrained(node: .arbitrary(using: &chance), isDrained: .arbitrary(using: &chance))
+        NodeDrained(
+            node: .arbitrary(using: &chance),
+            isDrained: .arbitrary(using: &chance),
+            reason: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension NodeSlept: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        NodeSlept(
+            node: .arbitrary(using: &chance),
+            until: .arbitrary(using: &chance),
+            sequence: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension EdgePolicySet: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        EdgePolicySet(replayPercent: .arbitrary(using: &chance))
     }
 }
 
@@ -97,7 +117,7 @@ extension Command: Arbitrary {
 }
 
 extension Command.Body: ArbitraryCases {
-    static let caseCount = 24
+    static let caseCount = 26
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
@@ -112,18 +132,20 @@ extension Command.Body: ArbitraryCases {
         case 8: .statementRecorded(.arbitrary(using: &chance))
         case 9: .nodeDrained(.arbitrary(using: &chance))
         case 10: .tenantWeighted(.arbitrary(using: &chance))
-        case 11: .taskSubmitted(.arbitrary(using: &chance))
-        case 12: .taskCancelled(.arbitrary(using: &chance))
-        case 13: .tasksLeased(.arbitrary(using: &chance))
-        case 14: .tasksRequeued(.arbitrary(using: &chance))
-        case 15: .tasksFinished(.arbitrary(using: &chance))
-        case 16: .jobSubmitted(.arbitrary(using: &chance))
-        case 17: .jobCancelled(.arbitrary(using: &chance))
-        case 18: .modelDeployed(.arbitrary(using: &chance))
-        case 19: .stageReady(.arbitrary(using: &chance))
-        case 20: .modelUndeployed(.arbitrary(using: &chance))
-        case 21: .planOpened(.arbitrary(using: &chance))
-        case 22: .planAdvanced(.arbitrary(using: &chance))
+        case 11: .nodeSlept(.arbitrary(using: &chance))
+        case 12: .edgePolicySet(.arbitrary(using: &chance))
+        case 13: .taskSubmitted(.arbitrary(using: &chance))
+        case 14: .taskCancelled(.arbitrary(using: &chance))
+        case 15: .tasksLeased(.arbitrary(using: &chance))
+        case 16: .tasksRequeued(.arbitrary(using: &chance))
+        case 17: .tasksFinished(.arbitrary(using: &chance))
+        case 18: .jobSubmitted(.arbitrary(using: &chance))
+        case 19: .jobCancelled(.arbitrary(using: &chance))
+        case 20: .modelDeployed(.arbitrary(using: &chance))
+        case 21: .stageReady(.arbitrary(using: &chance))
+        case 22: .modelUndeployed(.arbitrary(using: &chance))
+        case 23: .planOpened(.arbitrary(using: &chance))
+        case 24: .planAdvanced(.arbitrary(using: &chance))
         default: .planClosed(.arbitrary(using: &chance))
         }
     }

@@ -15,7 +15,7 @@ extension Envelope: Arbitrary {
 }
 
 extension Envelope.Body: ArbitraryCases {
-    static let caseCount = 22
+    static let caseCount = 28
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
@@ -40,7 +40,13 @@ extension Envelope.Body: ArbitraryCases {
         case 18: .artifactOffered(.arbitrary(using: &chance))
         case 19: .artifactHold(.arbitrary(using: &chance))
         case 20: .artifactHeld(.arbitrary(using: &chance))
-        default: .bulk(.arbitrary(using: &chance))
+        case 21: .bulk(.arbitrary(using: &chance))
+        case 22: .edgeReport(.arbitrary(using: &chance))
+        case 23: .edgeOrders(.arbitrary(using: &chance))
+        case 24: .edgeResult(.arbitrary(using: &chance))
+        case 25: .edgeSleep(.arbitrary(using: &chance))
+        case 26: .edgeSleepTaken(.arbitrary(using: &chance))
+        default: .edgeKey(.arbitrary(using: &chance))
         }
     }
 }

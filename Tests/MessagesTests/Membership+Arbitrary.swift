@@ -14,6 +14,16 @@ extension Capability: Arbitrary {
     }
 }
 
+extension Device: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        Device(
+            relay: .arbitrary(using: &chance),
+            batteryPercent: .arbitrary(using: &chance),
+            isMetered: .arbitrary(using: &chance)
+        )
+    }
+}
+
 extension Profile: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         Profile(
@@ -24,7 +34,8 @@ extension Profile: Arbitrary {
             coreCount: .arbitrary(using: &chance),
             memoryByteCount: .arbitrary(using: &chance),
             version: .arbitrary(using: &chance),
-            capability: .arbitrary(using: &chance)
+            capability: .arbitrary(using: &chance),
+            device: .arbitrary(using: &chance)
         )
     }
 }

@@ -69,7 +69,11 @@ extension Introduction: Arbitrary {
 
 extension JoinAccepted: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        JoinAccepted(certificates: .arbitrary(using: &chance), members: .arbitrary(using: &chance))
+        JoinAccepted(
+            certificates: .arbitrary(using: &chance),
+            members: .arbitrary(using: &chance),
+            role: .arbitrary(using: &chance)
+        )
     }
 }
 
@@ -133,6 +137,17 @@ extension ReadReply: Arbitrary {
     }
 }
 
+extension WardReport: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        WardReport(
+            node: .arbitrary(using: &chance),
+            appliedIndex: .arbitrary(using: &chance),
+            slotCount: .arbitrary(using: &chance),
+            running: .arbitrary(using: &chance)
+        )
+    }
+}
+
 extension WorkerReport: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         WorkerReport(
@@ -140,7 +155,8 @@ extension WorkerReport: Arbitrary {
             heldModels: .arbitrary(using: &chance),
             slotCount: .arbitrary(using: &chance),
             backlogCount: .arbitrary(using: &chance),
-            running: .arbitrary(using: &chance)
+            running: .arbitrary(using: &chance),
+            wards: .arbitrary(using: &chance)
         )
     }
 }

@@ -86,6 +86,12 @@ extension ReadWork: Arbitrary {
     }
 }
 
+extension EdgeTerms: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        EdgeTerms(use: .arbitrary(using: &chance))
+    }
+}
+
 extension TaskSpec: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         TaskSpec(
@@ -97,6 +103,7 @@ extension TaskSpec: Arbitrary {
             priority: .arbitrary(using: &chance),
             deadline: .arbitrary(using: &chance),
             slotCount: .arbitrary(using: &chance),
+            edge: .arbitrary(using: &chance),
             work: .arbitrary(using: &chance)
         )
     }

@@ -79,4 +79,42 @@ struct LeaseChoiceTests {
         let alone = Self.leases(of: table, to: [Self.worker(1, 9)])
         #expect(alone.map(\.holder) == [NodeID(1)])
     }
+
+    private static func edge(_ number: UInt64, isSparing: Bool) -> LeaseChoice.Worker {
+        var worker = worker(number, 4)
+        worker.edge = .init(memoryByteCount: 1 << 20, isSparing: isSparing)
+        return worker
+    }
+
+    private static func program(_ use: EdgeUse, memory: UInt64 = 1 << 20) -> TaskTable {
+        var table = TaskTable()
+        let program = NamedArtifact(name: "a", digest: Digest.of("a"))
+        _ = table.apply(
+            TaskSubmitted(
+                task: Digest.of("a"),
+                spec: TaskSpec(
+                    submitter: NodeID(9), name: "a", edge: EdgeTerms(use: use),
+                    work: .program(
+                        ProgramWork(program: program, memoryByteCountMax: memory)))))
+        return table
+    }
+
+    @Test func `an edge node gets programs that fit, and what it spares only who says so`() {
+        let plugged = Self.edge(1, isSparing: false)
+        let sparing = Self.edge(2, isSparing: true)
+        func holders(_ table: TaskTable, _ workers: [LeaseChoice.Worker]) -> [NodeID] {
+            Self.leases(of: table, to: workers).map(\.holder)
+        }
+        #expect(holders(Self.program(.powered), [plugged]) == [NodeID(1)])
+        #expect(holders(Self.program(.powered), [sparing]).isEmpty)
+        #expect(holders(Self.program(.any), [sparing]) == [NodeID(2)])
+        #expect(holders(Self.program(.never), [plugged]).isEmpty)
+        #expect(holders(Self.program(.only), [Self.worker(3, 4), plugged]) == [NodeID(1)])
+        #expect(holders(Self.program(.only), [Self.worker(3, 4)]).isEmpty)
+        #expect(holders(Self.program(.powered, memory: 2 << 20), [plugged]).isEmpty)
+        // What is no program needs more of the mesh than a device has.
+        #expect(holders(Self.table(1), [plugged]).isEmpty)
+        // Whoever is no edge node comes first.
+        #expect(holders(Self.program(.any), [plugged, Self.worker(3, 1)]) == [NodeID(3)])
+    }
 }

@@ -102,6 +102,11 @@ struct ScenarioTests {
         try Self.play("detection", seeds: seeds(60))
     }
 
+    @Test func `edge nodes sleep unmissed, and what they have parked is done once`() throws {
+        try Self.play("edge", seeds: seeds(20))
+        try Self.play("edge-200", seeds: seeds(1))
+    }
+
     @Test func `connections that break tell of a death within half a second`() throws {
         try Self.play("kill", seeds: seeds(40))
     }

@@ -22,6 +22,8 @@ typedef struct Swiftlet__Command__V1__MeshFounded Swiftlet__Command__V1__MeshFou
 typedef struct Swiftlet__Command__V1__NodeEnrolled Swiftlet__Command__V1__NodeEnrolled;
 typedef struct Swiftlet__Command__V1__NodeRevoked Swiftlet__Command__V1__NodeRevoked;
 typedef struct Swiftlet__Command__V1__NodeDrained Swiftlet__Command__V1__NodeDrained;
+typedef struct Swiftlet__Command__V1__NodeSlept Swiftlet__Command__V1__NodeSlept;
+typedef struct Swiftlet__Command__V1__EdgePolicySet Swiftlet__Command__V1__EdgePolicySet;
 typedef struct Swiftlet__Command__V1__TokenCreated Swiftlet__Command__V1__TokenCreated;
 typedef struct Swiftlet__Command__V1__TokenRevoked Swiftlet__Command__V1__TokenRevoked;
 typedef struct Swiftlet__Command__V1__VotersChanged Swiftlet__Command__V1__VotersChanged;
@@ -111,10 +113,51 @@ struct  Swiftlet__Command__V1__NodeDrained
    */
   ProtobufCBinaryData node;
   protobuf_c_boolean is_drained;
+  /*
+   * Where no operator drained it.
+   */
+  ProtobufCBinaryData reason;
 };
 #define SWIFTLET__COMMAND__V1__NODE_DRAINED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__command__v1__node_drained__descriptor) \
-    , {0,NULL}, 0 }
+    , {0,NULL}, 0, {0,NULL} }
+
+
+/*
+ * An edge node will not be heard until then, and what is leased to it waits; 0: it is back.
+ */
+struct  Swiftlet__Command__V1__NodeSlept
+{
+  ProtobufCMessage base;
+  /*
+   * as NodeID
+   */
+  ProtobufCBinaryData node;
+  /*
+   * seconds since 1970
+   */
+  uint64_t until;
+  /*
+   * Of its word: an older one that comes later says nothing.
+   */
+  uint64_t sequence;
+};
+#define SWIFTLET__COMMAND__V1__NODE_SLEPT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__command__v1__node_slept__descriptor) \
+    , {0,NULL}, 0, 0 }
+
+
+/*
+ * How many of a hundred results of edge nodes are computed again by their relay before they count.
+ */
+struct  Swiftlet__Command__V1__EdgePolicySet
+{
+  ProtobufCMessage base;
+  uint32_t replay_percent;
+};
+#define SWIFTLET__COMMAND__V1__EDGE_POLICY_SET__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__command__v1__edge_policy_set__descriptor) \
+    , 0 }
 
 
 struct  Swiftlet__Command__V1__TokenCreated
@@ -249,6 +292,8 @@ typedef enum {
   SWIFTLET__COMMAND__V1__COMMAND__BODY_STATEMENT_RECORDED = 9,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_NODE_DRAINED = 10,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TENANT_WEIGHTED = 11,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_NODE_SLEPT = 12,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_EDGE_POLICY_SET = 13,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TASK_SUBMITTED = 20,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TASK_CANCELLED = 24,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TASKS_LEASED = 25,
@@ -281,6 +326,8 @@ struct  Swiftlet__Command__V1__Command
     Swiftlet__Command__V1__StatementRecorded *statement_recorded;
     Swiftlet__Command__V1__NodeDrained *node_drained;
     Swiftlet__Task__V1__TenantWeighted *tenant_weighted;
+    Swiftlet__Command__V1__NodeSlept *node_slept;
+    Swiftlet__Command__V1__EdgePolicySet *edge_policy_set;
     Swiftlet__Task__V1__TaskSubmitted *task_submitted;
     Swiftlet__Task__V1__TaskCancelled *task_cancelled;
     Swiftlet__Task__V1__TasksLeased *tasks_leased;
@@ -376,6 +423,44 @@ Swiftlet__Command__V1__NodeDrained *
                       const uint8_t       *data);
 void   swiftlet__command__v1__node_drained__free_unpacked
                      (Swiftlet__Command__V1__NodeDrained *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Command__V1__NodeSlept methods */
+void   swiftlet__command__v1__node_slept__init
+                     (Swiftlet__Command__V1__NodeSlept         *message);
+size_t swiftlet__command__v1__node_slept__get_packed_size
+                     (const Swiftlet__Command__V1__NodeSlept   *message);
+size_t swiftlet__command__v1__node_slept__pack
+                     (const Swiftlet__Command__V1__NodeSlept   *message,
+                      uint8_t             *out);
+size_t swiftlet__command__v1__node_slept__pack_to_buffer
+                     (const Swiftlet__Command__V1__NodeSlept   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Command__V1__NodeSlept *
+       swiftlet__command__v1__node_slept__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__command__v1__node_slept__free_unpacked
+                     (Swiftlet__Command__V1__NodeSlept *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Command__V1__EdgePolicySet methods */
+void   swiftlet__command__v1__edge_policy_set__init
+                     (Swiftlet__Command__V1__EdgePolicySet         *message);
+size_t swiftlet__command__v1__edge_policy_set__get_packed_size
+                     (const Swiftlet__Command__V1__EdgePolicySet   *message);
+size_t swiftlet__command__v1__edge_policy_set__pack
+                     (const Swiftlet__Command__V1__EdgePolicySet   *message,
+                      uint8_t             *out);
+size_t swiftlet__command__v1__edge_policy_set__pack_to_buffer
+                     (const Swiftlet__Command__V1__EdgePolicySet   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Command__V1__EdgePolicySet *
+       swiftlet__command__v1__edge_policy_set__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__command__v1__edge_policy_set__free_unpacked
+                     (Swiftlet__Command__V1__EdgePolicySet *message,
                       ProtobufCAllocator *allocator);
 /* Swiftlet__Command__V1__TokenCreated methods */
 void   swiftlet__command__v1__token_created__init
@@ -524,6 +609,12 @@ typedef void (*Swiftlet__Command__V1__NodeRevoked_Closure)
 typedef void (*Swiftlet__Command__V1__NodeDrained_Closure)
                  (const Swiftlet__Command__V1__NodeDrained *message,
                   void *closure_data);
+typedef void (*Swiftlet__Command__V1__NodeSlept_Closure)
+                 (const Swiftlet__Command__V1__NodeSlept *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Command__V1__EdgePolicySet_Closure)
+                 (const Swiftlet__Command__V1__EdgePolicySet *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Command__V1__TokenCreated_Closure)
                  (const Swiftlet__Command__V1__TokenCreated *message,
                   void *closure_data);
@@ -555,6 +646,8 @@ extern const ProtobufCMessageDescriptor swiftlet__command__v1__mesh_founded__des
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__node_enrolled__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__node_revoked__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__node_drained__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__command__v1__node_slept__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__command__v1__edge_policy_set__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__token_created__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__token_revoked__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__voters_changed__descriptor;

@@ -18,6 +18,7 @@ PROTOBUF_C__BEGIN_DECLS
 #include "election.pb-c.h"
 #include "node.pb-c.h"
 #include "bulk.pb-c.h"
+#include "edge.pb-c.h"
 
 typedef struct Swiftlet__Envelope__V1__Envelope Swiftlet__Envelope__V1__Envelope;
 
@@ -50,7 +51,13 @@ typedef enum {
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_ARTIFACT_OFFERED = 41,
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_ARTIFACT_HOLD = 42,
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_ARTIFACT_HELD = 43,
-  SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_BULK = 50
+  SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_BULK = 50,
+  SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_EDGE_REPORT = 60,
+  SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_EDGE_ORDERS = 61,
+  SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_EDGE_RESULT = 62,
+  SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_EDGE_SLEEP = 63,
+  SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_EDGE_SLEEP_TAKEN = 64,
+  SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_EDGE_KEY = 65
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY__CASE)
 } Swiftlet__Envelope__V1__Envelope__BodyCase;
 
@@ -94,6 +101,12 @@ struct  Swiftlet__Envelope__V1__Envelope
     Swiftlet__Node__V1__ArtifactHold *artifact_hold;
     Swiftlet__Node__V1__ArtifactHeld *artifact_held;
     Swiftlet__Bulk__V1__BulkMessage *bulk;
+    Swiftlet__Edge__V1__EdgeReport *edge_report;
+    Swiftlet__Edge__V1__EdgeOrders *edge_orders;
+    Swiftlet__Edge__V1__EdgeResult *edge_result;
+    Swiftlet__Edge__V1__EdgeSleep *edge_sleep;
+    Swiftlet__Edge__V1__EdgeSleepTaken *edge_sleep_taken;
+    Swiftlet__Edge__V1__EdgeKey *edge_key;
   };
 };
 #define SWIFTLET__ENVELOPE__V1__ENVELOPE__INIT \

@@ -16,6 +16,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 
 typedef struct Swiftlet__Membership__V1__Capability Swiftlet__Membership__V1__Capability;
+typedef struct Swiftlet__Membership__V1__Device Swiftlet__Membership__V1__Device;
 typedef struct Swiftlet__Membership__V1__Profile Swiftlet__Membership__V1__Profile;
 typedef struct Swiftlet__Membership__V1__Rumor Swiftlet__Membership__V1__Rumor;
 typedef struct Swiftlet__Membership__V1__Ping Swiftlet__Membership__V1__Ping;
@@ -79,6 +80,33 @@ struct  Swiftlet__Membership__V1__Capability
 
 
 /*
+ * What an edge node is, beside what every node is.
+ */
+struct  Swiftlet__Membership__V1__Device
+{
+  ProtobufCMessage base;
+  /*
+   * The node that speaks for it.
+   */
+  /*
+   * as optional NodeID
+   */
+  ProtobufCBinaryData relay;
+  /*
+   * 1 to 100 while it runs on a battery; 0 where it has power, or nobody knows.
+   */
+  uint32_t battery_percent;
+  /*
+   * Somebody pays for each byte of its link.
+   */
+  protobuf_c_boolean is_metered;
+};
+#define SWIFTLET__MEMBERSHIP__V1__DEVICE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__membership__v1__device__descriptor) \
+    , {0,NULL}, 0, 0 }
+
+
+/*
  * What a node says of itself: only the node makes a new one, with a new incarnation.
  */
 struct  Swiftlet__Membership__V1__Profile
@@ -98,10 +126,17 @@ struct  Swiftlet__Membership__V1__Profile
    * optional
    */
   Swiftlet__Membership__V1__Capability *capability;
+  /*
+   * Of an edge node, for which its relay speaks.
+   */
+  /*
+   * optional
+   */
+  Swiftlet__Membership__V1__Device *device;
 };
 #define SWIFTLET__MEMBERSHIP__V1__PROFILE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__membership__v1__profile__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, NULL }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, NULL, NULL }
 
 
 struct  Swiftlet__Membership__V1__Rumor
@@ -278,6 +313,25 @@ Swiftlet__Membership__V1__Capability *
                       const uint8_t       *data);
 void   swiftlet__membership__v1__capability__free_unpacked
                      (Swiftlet__Membership__V1__Capability *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Membership__V1__Device methods */
+void   swiftlet__membership__v1__device__init
+                     (Swiftlet__Membership__V1__Device         *message);
+size_t swiftlet__membership__v1__device__get_packed_size
+                     (const Swiftlet__Membership__V1__Device   *message);
+size_t swiftlet__membership__v1__device__pack
+                     (const Swiftlet__Membership__V1__Device   *message,
+                      uint8_t             *out);
+size_t swiftlet__membership__v1__device__pack_to_buffer
+                     (const Swiftlet__Membership__V1__Device   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Membership__V1__Device *
+       swiftlet__membership__v1__device__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__membership__v1__device__free_unpacked
+                     (Swiftlet__Membership__V1__Device *message,
                       ProtobufCAllocator *allocator);
 /* Swiftlet__Membership__V1__Profile methods */
 void   swiftlet__membership__v1__profile__init
@@ -474,6 +528,9 @@ void   swiftlet__membership__v1__membership_message__free_unpacked
 typedef void (*Swiftlet__Membership__V1__Capability_Closure)
                  (const Swiftlet__Membership__V1__Capability *message,
                   void *closure_data);
+typedef void (*Swiftlet__Membership__V1__Device_Closure)
+                 (const Swiftlet__Membership__V1__Device *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Membership__V1__Profile_Closure)
                  (const Swiftlet__Membership__V1__Profile *message,
                   void *closure_data);
@@ -512,6 +569,7 @@ typedef void (*Swiftlet__Membership__V1__MembershipMessage_Closure)
 
 extern const ProtobufCEnumDescriptor    swiftlet__membership__v1__member_state__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__capability__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__membership__v1__device__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__profile__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__rumor__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__ping__descriptor;

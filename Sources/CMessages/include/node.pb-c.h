@@ -32,6 +32,7 @@ typedef struct Swiftlet__Node__V1__Proposal Swiftlet__Node__V1__Proposal;
 typedef struct Swiftlet__Node__V1__ProposalReply Swiftlet__Node__V1__ProposalReply;
 typedef struct Swiftlet__Node__V1__ReadRequest Swiftlet__Node__V1__ReadRequest;
 typedef struct Swiftlet__Node__V1__ReadReply Swiftlet__Node__V1__ReadReply;
+typedef struct Swiftlet__Node__V1__WardReport Swiftlet__Node__V1__WardReport;
 typedef struct Swiftlet__Node__V1__WorkerReport Swiftlet__Node__V1__WorkerReport;
 typedef struct Swiftlet__Node__V1__ArtifactWanted Swiftlet__Node__V1__ArtifactWanted;
 typedef struct Swiftlet__Node__V1__ArtifactOffered Swiftlet__Node__V1__ArtifactOffered;
@@ -182,10 +183,14 @@ struct  Swiftlet__Node__V1__JoinAccepted
   ProtobufCBinaryData *certificates;
   size_t n_members;
   Swiftlet__Node__V1__Introduction **members;
+  /*
+   * "edge" for an edge node, which runs another machine; else empty or "worker".
+   */
+  ProtobufCBinaryData role;
 };
 #define SWIFTLET__NODE__V1__JOIN_ACCEPTED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__join_accepted__descriptor) \
-    , 0,NULL, 0,NULL }
+    , 0,NULL, 0,NULL, {0,NULL} }
 
 
 struct  Swiftlet__Node__V1__JoinRefused
@@ -292,6 +297,26 @@ struct  Swiftlet__Node__V1__ReadReply
 
 
 /*
+ * What an edge node said last to the relay that hands it on; as in a WorkerReport.
+ */
+struct  Swiftlet__Node__V1__WardReport
+{
+  ProtobufCMessage base;
+  /*
+   * as NodeID
+   */
+  ProtobufCBinaryData node;
+  uint64_t applied_index;
+  uint32_t slot_count;
+  size_t n_running;
+  uint64_t *running;
+};
+#define SWIFTLET__NODE__V1__WARD_REPORT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__ward_report__descriptor) \
+    , {0,NULL}, 0, 0, 0,NULL }
+
+
+/*
  * Renews every lease it names. What is leased to the sender at or below `applied_index` and not
  * named is lost and runs again elsewhere.
  */
@@ -317,10 +342,15 @@ struct  Swiftlet__Node__V1__WorkerReport
    */
   size_t n_running;
   uint64_t *running;
+  /*
+   * The edge nodes that the sender speaks for.
+   */
+  size_t n_wards;
+  Swiftlet__Node__V1__WardReport **wards;
 };
 #define SWIFTLET__NODE__V1__WORKER_REPORT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__worker_report__descriptor) \
-    , 0, 0,NULL, 0, 0, 0,NULL }
+    , 0, 0,NULL, 0, 0, 0,NULL, 0,NULL }
 
 
 struct  Swiftlet__Node__V1__ArtifactWanted
@@ -665,6 +695,25 @@ Swiftlet__Node__V1__ReadReply *
 void   swiftlet__node__v1__read_reply__free_unpacked
                      (Swiftlet__Node__V1__ReadReply *message,
                       ProtobufCAllocator *allocator);
+/* Swiftlet__Node__V1__WardReport methods */
+void   swiftlet__node__v1__ward_report__init
+                     (Swiftlet__Node__V1__WardReport         *message);
+size_t swiftlet__node__v1__ward_report__get_packed_size
+                     (const Swiftlet__Node__V1__WardReport   *message);
+size_t swiftlet__node__v1__ward_report__pack
+                     (const Swiftlet__Node__V1__WardReport   *message,
+                      uint8_t             *out);
+size_t swiftlet__node__v1__ward_report__pack_to_buffer
+                     (const Swiftlet__Node__V1__WardReport   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Node__V1__WardReport *
+       swiftlet__node__v1__ward_report__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__node__v1__ward_report__free_unpacked
+                     (Swiftlet__Node__V1__WardReport *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Node__V1__WorkerReport methods */
 void   swiftlet__node__v1__worker_report__init
                      (Swiftlet__Node__V1__WorkerReport         *message);
@@ -807,6 +856,9 @@ typedef void (*Swiftlet__Node__V1__ReadRequest_Closure)
 typedef void (*Swiftlet__Node__V1__ReadReply_Closure)
                  (const Swiftlet__Node__V1__ReadReply *message,
                   void *closure_data);
+typedef void (*Swiftlet__Node__V1__WardReport_Closure)
+                 (const Swiftlet__Node__V1__WardReport *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Node__V1__WorkerReport_Closure)
                  (const Swiftlet__Node__V1__WorkerReport *message,
                   void *closure_data);
@@ -843,6 +895,7 @@ extern const ProtobufCMessageDescriptor swiftlet__node__v1__proposal__descriptor
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__proposal_reply__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__read_request__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__read_reply__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__node__v1__ward_report__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__worker_report__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_wanted__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_offered__descriptor;

@@ -23,6 +23,7 @@ typedef struct Swiftlet__Task__V1__Sampling Swiftlet__Task__V1__Sampling;
 typedef struct Swiftlet__Task__V1__ChatMessage Swiftlet__Task__V1__ChatMessage;
 typedef struct Swiftlet__Task__V1__GenerationWork Swiftlet__Task__V1__GenerationWork;
 typedef struct Swiftlet__Task__V1__ReadWork Swiftlet__Task__V1__ReadWork;
+typedef struct Swiftlet__Task__V1__EdgeTerms Swiftlet__Task__V1__EdgeTerms;
 typedef struct Swiftlet__Task__V1__TaskSpec Swiftlet__Task__V1__TaskSpec;
 typedef struct Swiftlet__Task__V1__Fence Swiftlet__Task__V1__Fence;
 typedef struct Swiftlet__Task__V1__TaskResult Swiftlet__Task__V1__TaskResult;
@@ -43,6 +44,25 @@ typedef struct Swiftlet__Task__V1__TenantWeighted Swiftlet__Task__V1__TenantWeig
 
 /* --- enums --- */
 
+/*
+ * Which edge nodes a program may run on; all else runs on workers alone.
+ */
+typedef enum _Swiftlet__Task__V1__EdgeUse {
+  /*
+   * those with power and an unmetered link, and workers
+   */
+  SWIFTLET__TASK__V1__EDGE_USE__EDGE_USE_POWERED = 0,
+  /*
+   * those on a low battery or a metered link as well
+   */
+  SWIFTLET__TASK__V1__EDGE_USE__EDGE_USE_ANY = 1,
+  SWIFTLET__TASK__V1__EDGE_USE__EDGE_USE_NEVER = 2,
+  /*
+   * as POWERED, and no workers
+   */
+  SWIFTLET__TASK__V1__EDGE_USE__EDGE_USE_ONLY = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SWIFTLET__TASK__V1__EDGE_USE)
+} Swiftlet__Task__V1__EdgeUse;
 typedef enum _Swiftlet__Task__V1__TaskOutcome {
   /*
    * the work ran to its end, whatever exit code it chose
@@ -226,6 +246,16 @@ struct  Swiftlet__Task__V1__ReadWork
     , {0,NULL}, 0, 0 }
 
 
+struct  Swiftlet__Task__V1__EdgeTerms
+{
+  ProtobufCMessage base;
+  Swiftlet__Task__V1__EdgeUse use;
+};
+#define SWIFTLET__TASK__V1__EDGE_TERMS__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__edge_terms__descriptor) \
+    , SWIFTLET__TASK__V1__EDGE_USE__EDGE_USE_POWERED }
+
+
 typedef enum {
   SWIFTLET__TASK__V1__TASK_SPEC__WORK__NOT_SET = 0,
   SWIFTLET__TASK__V1__TASK_SPEC__WORK_PROGRAM = 10,
@@ -263,6 +293,13 @@ struct  Swiftlet__Task__V1__TaskSpec
    * Slots of its worker that it takes; 0 is 1.
    */
   uint32_t slot_count;
+  /*
+   * POWERED where nothing is said.
+   */
+  /*
+   * optional
+   */
+  Swiftlet__Task__V1__EdgeTerms *edge;
   Swiftlet__Task__V1__TaskSpec__WorkCase work_case;
   union {
     Swiftlet__Task__V1__ProgramWork *program;
@@ -272,7 +309,7 @@ struct  Swiftlet__Task__V1__TaskSpec
 };
 #define SWIFTLET__TASK__V1__TASK_SPEC__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_spec__descriptor) \
-    , {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, SWIFTLET__TASK__V1__TASK_SPEC__WORK__NOT_SET, {0} }
+    , {0,NULL}, {0,NULL}, 0, 0, {0,NULL}, 0, 0, 0, NULL, SWIFTLET__TASK__V1__TASK_SPEC__WORK__NOT_SET, {0} }
 
 
 /*
@@ -744,6 +781,25 @@ Swiftlet__Task__V1__ReadWork *
 void   swiftlet__task__v1__read_work__free_unpacked
                      (Swiftlet__Task__V1__ReadWork *message,
                       ProtobufCAllocator *allocator);
+/* Swiftlet__Task__V1__EdgeTerms methods */
+void   swiftlet__task__v1__edge_terms__init
+                     (Swiftlet__Task__V1__EdgeTerms         *message);
+size_t swiftlet__task__v1__edge_terms__get_packed_size
+                     (const Swiftlet__Task__V1__EdgeTerms   *message);
+size_t swiftlet__task__v1__edge_terms__pack
+                     (const Swiftlet__Task__V1__EdgeTerms   *message,
+                      uint8_t             *out);
+size_t swiftlet__task__v1__edge_terms__pack_to_buffer
+                     (const Swiftlet__Task__V1__EdgeTerms   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Task__V1__EdgeTerms *
+       swiftlet__task__v1__edge_terms__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__task__v1__edge_terms__free_unpacked
+                     (Swiftlet__Task__V1__EdgeTerms *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Task__V1__TaskSpec methods */
 void   swiftlet__task__v1__task_spec__init
                      (Swiftlet__Task__V1__TaskSpec         *message);
@@ -1074,6 +1130,9 @@ typedef void (*Swiftlet__Task__V1__GenerationWork_Closure)
 typedef void (*Swiftlet__Task__V1__ReadWork_Closure)
                  (const Swiftlet__Task__V1__ReadWork *message,
                   void *closure_data);
+typedef void (*Swiftlet__Task__V1__EdgeTerms_Closure)
+                 (const Swiftlet__Task__V1__EdgeTerms *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Task__V1__TaskSpec_Closure)
                  (const Swiftlet__Task__V1__TaskSpec *message,
                   void *closure_data);
@@ -1128,6 +1187,7 @@ typedef void (*Swiftlet__Task__V1__TenantWeighted_Closure)
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    swiftlet__task__v1__edge_use__descriptor;
 extern const ProtobufCEnumDescriptor    swiftlet__task__v1__task_outcome__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__environment_variable__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__named_artifact__descriptor;
@@ -1137,6 +1197,7 @@ extern const ProtobufCMessageDescriptor swiftlet__task__v1__sampling__descriptor
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__chat_message__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__generation_work__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__read_work__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__edge_terms__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_spec__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__fence__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_result__descriptor;

@@ -1,0 +1,68 @@
+package import Basics
+import Glibc
+import Hummingbird
+import HummingbirdCore
+package import Logging
+import NIOCore
+import ServiceLifecycle
+
+/// What an edge node can do for its user.
+package protocol EdgeBackend: Sendable {
+    /// `id`, `name`, `role`, `state` ("alive", "asleep", "alone"), `relay`, `spare`, `parked`.
+    func status() async throws -> JSON
+    /// `id`, `until`. Returns once the whole mesh knows.
+    func sleep(for time: Duration) async throws -> JSON
+    func wake() async throws -> JSON
+    /// `id`, `left`.
+    func leave() async throws -> JSON
+}
+
+/// Answers HTTP on an edge node's Unix socket: the few questions that such a node can answer.
+package struct EdgeServer: Service {
+    private let backend: any EdgeBackend
+    private let unixSocketPath: String
+    private let logger: Logger
+
+    package init(backend: any EdgeBackend, unixSocketPath: String, logger: Logger) {
+        self.backend = backend
+        self.unixSocketPath = unixSocketPath
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        let path = unixSocketPath
+        defer { unlink(path) }
+        let application = Application(
+            router: router(),
+            configuration: .init(address: .unixDomainSocket(path: path), serverName: "swiftlet"),
+            onServerRunning: { _ in chmod(path, 0o600) },
+            logger: logger)
+        try await application.run()
+    }
+
+    private func router() -> Router<BasicRequestContext> {
+        let backend = backend
+        let limits = Limits(settings: .init())
+        let router = Router()
+        router.add(middleware: ErrorPages())
+        router.get("/api/status") { _, _ in Response(try await backend.status()) }
+        router.post("/api/leave") { _, _ in Response(try await backend.leave()) }
+        router.post("/api/wake") { _, _ in Response(try await backend.wake()) }
+        router.post("/api/sleep") { request, _ in
+            var request = request
+            var fields = try await request.fields(limits)
+            let seconds = try fields.integer("seconds", in: 1...(30 * 86_400)) ?? 600
+            try fields.finish()
+            return Response(try await backend.sleep(for: .seconds(seconds)))
+        }
+        for path in ["/api/members", "/api/tasks", "/api/tokens", "/api/policy", "/api/models"] {
+            router.get(RouterPath(path)) { _, _ -> Response in
+                throw APIError(
+                    status: 404,
+                    message: "this is an edge node, which knows little of the mesh: ask a node",
+                    code: "edge_node")
+            }
+        }
+        return router
+    }
+}

@@ -1,0 +1,196 @@
+import Basics
+import Identity
+import Logging
+import NodeLogic
+import Store
+import Transport
+import Wire
+
+/// What lives on an edge node's thread: its value, the control plane that only dials, its journal.
+final class EdgeCore {
+    struct Parts: Sendable {
+        var credentials: Credentials
+        var bulkKeys: BulkKeys
+        var bulk: BulkPlane
+        var directory: NodeDirectory
+        var journal: EdgeJournal
+        var exchange: ArtifactExchange
+        var worker: EdgeWorker
+        var logger: Logger
+    }
+
+    private(set) var node: EdgeNode
+    let control: ControlPlane
+    private let parts: Parts
+    private let time = RunningTime()
+    private var effects: [EdgeNode.Effect] = []
+    private var isBookChanged = false
+    private var answers: [UInt64: @Sendable (String?) -> Void] = [:]
+    private var nextRequest: UInt64 = 0
+    // Results whose long outputs a relay holds, or is being sent them; looked up by task.
+    private var uploads: [Digest: Upload] = [:]
+
+    private enum Upload: Sendable { case underWay, held(by: NodeID) }
+
+    init(
+        boot: EdgeNode.Boot, settings: EdgeNode.Settings, control: ControlPlane, parts: Parts
+    ) {
+        self.control = control
+        self.parts = parts
+        let seed = Random.bytes(count: 8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        node = EdgeNode(boot, settings: settings, seed: seed, now: time.now)
+    }
+
+    /// Waits for the network until the next deadline, and does what there is to do.
+    func turn() {
+        let wait = min(max(node.nextDeadline - time.now, .zero), .seconds(1))
+        for event in control.poll(for: wait) { take(event) }
+        if node.nextDeadline <= time.now { step(.deadlinePassed) }
+        guard isBookChanged else { return }
+        isBookChanged = false
+        do {
+            try parts.directory.save(introductions: node.relays)
+        } catch {
+            parts.logger.warning("could not save the list of known relays: \(error)")
+        }
+    }
+
+    func step(_ event: EdgeNode.Event) {
+        node.step(event, at: time.now, into: &effects)
+        let consequences = effects
+        effects.removeAll(keepingCapacity: true)
+        for effect in consequences { perform(effect) }
+    }
+
+    private func take(_ event: ControlEvent) {
+        switch event {
+        case .message(let body, let sender): route(body, from: sender)
+        case .connected(let peer):
+            parts.bulkKeys.keyAccepted(by: peer)
+            step(.connected(peer))
+        case .disconnected(let peer): step(.disconnected(peer))
+        case .refused(let sentence): parts.logger.warning("refused a connection: \(sentence)")
+        case .helloRefused(let peer, let reason):
+            parts.logger.warning("node \(peer.short) refused us: \(reason)")
+        case .stranger, .helloed: break
+        }
+    }
+
+    private func route(_ body: Wire.Envelope.Body, from sender: NodeID) {
+        switch body {
+        case .edgeKey(let key): parts.bulkKeys.received(key: key.key, from: sender)
+        case .artifactWanted(let wanted): parts.exchange.received(wanted, from: sender)
+        case .artifactOffered(let offer): parts.exchange.received(offer, from: sender)
+        case .artifactHeld(let held): parts.exchange.received(held, from: sender)
+        default: step(.received(body, from: sender))
+        }
+    }
+
+    func send(_ body: Wire.Envelope.Body, to peer: NodeID) {
+        do {
+            try control.send(body, to: peer)
+        } catch {
+            parts.logger.debug("message to \(peer.short) not sent: \(error)")
+        }
+    }
+
+    private func perform(_ effect: EdgeNode.Effect) {
+        switch effect {
+        case .send(.edgeResult(let result), let relay): send(result, to: relay)
+        case .send(let body, let relay): send(body, to: relay)
+        case .relay(let introduction): enter(introduction)
+        case .park(let lease): keep { try parts.journal.park(lease) }
+        case .keep(let result): keep { try parts.journal.keep(result) }
+        case .unpark(let number): parts.journal.unpark(number)
+        case .startTask(let lease): parts.worker.start(lease)
+        case .stopTask(let task):
+            parts.worker.stop(task)
+            uploads[task] = nil
+        case .answer(let request, let refusal): answers.removeValue(forKey: request)?(refusal)
+        case .homeChanged(let home):
+            isBookChanged = true
+            // What the former one holds, the new one can fetch.
+            parts.logger.info("the relay is \(home.map(\.short) ?? "none: nobody is in reach")")
+        case .licensesChanged(let licenses): parts.worker.allow(licenses)
+        case .left: break
+        case .note(let fact): parts.logger.info("\(fact)")
+        }
+    }
+
+    /// A device that cannot keep what it promised to keep must not go on.
+    private func keep(_ body: () throws -> Void) {
+        do {
+            try body()
+        } catch {
+            parts.logger.critical("\(error); the node stops")
+            fatalError("the journal cannot be written")
+        }
+    }
+
+    private func enter(_ relay: Introduction) {
+        guard let leaf = relay.certificates.first, let certificate = try? Certificate(der: leaf),
+            certificate.nodeID == relay.node, let key = certificate.curvePublicKey
+        else { return }
+        isBookChanged = true
+        control.setPeer(
+            PeerAddress(
+                id: relay.node, endpoint: relay.profile.controlEndpoint, curvePublicKey: key))
+        if !relay.profile.bulkEndpoint.isEmpty {
+            try? parts.bulk.setPeer(relay.node, bulkEndpoint: relay.profile.bulkEndpoint)
+        }
+    }
+
+    /// The mesh can have nothing from a node that nobody dials: the relay holds long outputs before
+    /// it gets the result.
+    private func send(_ result: EdgeResult, to relay: NodeID) {
+        let artifacts = result.end.result.artifactDigests.filter {
+            parts.exchange.store.contains($0)
+        }
+        var result = result
+        if !artifacts.isEmpty {
+            guard case .held(let holder) = uploads[result.task] else {
+                return upload(artifacts, of: result.task, to: relay)
+            }
+            result.end.result.holders = [holder]
+        }
+        send(.edgeResult(result), to: relay)
+    }
+
+    private func upload(_ artifacts: [Digest], of task: Digest, to relay: NodeID) {
+        guard uploads[task] == nil else { return }
+        uploads[task] = .underWay
+        Task { [exchange = parts.exchange, loop = parts.worker.loop] in
+            var isHeld = true
+            for artifact in artifacts {
+                // Opens the way back on the bulk plane.
+                let greeting = ChunkRefused(artifact: artifact, reason: "here I am")
+                loop.sendBulk(.chunkRefused(greeting), payload: [], to: relay)
+                isHeld = await exchange.keepCopy(of: artifact, at: [relay]) != nil && isHeld
+            }
+            let upload = isHeld ? Upload.held(by: relay) : nil
+            loop.post { core in core.uploads[task] = upload }
+        }
+    }
+
+    func sleep(until: UInt64, answer: @escaping @Sendable (String?) -> Void) {
+        nextRequest += 1
+        answers[nextRequest] = answer
+        step(.sleep(request: nextRequest, until: until))
+    }
+
+    /// This device has something new to say of itself.
+    func change(_ body: (inout Profile) -> Void) {
+        var profile = parts.credentials.profile
+        body(&profile)
+        parts.credentials.update(profile: profile)
+        step(.profileChanged(profile))
+    }
+}
+
+extension Wire.TaskResult {
+    /// Outputs that stand outside of the result.
+    fileprivate var artifactDigests: [Digest] {
+        ([standardOutput, standardError].compactMap { $0 } + outputs)
+            .filter { $0.byteCount > 0 }.map(\.digest)
+    }
+}

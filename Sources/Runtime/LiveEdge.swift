@@ -1,0 +1,306 @@
+import API
+import Basics
+import Foundation
+import Identity
+package import Logging
+import NodeLogic
+import ServiceLifecycle
+import Store
+import Synchronization
+import Transport
+import UnixSignals
+import Wire
+
+/// An edge node as a running process: its thread, a lane or two, and a Unix socket for commands.
+///
+/// It listens on no port. Much of what a node starts is not started here, so that it is small.
+package final class LiveEdge: Sendable {
+    package struct Settings: Sendable {
+        package var directory: NodeDirectory
+        package var slotCount: Int
+        package var isMetered: Bool
+        /// As if the battery held so much; nil asks the system.
+        package var batteryPercent: Int?
+        /// Stopped by SIGTERM it says that it sleeps for so long; nil: that it leaves.
+        package var sleepOnStop: Duration?
+        package var logLevel: Logger.Level
+
+        package init(
+            directory: NodeDirectory, slotCount: Int = 1, isMetered: Bool = false,
+            batteryPercent: Int? = nil, sleepOnStop: Duration? = nil,
+            logLevel: Logger.Level = .info
+        ) {
+            self.directory = directory
+            self.slotCount = slotCount
+            self.isMetered = isMetered
+            self.batteryPercent = batteryPercent
+            self.sleepOnStop = sleepOnStop
+            self.logLevel = logLevel
+        }
+    }
+
+    let settings: Settings
+    let identity: NodeIdentity
+    let loop: EdgeLoop
+    let leaving = Flag()
+    let worker: EdgeWorker
+    private let bulk: BulkPlane
+    private let lock: DirectoryLock
+    private let logger: Logger
+
+    package init(_ settings: Settings) throws {
+        Footprint.configureSmall()
+        self.settings = settings
+        let directory = settings.directory
+        lock = try directory.locked()
+        var logger = Logger(label: "swiftlet") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = settings.logLevel
+        self.logger = logger
+        identity = try NodeIdentity.load(from: directory.identity)
+        let keys = BulkKeys(own: identity.id)
+        let store = try ArtifactStore(directory: directory.artifacts)
+        let receiver = BulkDestination()
+        bulk = try BulkPlane(
+            settings: .init(bindEndpoint: nil, node: identity.id), cipher: keys
+        ) { sender, message, payload in
+            receiver.exchange?.received(message.body, payload: payload, from: sender)
+        }
+        loop = EdgeLoop(own: identity.id, bulk: bulk)
+        let exchange = ArtifactExchange(store: store, outlet: loop)
+        receiver.set(exchange)
+        var profile = Profile(
+            name: identity.name, role: "edge",
+            coreCount: UInt32(ProcessInfo.processInfo.activeProcessorCount),
+            memoryByteCount: UInt64(ProcessInfo.processInfo.physicalMemory),
+            version: Version.text)
+        profile.device = Self.device(settings)
+        let credentials = Credentials(identity: identity, profile: profile, bulkKeys: keys)
+        worker = EdgeWorker(
+            loop: loop, exchange: exchange, notary: Notary(credentials: credentials),
+            slotCount: settings.slotCount)
+        try startLoop(credentials, keys, exchange, profile)
+    }
+
+    private func startLoop(
+        _ credentials: Credentials, _ keys: BulkKeys, _ exchange: ArtifactExchange,
+        _ profile: Profile
+    ) throws {
+        let directory = settings.directory
+        let journal = try EdgeJournal(folder: directory.edge)
+        let boot = EdgeNode.Boot(
+            id: identity.id, profile: profile, startCount: try journal.countStart(),
+            relays: directory.introductions(), parked: try journal.load())
+        let parts = EdgeCore.Parts(
+            credentials: credentials, bulkKeys: keys, bulk: bulk, directory: directory,
+            journal: journal, exchange: exchange, worker: worker, logger: logger)
+        let control = ControlSettings(
+            bindEndpoint: nil, node: identity.id, mesh: identity.meshID,
+            keys: identity.keys.curve.forTransport())
+        let slotCount = settings.slotCount
+        try loop.start {
+            var edgeSettings = EdgeNode.Settings()
+            edgeSettings.slotCount = slotCount
+            edgeSettings.epochSeconds = UInt64(WallClock.seconds)
+            return EdgeCore(
+                boot: boot, settings: edgeSettings,
+                control: try ControlPlane(settings: control, authority: credentials),
+                parts: parts)
+        }
+    }
+
+    /// Serves until SIGTERM or SIGINT, or until it was asked to leave.
+    package func run() async throws {
+        let server = EdgeServer(
+            backend: EdgeFront(edge: self), unixSocketPath: settings.directory.socket,
+            logger: logger)
+        logger.info("edge node \(identity.name) (\(identity.id.short)) listens nowhere")
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(
+                        service: server, successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .cancelGroup),
+                    .init(
+                        service: EdgeWatch(edge: self),
+                        successTerminationBehavior: .gracefullyShutdownGroup),
+                ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        defer { close() }
+        try await group.run()
+        await sayGoodbye()
+    }
+
+    private func sayGoodbye() async {
+        if let time = settings.sleepOnStop, !leaving.isRaised {
+            let isAsleep = await loop.read { core in
+                if case .asleep = core.node.phase { true } else { false }
+            }
+            if isAsleep { return }
+            let until = WallClock.seconds + time.components.seconds
+            if let refusal = await loop.sleep(until: UInt64(until)) {
+                logger.warning("could not announce the sleep: \(refusal)")
+            }
+        } else {
+            loop.post(event: .leave)
+            // The plane gives what was sent a moment to leave.
+            _ = await loop.read { _ in true }
+        }
+    }
+
+    private func close() {
+        loop.stop()
+        bulk.close()
+        worker.close()
+        unlink(settings.directory.socket)
+        logger.info("edge node \(identity.name) has stopped")
+    }
+
+    // MARK: the device
+
+    /// What the device says of itself now.
+    static func device(_ settings: Settings) -> Device {
+        let battery = settings.batteryPercent ?? systemBattery()
+        return Device(
+            relay: nil, batteryPercent: UInt32(max(0, min(battery, 100))),
+            isMetered: settings.isMetered)
+    }
+
+    /// Percent while a battery is being emptied; 0 where there is none or it is being filled
+    /// (power_supply class of sysfs).
+    private static func systemBattery() -> Int {
+        let root = "/sys/class/power_supply"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
+        for name in names.sorted() {
+            func text(_ file: String) -> String? {
+                (try? String(contentsOfFile: "\(root)/\(name)/\(file)", encoding: .utf8))?
+                    .trimmingCharacters(in: .whitespacesAndNewlines)
+            }
+            guard text("type") == "Battery", text("status") == "Discharging",
+                let percent = text("capacity").flatMap({ Int($0) })
+            else { continue }
+            return max(1, percent)
+        }
+        return 0
+    }
+}
+
+/// Looks at the device now and then, and ends the service group when the node was asked to leave.
+private struct EdgeWatch: Service {
+    let edge: LiveEdge
+
+    func run() async throws {
+        // The sleep is cancelled by a shutdown from outside: that too is a good end.
+        try? await cancelWhenGracefulShutdown {
+            var last = LiveEdge.device(edge.settings)
+            var lookCount = 0
+            while !edge.leaving.isRaised {
+                try await Task.sleep(for: .milliseconds(500))
+                lookCount += 1
+                // What only the start needed goes back once, when that is over.
+                if lookCount == 6 { Footprint.trim() }
+                guard lookCount.isMultiple(of: 60) else { continue }
+                let device = LiveEdge.device(edge.settings)
+                // Five percent more or less are no news.
+                let step = abs(Int(device.batteryPercent) - Int(last.batteryPercent))
+                if step >= 5 || (device.batteryPercent == 0) != (last.batteryPercent == 0) {
+                    last = device
+                    edge.loop.post { core in core.change { $0.device = device } }
+                }
+            }
+        }
+    }
+}
+
+/// The exchange and the bulk plane need each other: the plane is made first.
+private final class BulkDestination: Sendable {
+    private let value = Mutex<ArtifactExchange?>(nil)
+    var exchange: ArtifactExchange? { value.withLock { $0 } }
+    func set(_ exchange: ArtifactExchange) { value.withLock { $0 = exchange } }
+}
+
+extension ArtifactExchange {
+    /// What an edge node's bulk plane brings: pieces of artifacts, and questions for them.
+    nonisolated func received(_ body: BulkMessage.Body, payload: [UInt8], from sender: NodeID) {
+        switch body {
+        case .chunkWanted(let wanted): received(wanted, from: sender)
+        case .chunk(let chunk): received(chunk, payload: payload, from: sender)
+        case .chunkRefused(let refused): received(refused, from: sender)
+        default: break
+        }
+    }
+}
+
+/// The edge node behind its socket.
+struct EdgeFront: EdgeBackend {
+    let edge: LiveEdge
+
+    func status() async throws -> JSON {
+        let identity = edge.identity
+        return await edge.loop.read { core in
+            let node = core.node
+            func milliseconds(_ id: NodeID?) -> JSON {
+                let time = id.flatMap { node.roundTrip(to: $0) }
+                return time.map { .number($0 / .milliseconds(1)) } ?? .null
+            }
+            let isAsleep = if case .asleep = node.phase { true } else { false }
+            return [
+                "id": identity.id.json, "name": .string(identity.name), "role": "edge",
+                "state": isAsleep ? "asleep" : node.home == nil ? "alone" : "alive",
+                "mesh": identity.meshID.json, "relay": node.home?.json ?? .null,
+                "relay_milliseconds": milliseconds(node.home),
+                "spare": node.spare?.json ?? .null,
+                "spare_milliseconds": milliseconds(node.spare),
+                "known_relay_count": JSON(node.relays.count),
+                "parked": .array(
+                    node.parked.map { parked in
+                        [
+                            "task": parked.lease.task.json,
+                            "state": .string(state(of: parked)),
+                        ]
+                    }),
+                "version": .string(Version.text),
+            ]
+        }
+    }
+
+    /// "fetching" until all is here that the work needs, then "running", and in the end "done".
+    private func state(of parked: EdgeNode.Parked) -> String {
+        if parked.result != nil { return "done" }
+        return edge.worker.hasAll(of: parked.lease) ? "running" : "fetching"
+    }
+
+    /// What is parked must be whole before the network may go.
+    private func fetchAll() async throws {
+        for _ in 0..<Self.fetchSeconds * 10 {
+            let leases = await edge.loop.read { $0.node.parked.map(\.lease) }
+            if leases.allSatisfy({ edge.worker.hasAll(of: $0) }) { return }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw APIError(
+            status: 503,
+            message: "a program that is parked here is still on its way: try again later",
+            code: "not_fetched")
+    }
+
+    private static let fetchSeconds = 30
+
+    func sleep(for time: Duration) async throws -> JSON {
+        try await fetchAll()
+        let until = WallClock.seconds + time.components.seconds
+        if let refusal = await edge.loop.sleep(until: UInt64(until)) {
+            throw APIError(
+                status: 503, message: "the sleep was not announced: \(refusal)",
+                code: "not_announced")
+        }
+        return ["id": edge.identity.id.json, "until": JSON(until)]
+    }
+
+    func wake() async throws -> JSON {
+        edge.loop.post(event: .wake)
+        return ["id": edge.identity.id.json, "awake": true]
+    }
+
+    func leave() async throws -> JSON {
+        edge.leaving.raise()
+        return ["id": edge.identity.id.json, "left": true]
+    }
+}

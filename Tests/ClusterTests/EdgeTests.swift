@@ -1,0 +1,269 @@
+import Basics
+import Foundation
+import Testing
+
+extension MeshTests {
+    @Test func `an edge node joins as the command says, listens nowhere, works`() async throws {
+        try await TestMesh.with { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            #expect(try tab.listeningPortCount() == 0)
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            let run = try await mesh.run(
+                "run", on: "bob", ["--edge", "only", probe, "arguments", "3"])
+            #expect(run.status == 3, "\(run.errors)")
+            #expect(run.output.contains("2: <3>"))
+            // A file is more than a result holds: its relay keeps it.
+            let results = "\(mesh.folder)/results"
+            let copy = try await mesh.run(
+                "run", on: "eve",
+                [
+                    "--edge", "only", "--input", "in.txt=\(GuestFile.path)", "--output", results,
+                    probe, "copy", "in.txt", "out.txt",
+                ])
+            #expect(copy.status == 0, "\(copy.errors)")
+            let given = try String(contentsOfFile: GuestFile.path, encoding: .utf8)
+            let found = try String(contentsOfFile: "\(results)/out.txt", encoding: .utf8)
+            #expect(found == given + "copied\n")
+            let tasks = try await mesh.get("/api/tasks", on: "ada")["tasks"]?.asArray ?? []
+            #expect(tasks.count == 2)
+            let id = try await mesh.id(of: "tab")
+            for task in tasks { #expect(task["node"]?.asString == id) }
+            #expect(try await mesh.voters().contains(id) == false)
+            #expect(try tab.residentKilobytes() <= 40 << 10)
+        }
+    }
+
+    @Test func `an edge node sleeps unmissed, and finishes what it had parked without a network`()
+        async throws
+    {
+        try await TestMesh.with { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            let program = try await Guest.build("ledger", in: mesh.folder)
+            let task = try await mesh.succeed(
+                "run", on: "ada", "--detach", "--edge", "only", program, "7", EdgeDevice.rounds
+            ).trimmingCharacters(in: .whitespacesAndNewlines)
+            try await mesh.wait("the task to be parked") {
+                try await tab.parkedState(mesh) != nil
+            }
+            try await mesh.succeed("sleep", on: "tab", "--for", "10m")
+            tab.end()
+            for name in ["ada", "bob", "eve"] {
+                #expect(try await mesh.state(of: "tab", seenBy: name) == "asleep")
+            }
+            // Started again it reaches nobody, and works on.
+            try tab.start(mesh, isOffline: true)
+            try await mesh.wait("the parked task to be done") {
+                try await tab.parkedState(mesh) == "done"
+            }
+            #expect(try await tab.status(mesh)["relay"] == .null)
+            let parked = try await mesh.get("/api/tasks/\(task)", on: "bob")
+            #expect(parked["state"]?.asString == "running")
+            #expect(try await mesh.state(of: "tab", seenBy: "bob") == "asleep")
+            tab.end()
+            try tab.start(mesh)
+            try await mesh.wait("the result") {
+                try await mesh.get("/api/tasks/\(task)", on: "eve")["state"]?.asString
+                    == "succeeded"
+            }
+            let done = try await mesh.get("/api/tasks/\(task)", on: "eve")
+            #expect(done["attempt"]?.asInteger == 1)
+            #expect(done["node"]?.asString == (try await mesh.id(of: "tab")))
+            try await mesh.wait("tab to be awake") {
+                try await mesh.state(of: "tab", seenBy: "bob") == "alive"
+            }
+            try await mesh.succeed("verify", on: "bob", "--replay", task)
+        }
+    }
+
+    @Test func `what an edge node did under a void lease counts nowhere`() async throws {
+        try await TestMesh.with { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            let program = try await Guest.build("ledger", in: mesh.folder)
+            let task = try await mesh.succeed(
+                "run", on: "ada", "--detach", "--edge", "only", program, "8", EdgeDevice.rounds
+            ).trimmingCharacters(in: .whitespacesAndNewlines)
+            try await mesh.wait("the task to be parked") {
+                try await tab.parkedState(mesh) != nil
+            }
+            try await mesh.succeed("sleep", on: "tab", "--for", "10m")
+            tab.end()
+            try tab.start(mesh, isOffline: true)
+            try await mesh.wait("the parked task to be done") {
+                try await tab.parkedState(mesh) == "done"
+            }
+            try await mesh.succeed("task cancel", on: "bob", task)
+            tab.end()
+            try tab.start(mesh)
+            try await mesh.wait("the result to be dropped") {
+                let state = try await mesh.state(of: "tab", seenBy: "bob")
+                return try await tab.status(mesh)["parked"] == [] && state == "alive"
+            }
+            let record = try await mesh.get("/api/tasks/\(task)", on: "ada")
+            #expect(record["state"]?.asString == "cancelled")
+        }
+    }
+
+    @Test func `an edge node changes to its spare relay when the first one dies`() async throws {
+        try await TestMesh.with { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            var relay = ""
+            try await mesh.wait("a relay and a spare") {
+                let status = try await tab.status(mesh)
+                relay = status["relay"]?.asString ?? ""
+                return !relay.isEmpty && status["spare"]?.asString != nil
+            }
+            var victim = ""
+            for name in ["ada", "bob", "eve"] where try await mesh.id(of: name) == relay {
+                victim = name
+            }
+            mesh.kill9(victim)
+            let witness = try #require(mesh.names.first)
+            try await mesh.wait("another relay") {
+                let now = try await tab.status(mesh)["relay"]?.asString
+                return now != nil && now != relay
+            }
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            let run = try await mesh.run("run", on: witness, ["--edge", "only", probe, "arguments"])
+            #expect(run.status == 0, "\(run.errors)")
+            #expect(try await mesh.state(of: "tab", seenBy: witness) == "alive")
+        }
+    }
+
+    @Test func `a metered or nearly empty device gets only what may run there`() async throws {
+        try await TestMesh.with { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh, "--metered", "--battery", "80")
+            defer { tab.end() }
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            let task = try await mesh.succeed(
+                "run", on: "ada", "--detach", "--edge", "only", probe, "arguments"
+            ).trimmingCharacters(in: .whitespacesAndNewlines)
+            try await mesh.wait("the mesh to know the device") {
+                try await mesh.member("tab", seenBy: "ada")?["metered"]?.asBool == true
+            }
+            #expect(
+                try await mesh.member("tab", seenBy: "ada")?["battery_percent"]?.asInteger == 80)
+            // Others have nothing to do; still it waits.
+            for name in ["ada", "bob", "eve"] { try await mesh.succeed("drain", on: "ada", name) }
+            let other = try await mesh.succeed(
+                "run", on: "ada", "--detach", "--edge", "any", probe, "arguments"
+            ).trimmingCharacters(in: .whitespacesAndNewlines)
+            try await mesh.wait("the task that may") {
+                try await mesh.get("/api/tasks/\(other)", on: "ada")["state"]?.asString
+                    == "succeeded"
+            }
+            let waiting = try await mesh.get("/api/tasks/\(task)", on: "ada")
+            #expect(waiting["state"]?.asString == "queued")
+        }
+    }
+}
+
+/// A text for a program.
+private enum GuestFile {
+    static let path = TestMesh.tests.appending(path: "EdgeTests.swift").path
+}
+
+/// An edge node as a process of a test.
+private final class EdgeDevice {
+    /// Some seconds of work.
+    static let rounds = "600000000"
+
+    let name: String
+    private var process: ChildProcess
+
+    private init(_ name: String, _ process: ChildProcess) {
+        self.name = name
+        self.process = process
+    }
+
+    /// Runs the join command that the mesh prints, as somebody would who copies it.
+    static func join(
+        _ name: String, _ mesh: TestMesh, _ options: String...
+    ) async throws -> EdgeDevice {
+        let command = try await mesh.succeed("token create", on: "ada", "--role", "edge")
+        let words = command.replacing("'", with: "").replacing("DIR", with: mesh.data(of: name))
+            .split(whereSeparator: \.isWhitespace).map(String.init)
+        try #require(words.prefix(2) == ["swiftlet", "join"])
+        let device = EdgeDevice(
+            name,
+            try ChildProcess(
+                TestMesh.program, Array(words.dropFirst()) + ["--name", name] + options,
+                output: "\(mesh.folder)/\(name).log", errors: "\(mesh.folder)/\(name).log"))
+        try await mesh.wait("the mesh to know \(name)") {
+            if let status = device.process.poll() { throw Failure("it ended with \(status)") }
+            return try await mesh.state(of: name, seenBy: "bob") == "alive"
+        }
+        return device
+    }
+
+    /// Again in the same folder; offline in a network namespace that has no network at all.
+    func start(_ mesh: TestMesh, isOffline: Bool = false) throws {
+        let log = "\(mesh.folder)/\(name).log"
+        let words = ["up", "--data", mesh.data(of: name)]
+        process =
+            isOffline
+            ? try ChildProcess(
+                "unshare", ["-n", TestMesh.program] + words, output: log, errors: log)
+            : try ChildProcess(TestMesh.program, words, output: log, errors: log)
+    }
+
+    func end() { process.end() }
+
+    func status(_ mesh: TestMesh) async throws -> JSON {
+        for _ in 0..<100 {
+            if let status = try? await mesh.get("/api/status", on: name) { return status }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw Failure("\(name) does not answer")
+    }
+
+    func parkedState(_ mesh: TestMesh) async throws -> String? {
+        try await status(mesh)["parked"]?.asArray?.first?["state"]?.asString
+    }
+
+    /// TCP sockets of the process in the state LISTEN (proc(5)).
+    func listeningPortCount() throws -> Int {
+        let folder = "/proc/\(process.pid)"
+        var inodes: Set<String> = []
+        for name in try FileManager.default.contentsOfDirectory(atPath: "\(folder)/fd") {
+            let target = try? FileManager.default.destinationOfSymbolicLink(
+                atPath: "\(folder)/fd/\(name)")
+            if let target, target.hasPrefix("socket:[") {
+                inodes.insert(String(target.dropFirst(8).dropLast()))
+            }
+        }
+        try #require(!inodes.isEmpty)
+        var count = 0
+        for table in ["tcp", "tcp6"] {
+            let text = try String(contentsOfFile: "\(folder)/net/\(table)", encoding: .utf8)
+            for line in text.split(separator: "\n").dropFirst() {
+                let words = line.split(separator: " ")
+                if words.count > 9, words[3] == "0A", inodes.contains(String(words[9])) {
+                    count += 1
+                }
+            }
+        }
+        return count
+    }
+
+    func residentKilobytes() throws -> Int {
+        let text = try String(contentsOfFile: "/proc/\(process.pid)/status", encoding: .utf8)
+        let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("VmRSS:") })
+        return try #require(line.split(separator: " ").dropFirst().first.flatMap { Int($0) })
+    }
+}
+
+extension TestMesh {
+    fileprivate func voters() async throws -> [String] {
+        try await get("/api/status", on: "ada")["voters"]?.asArray?.compactMap(\.asString) ?? []
+    }
+
+    fileprivate func member(_ name: String, seenBy node: String) async throws -> JSON? {
+        try await get("/api/members", on: node)["members"]?.asArray?.first {
+            $0["name"]?.asString == name
+        }
+    }
+}

@@ -1,0 +1,189 @@
+import Basics
+import Election
+import Membership
+import NodeLogic
+import Scheduling
+import Testing
+import Wire
+
+/// One node that is the whole mesh, and an edge node that has chosen it for its relay.
+struct RelayingTests {
+    private static let id = NodeID(1)
+    private static let edge = NodeID(2)
+    private static let task = Digest.of("a task")
+    private var node: Node
+    private var now = Instant.zero
+    private var effects: [Node.Effect] = []
+    private var sequence: UInt64 = 1 << 32
+
+    init() {
+        let token = Digest.of("token")
+        let commands: [Command.Body] = [
+            .meshFounded(
+                MeshFounded(
+                    mesh: Digest.of("mesh"), founder: Self.id, founderName: "first",
+                    certificates: [[1]])),
+            .tokenCreated(
+                TokenCreated(
+                    token: token, verifier: [1], expiresAt: .max, uses: 1, role: "edge")),
+            .nodeEnrolled(
+                NodeEnrolled(
+                    node: Self.edge, name: "tab", role: "edge", certificates: [[2]], token: token)),
+            .edgePolicySet(EdgePolicySet(replayPercent: 100)),
+        ]
+        node = Node(
+            Node.Boot(
+                id: Self.id, profile: Profile(name: "first", role: "worker", coreCount: 2),
+                incarnation: 1, hardState: .init(term: 1),
+                entries: commands.enumerated().map {
+                    LogEntry(index: UInt64($0 + 1), term: 1, command: Command(body: $1))
+                }, introductions: []),
+            settings: Node.Settings(), seed: 1, now: .zero)
+        run(for: .seconds(2))
+    }
+
+    private mutating func run(for duration: Duration) {
+        let end = now + duration
+        while node.nextDeadline <= end {
+            now = max(now, node.nextDeadline)
+            node.step(.deadlinePassed, at: now, into: &effects)
+        }
+        now = end
+    }
+
+    private mutating func hear(_ body: Envelope.Body) {
+        node.step(.received(body, from: Self.edge), at: now, into: &effects)
+    }
+
+    private mutating func report(running: [UInt64] = [], appliedIndex: UInt64 = 0) {
+        sequence += 1
+        hear(
+            .edgeReport(
+                EdgeReport(
+                    sequence: sequence, standing: .home, appliedIndex: appliedIndex, slotCount: 1,
+                    running: running,
+                    profile: Profile(
+                        name: "tab", role: "edge", coreCount: 1, memoryByteCount: 1 << 20,
+                        device: Device()))))
+    }
+
+    /// The orders that it was sent last.
+    private var orders: EdgeOrders? {
+        effects.compactMap { effect in
+            if case .send(.edgeOrders(let orders), to: Self.edge) = effect { orders } else { nil }
+        }.last
+    }
+
+    /// A program that only an edge node may run is leased; what it must answer.
+    private mutating func lease() throws -> EdgeResult {
+        report()
+        let program = NamedArtifact(name: "a", digest: Digest.of("elf"))
+        let submitted = TaskSubmitted(
+            task: Self.task,
+            spec: TaskSpec(
+                submitter: Self.id, name: "a", edge: EdgeTerms(use: .only),
+                work: .program(ProgramWork(program: program))))
+        node.step(
+            .propose(request: 1, Command(body: .taskSubmitted(submitted))), at: now, into: &effects)
+        run(for: .milliseconds(300))
+        let lease = try #require(orders?.leases.first)
+        #expect(lease.task == Self.task)
+        #expect(lease.spec == submitted.spec)
+        report(running: [lease.number], appliedIndex: orders?.appliedIndex ?? 0)
+        return EdgeResult(
+            task: Self.task,
+            end: TaskEnd(
+                task: lease.number, attempt: lease.attempt, fence: lease.fence,
+                result: TaskResult(outcome: .succeeded, stateDigest: Digest.of("state"))))
+    }
+
+    private var replayCount: Int {
+        effects.count { if case .replay = $0 { true } else { false } }
+    }
+
+    @Test mutating func `what a replay confirms counts, and not before`() throws {
+        let result = try lease()
+        hear(.edgeResult(result))
+        hear(.edgeResult(result))
+        #expect(replayCount == 1)
+        #expect(node.state.tasks[Self.task]?.completion == nil)
+        node.step(.replayed(result, from: Self.edge, isSame: true), at: now, into: &effects)
+        run(for: .milliseconds(100))
+        #expect(node.state.tasks[Self.task]?.completion?.node == Self.edge)
+        #expect(orders?.leases.isEmpty == true)
+    }
+
+    @Test mutating func `whoever gave another result than a replay is drained and not believed`()
+        throws
+    {
+        let result = try lease()
+        hear(.edgeResult(result))
+        node.step(.replayed(result, from: Self.edge, isSame: false), at: now, into: &effects)
+        run(for: .milliseconds(300))
+        let record = try #require(node.state.node(Self.edge))
+        #expect(record.isDrained)
+        #expect(record.drainReason.contains(Self.task.short))
+        #expect(node.state.tasks[Self.task]?.state == .queued)
+        // It insists.
+        hear(.edgeResult(result))
+        report()
+        run(for: .seconds(3))
+        #expect(replayCount == 1)
+        #expect(node.state.tasks[Self.task]?.completion == nil)
+        #expect(node.state.tasks[Self.task]?.lease == nil)
+    }
+
+    @Test mutating func `a sleeper keeps its lease until it oversleeps`() throws {
+        _ = try lease()
+        sequence += 1
+        hear(.edgeSleep(EdgeSleep(until: 600, sequence: sequence)))
+        run(for: .milliseconds(100))
+        let isTold = effects.contains { effect in
+            if case .send(.edgeSleepTaken(let taken), to: Self.edge) = effect {
+                taken.until == 600 && taken.sequence == sequence
+            } else {
+                false
+            }
+        }
+        #expect(isTold)
+        run(for: .seconds(650))
+        #expect(node.state(of: Self.edge) == .alive)
+        #expect(node.state.tasks[Self.task]?.lease?.holder == Self.edge)
+        // A minute of grace is over, and it has not come.
+        run(for: .seconds(20))
+        #expect(node.state(of: Self.edge) == .unreachable)
+        #expect(node.state.tasks[Self.task]?.state == .queued)
+        report()
+        run(for: .seconds(1))
+        #expect(node.state(of: Self.edge) == .alive)
+        #expect(node.state.node(Self.edge)?.asleepUntil == 0)
+        #expect(node.state.tasks[Self.task]?.lease?.holder == Self.edge)
+    }
+
+    @Test mutating func `a silent edge node loses its lease`() throws {
+        _ = try lease()
+        run(for: .seconds(12))
+        #expect(node.state(of: Self.edge) == .unreachable)
+        #expect(node.state.tasks[Self.task]?.state == .queued)
+    }
+
+    @Test mutating func `an edge node is heard as an edge node alone`() {
+        report()
+        let ping = Ping(
+            sequence: 1,
+            rumors: [Rumor(node: Self.id, state: .suspect, incarnation: 1, profile: Profile())])
+        let term = node.term
+        effects = []
+        let bodies: [Envelope.Body] = [
+            .membership(MembershipMessage(body: .ping(ping))),
+            .membership(MembershipMessage(body: .sync(Sync(members: ping.rumors)))),
+            .proposal(Proposal(request: 1, command: Command(body: .policySet(PolicySet())))),
+            .workerReport(WorkerReport(slotCount: 100)),
+            .readRequest(ReadRequest(request: 1)),
+        ]
+        for body in bodies { hear(body) }
+        #expect(effects.isEmpty)
+        #expect(node.term == term)
+        #expect(!node.state.voters.contains(Self.edge))
+    }
+}
