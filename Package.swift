@@ -125,7 +125,9 @@ let package = Package(
         tests(
             "NodeLogicTests",
             ["Basics", "Election", "NodeLogic", "Planning", "Scheduling", "Wire"]),
-        tests("MessagesTests", ["Basics", "Messages", "Wire"]),
+        tests(
+            "MessagesTests",
+            ["Basics", "CZeroMQ", "Election", "Messages", "NodeLogic", "Transport", "Wire"]),
         tests("TransportTests", ["Basics", "CZeroMQ", "Messages", "Transport", "Wire"]),
         tests("IdentityTests", ["Basics", "Identity", "Provenance"]),
         tests("StoreTests", ["Basics", "Store"]),

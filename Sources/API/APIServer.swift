@@ -172,10 +172,13 @@ package struct APIServer: Service {
         let tls = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
         let onListening = onListening
+        let gate = ConnectionGate()
+        let configuration = HTTP1Channel.Configuration(
+            additionalChannelHandlers: [ConnectionTicket(gate)],
+            idleTimeout: TimeAmount(settings.idleTimeout))
         return Application(
             router: router(key: tcp.key, limits: limits),
-            server: try .tls(
-                .http1(configuration: channelConfiguration), tlsConfiguration: tls),
+            server: try .tls(.http1(configuration: configuration), tlsConfiguration: tls),
             configuration: .init(
                 address: .hostname(tcp.host, port: tcp.port), serverName: "swiftlet"),
             onServerRunning: { channel in

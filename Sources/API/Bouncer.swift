@@ -4,6 +4,8 @@ import Hummingbird
 
 /// Lets a request through that carries the key, whatever it asks for.
 struct Bouncer: RouterMiddleware {
+    private static let wrongKeyPause = Duration.milliseconds(500)
+
     private let keyDigest: [UInt8]
 
     init(key: String) { keyDigest = Self.digest(key) }
@@ -13,6 +15,8 @@ struct Bouncer: RouterMiddleware {
         next: @concurrent (Request, BasicRequestContext) async throws -> Response
     ) async throws -> Response {
         guard isAdmitted(request.headers[.authorization]) else {
+            // Guessing takes time, and a connection (see `ConnectionGate`).
+            try await Task.sleep(for: Self.wrongKeyPause)
             throw APIError(
                 status: 401,
                 message: "This node wants its key: send the header Authorization: Bearer KEY.",

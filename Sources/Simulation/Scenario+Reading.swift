@@ -272,7 +272,7 @@ extension Scenario.Line {
 
 extension Network.Settings {
     /// What an action changes of the network as a whole; any other changes nothing.
-    mutating func take(_ action: Scenario.Action) {
+    package mutating func take(_ action: Scenario.Action) {
         switch action {
         case .loss(let share): lossShare = share
         case .duplicates(let share): duplicationShare = share

@@ -13,6 +13,8 @@ package struct ScenarioRun {
         package var eventCount = 0
         /// Equal for equal runs.
         package var transcript: UInt64 = 0
+
+        package init(seed: UInt64) { self.seed = seed }
     }
 
     /// A death of which the others should learn.

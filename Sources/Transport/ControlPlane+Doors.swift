@@ -5,8 +5,15 @@ import Wire
 /// Listening: who may connect, whose hello is accepted, which messages are read.
 extension ControlPlane {
     func answerZAP() {
-        let refused = doorkeeper.answer { key in
-            !droppedKeys.contains(key) && authority.isAllowed(curveKey: key)
+        let refused = doorkeeper.answer { key, address in
+            guard !droppedKeys.contains(key), authority.isAllowed(curveKey: key) else {
+                return .never
+            }
+            // A peer comes back as often as it must, whoever else knocks.
+            let isPeer = links.values.contains { $0.peer.curvePublicKey == key }
+            if isPeer || arrivals.admits(address, now: clock.now) { return .welcome }
+            counters.drop(.rateLimited)
+            return .notNow
         }
         for key in refused where quarantine.admits(key, now: clock.now) {
             events.append(.refused("the key \(Hex.encode(key.prefix(6)))… may not connect"))

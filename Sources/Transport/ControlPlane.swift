@@ -47,6 +47,8 @@ package final class ControlPlane {
     var droppedNodes: Set<NodeID> = []
     var droppedKeys: Set<[UInt8]> = []
     var quarantine: Quarantine
+    /// By source address.
+    var arrivals: Quarantine
     var events: [ControlEvent] = []
 
     private let thread = pthread_self()
@@ -71,6 +73,9 @@ package final class ControlPlane {
         boundEndpoint = settings.bindEndpoint == nil ? "" : router.boundEndpoint()
         waker = try Waker()
         quarantine = Quarantine(settings.limits, now: clock.now)
+        arrivals = Quarantine(
+            each: settings.limits.strangerConnectionCountMax,
+            all: settings.limits.strangersConnectionCountMax, now: clock.now)
         self.settings = settings
         self.authority = authority
         self.context = context

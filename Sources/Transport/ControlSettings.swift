@@ -32,6 +32,9 @@ package struct ControlSettings: Sendable {
         package var strangerMessageCountMax = 16
         /// The same of all connections: the checks of a hello take some 0.3 ms.
         package var strangersMessageCountMax = 2_000
+        /// Connections of keys that are no peer's: of one address in ten seconds, and of all.
+        package var strangerConnectionCountMax = 256
+        package var strangersConnectionCountMax = 2_000
         /// From the dial to the accepted hello; what waited is dropped then.
         package var dialTimeout = Duration.seconds(5)
         /// A connection on which nothing was said for so long closes.

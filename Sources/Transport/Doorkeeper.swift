@@ -15,8 +15,17 @@ struct Doorkeeper: ~Copyable {
         self.socket = socket
     }
 
-    /// Answers what waits; gives the keys that were turned away.
-    borrowing func answer(_ isAllowed: ([UInt8]) -> Bool) -> [[UInt8]] {
+    enum Answer {
+        case welcome
+        /// It may try again.
+        case notNow
+        case never
+    }
+
+    /// Answers what waits; gives the keys that were turned away for good.
+    borrowing func answer(
+        _ judge: (_ key: [UInt8], _ address: [UInt8]) -> Answer
+    ) -> [[UInt8]] {
         var refused: [[UInt8]] = []
         while let request = socket.receive() {
             // version, request id, domain, address, routing id, mechanism, client key
@@ -27,9 +36,13 @@ struct Doorkeeper: ~Copyable {
                 reply(to: frames, code: "500", text: "no CURVE request", user: "")
                 continue
             }
-            if isAllowed(frames[6]) {
+            switch judge(frames[6], frames[3]) {
+            case .welcome:
                 reply(to: frames, code: "200", text: "OK", user: Hex.encode(frames[6]))
-            } else {
+            case .notNow:
+                // A temporary error (RFC 27): the connection ends, and its owner may come again.
+                reply(to: frames, code: "300", text: "too many connections", user: "")
+            case .never:
                 refused.append(frames[6])
                 reply(to: frames, code: "400", text: "this key may not connect", user: "")
             }

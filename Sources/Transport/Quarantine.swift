@@ -1,4 +1,4 @@
-/// Counts what connections say before their hello is accepted, in windows of ten seconds.
+/// Counts what strangers do, by connection or by address, in windows of ten seconds.
 struct Quarantine {
     private static let window = Duration.seconds(10)
 
@@ -8,13 +8,21 @@ struct Quarantine {
     private var total = 0
     private var windowEnd: ContinuousClock.Instant
 
+    /// Messages before a connection's hello is accepted.
     init(_ limits: ControlSettings.Limits, now: ContinuousClock.Instant) {
-        perConnectionMax = limits.strangerMessageCountMax
-        totalMax = limits.strangersMessageCountMax
+        self.init(
+            each: limits.strangerMessageCountMax, all: limits.strangersMessageCountMax, now: now)
+    }
+
+    init(each: Int, all: Int, now: ContinuousClock.Instant) {
+        perConnectionMax = each
+        totalMax = all
         windowEnd = now + Self.window
     }
 
-    /// Whether one more message of this connection is read. The table has at most `totalMax` rows.
+    /// Whether one more of this connection, or address, is admitted.
+    ///
+    /// The table has at most `totalMax` rows.
     mutating func admits(_ route: [UInt8], now: ContinuousClock.Instant) -> Bool {
         if windowEnd <= now {
             counts.removeAll(keepingCapacity: true)

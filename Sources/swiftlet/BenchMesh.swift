@@ -17,6 +17,9 @@ final class BenchMesh {
         var cacheSize = 256
         /// Tokens that a head guesses ahead.
         var guessCount = 0
+        /// A network of the mesh's own, where the machine allows it.
+        var hasNetwork = false
+        var logLevel = "notice"
     }
 
     /// What the measured model is called in the mesh.
@@ -35,6 +38,8 @@ final class BenchMesh {
 
     let settings: Settings
     let folder: String
+    /// Nil on loopback.
+    private(set) var network: BenchNetwork?
     private let undertaker: BenchUndertaker
     private var nodes: [String: Node] = [:]
     private var ports: [String: Int] = [:]
@@ -68,6 +73,7 @@ final class BenchMesh {
         }
         folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         undertaker = try BenchUndertaker(removing: folder)
+        if settings.hasNetwork { network = try BenchNetwork(names, watchedBy: undertaker) }
     }
 
     private func finish() async throws {
@@ -80,6 +86,16 @@ final class BenchMesh {
         let process = try BenchProcess(program, arguments, log: "\(folder)/\(log).log")
         undertaker.watch(process.pid)
         return process
+    }
+
+    /// This program, where a node is.
+    private func launch(
+        in name: String, _ arguments: [String], log: String
+    ) throws -> BenchProcess {
+        guard let network else { return try launch(Self.program, arguments, log: log) }
+        let program = URL(fileURLWithPath: Self.program).resolvingSymlinksInPath().path
+        let command = network.command(of: name, program, arguments)
+        return try launch(command[0], Array(command.dropFirst()), log: log)
     }
 
     /// Ends a process that `launch` started.
@@ -108,9 +124,10 @@ final class BenchMesh {
                 "/api/tokens", ["ttl_seconds": 3600, "uses": .integer(Int64(names.count - 1))])
             let token = Text.cell(answer["token"])
             for name in names.dropFirst() {
-                try await run([
-                    "join", token, "--data", data(of: name), "--name", name, "--enrol-only",
-                ])
+                try await run(
+                    [
+                        "join", token, "--data", data(of: name), "--name", name, "--enrol-only",
+                    ], in: name)
                 try await start(name)
             }
         }
@@ -122,11 +139,12 @@ final class BenchMesh {
         let port = try ports[name] ?? FreePort.pair()
         ports[name] = port
         let process = try launch(
-            Self.program,
+            in: name,
             [
-                "up", "--data", data(of: name), "--listen", "tcp://127.0.0.1:\(port)",
+                "up", "--data", data(of: name), "--listen",
+                "tcp://\(network?.address(of: name) ?? "127.0.0.1"):\(port)",
                 "--threads", "\(settings.threadCount)", "--kv-cache", "\(settings.cacheSize)",
-                "--guesses", "\(settings.guessCount)", "--log-level", "notice",
+                "--guesses", "\(settings.guessCount)", "--log-level", settings.logLevel,
             ] + (settings.slotCount.map { ["--slots", "\($0)"] } ?? []), log: name)
         let socket = data(of: name) + "/node.sock"
         try await wait("\(name) to answer", each: .milliseconds(2)) {
@@ -165,8 +183,10 @@ final class BenchMesh {
     }
 
     /// Runs a command of the program to its end.
-    private func run(_ arguments: [String]) async throws {
-        let process = try launch(Self.program, arguments, log: "command")
+    private func run(_ arguments: [String], in name: String? = nil) async throws {
+        let process =
+            try name.map { try launch(in: $0, arguments, log: "command") }
+            ?? launch(Self.program, arguments, log: "command")
         let status = try await process.finished(within: .seconds(60))
         undertaker.forget(process.pid)
         guard status == 0 else {
@@ -194,7 +214,7 @@ final class BenchMesh {
     func settle() async throws {
         let wanted = names.count
         // Two would be worse than one: the loss of either would stop the mesh.
-        let voterCount = wanted.isMultiple(of: 2) ? wanted - 1 : wanted
+        let voterCount = min(5, wanted.isMultiple(of: 2) ? wanted - 1 : wanted)
         try await wait("the nodes to agree") {
             var coordinators: Set<String> = []
             for name in names {

@@ -64,10 +64,11 @@ final class BenchProcess {
 final class BenchUndertaker {
     private static let script = """
         trap '' INT TERM HUP
-        pids=
+        pids= spaces=
         while read -r verb pid; do
             case $verb in
             watch) pids="$pids $pid" ;;
+            space) spaces="$spaces $pid" ;;
             forget)
                 rest=
                 for each in $pids; do [ "$each" = "$pid" ] || rest="$rest $each"; done
@@ -75,6 +76,7 @@ final class BenchUndertaker {
             esac
         done
         [ -z "$pids" ] || kill -9 $pids
+        for each in $spaces; do ip netns del "$each"; done 2>/dev/null
         rm -rf -- "$1"
         """
     private let shell: BenchProcess
@@ -86,6 +88,7 @@ final class BenchUndertaker {
     }
 
     func watch(_ pid: pid_t) { say("watch \(pid)\n") }
+    func watch(namespace: String) { say("space \(namespace)\n") }
     func forget(_ pid: pid_t) { say("forget \(pid)\n") }
 
     private func say(_ line: String) {

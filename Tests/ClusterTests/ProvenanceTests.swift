@@ -178,8 +178,10 @@ extension MeshTests {
                 program: "primes.elf", digest, arguments: ["100"], mesh, on: good)
             #expect(before["state"] == "succeeded", "\(before.text)")
 
+            let start = ContinuousClock.now
             try await mesh.succeed("revoke", on: good, bad, "--reason", "its disk was stolen")
             try await mesh.settled(without: bad)
+            print("a node was revoked and cut off by the others in \(ContinuousClock.now - start)")
             // Its connections are cut: what it is asked to do, it can do with nobody.
             let count = try await mesh.get("/api/tasks", on: good)["tasks"]?.asArray?.count
             let cut = try mesh.launch("run", on: bad, [primes, "102"])

@@ -224,6 +224,32 @@ import Wire
         #expect(server.events.isEmpty)
     }
 
+    @Test func `strangers of one address are let in so often, and a peer always`() throws {
+        var limits = ControlSettings.Limits()
+        limits.strangerConnectionCountMax = 3
+        let server = try Station(7, limits: limits)
+        let peer = try Station(8)
+        server.knows(peer)
+        var strangers: [RawDealer] = []
+        for number in 0..<6 {
+            let dealer = try RawDealer(
+                to: server, as: CurveKeyPair.generate(),
+                route: RawDealer.strangerRoute(UInt8(number)))
+            dealer.send(
+                .joinBegin(JoinBegin(token: .of("t"), nonce: [UInt8(number)])), as: NodeID(9))
+            strangers.append(dealer)
+        }
+        func strangerCount() -> Int {
+            server.events.count { if case .stranger = $0 { true } else { false } }
+        }
+        #expect(pump([server]) { strangerCount() == 3 && server.dropped(.rateLimited) >= 3 })
+        peer.knows(server)
+        try peer.send(1, to: server)
+        #expect(pump([server, peer]) { server.numbers(from: peer) == [1] })
+        #expect(strangerCount() == 3)
+        withExtendedLifetime(strangers) {}
+    }
+
     @Test func `a stranger may ask sixteen times in ten seconds`() throws {
         let dealer = try RawDealer(to: server, as: keys, route: RawDealer.strangerRoute())
         for _ in 0..<50 {
