@@ -40,11 +40,16 @@ INLINE floats halves(words x) {
         _mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1)));
 }
 
-/// Writes the lanes from `first` on, or adds them to what is there.
-INLINE void write_lanes(float *out, floats values, int first, bool accumulate) {
+/// A half-precision number for each lane.
+INLINE floats load_halves_of_lanes(const uint8_t *p) {
+    return (floats)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+
+/// Writes the lanes `first` ..< `end`, or adds them to what is there.
+INLINE void write_lanes(float *out, floats values, int first, int end, bool accumulate) {
     float stored[LANES];
     memcpy(stored, &values, sizeof stored);
-    for (int lane = first; lane < LANES; lane++) {
+    for (int lane = first; lane < end; lane++) {
         out[lane] = accumulate ? out[lane] + stored[lane] : stored[lane];
     }
 }

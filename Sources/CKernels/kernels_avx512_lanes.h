@@ -30,9 +30,14 @@ INLINE floats halves(words x) {
     return (floats)_mm512_cvtph_ps(_mm512_cvtepi32_epi16((__m512i)x));
 }
 
-/// Writes the lanes from `first` on, or adds them to what is there.
-INLINE void write_lanes(float *out, floats values, int first, bool accumulate) {
-    const __mmask16 mask = (__mmask16)(0xFFFF << first);
+/// A half-precision number for each lane.
+INLINE floats load_halves_of_lanes(const uint8_t *p) {
+    return (floats)_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+
+/// Writes the lanes `first` ..< `end`, or adds them to what is there.
+INLINE void write_lanes(float *out, floats values, int first, int end, bool accumulate) {
+    const __mmask16 mask = (__mmask16)(0xFFFF << first & 0xFFFF >> (LANES - end));
     if (accumulate) {
         values += (floats)_mm512_maskz_loadu_ps(mask, out);
     }

@@ -54,6 +54,7 @@ INLINE __m256 load_halves(const void *p) {
 
 const kernels_table TABLE = {
     .isa = ISA,
+    .interleave = LANES,
     .quantise = quantise,
     .quantise_superblocks = quantise_superblocks,
     .multiply = multiply,

@@ -42,9 +42,38 @@ INLINE void unpack_pairs(
     }
 }
 
+/// Where the words of a block are followed by a half of each row, that is its scale.
+INLINE void unpack_interleaved_block(
+    const kernels_type type, const row_starts *rows, block_lanes *out
+) {
+    const uint8_t *p = rows->starts[0];
+    words block[8];
+    UNROLL for (size_t j = 0; j < block_bytes(type) / 4; j++) {
+        memcpy(block + j, p + j * sizeof(words), sizeof(words));
+    }
+    if (has_minima(type)) {
+        out->scale = halves(block[0]);
+        out->minimum = halves(block[0] >> 16);
+    } else {
+        out->scale = load_halves_of_lanes(p + block_bytes(type) / 4 * sizeof(words));
+    }
+    if (type == KERNELS_Q8_0) {
+        UNROLL for (int j = 0; j < 8; j++) {
+            out->quants[j] = VNNI ? block[j] ^ 0x80808080 : block[j];
+        }
+        return;
+    }
+    const int fifth = has_minima(type) ? 1 : 0;
+    unpack_pairs(type, block + block_bytes(type) / 4 - 4, block[fifth], out);
+}
+
 INLINE void unpack_block_lanes(
     const kernels_type type, const row_starts *rows, block_lanes *out
 ) {
+    if (rows->is_interleaved) {
+        unpack_interleaved_block(type, rows, out);
+        return;
+    }
     words head[4], pairs[4];
     load_words(rows, 0, head);
     out->scale = halves(head[0]);
@@ -75,7 +104,10 @@ typedef struct block_group {
 } block_group;
 
 /// How many blocks are a group; 1 for none.
-INLINE int group_count(const kernels_type type) {
+INLINE int group_count(const kernels_type type, const bool is_interleaved) {
+    if (is_interleaved) {
+        return 1;
+    }
     switch (type) {
     case KERNELS_Q4_0:
         return VNNI ? 4 : 1;
@@ -91,7 +123,7 @@ INLINE int group_count(const kernels_type type) {
 INLINE void load_group(
     const kernels_type type, const row_starts *rows, block_group *out
 ) {
-    const int byte_count = group_count(type) * (int)block_bytes(type);
+    const int byte_count = group_count(type, false) * (int)block_bytes(type);
 #if VNNI
     if (type == KERNELS_Q4_0) {
         // Word 9k of a row is the scale of its block k: row r puts it at word 8k + r.
@@ -179,18 +211,20 @@ INLINE void add_block(
 }
 
 /// Few columns: each block is multiplied as soon as it is taken apart.
-INLINE void block_strip(const kernels_type type, const int column_count, const span *s) {
+INLINE void block_strip(
+    const kernels_type type, const bool is_interleaved, const int column_count, const span *s
+) {
     const size_t block_count = s->length / BLOCK_LENGTH, stride = block_bytes(type);
     floats results[TILE];
     UNROLL for (int c = 0; c < column_count; c++) {
         results[c] = (floats){0};
     }
-    const int together = group_count(type);
-    row_starts rows = starts_of(s);
+    const int together = group_count(type, is_interleaved);
+    row_starts rows = starts_of(s, is_interleaved);
     size_t block = 0;
     for (; together > 1 && block + (size_t)together <= block_count; block += (size_t)together) {
         const size_t byte_count = (size_t)together * stride * LANES;
-        prefetch(s->rows + PREFETCH_DISTANCE + block * stride * LANES, byte_count);
+        prefetch_tile(type, is_interleaved, s->rows + block * stride * LANES, byte_count);
         block_group group;
         load_group(type, &rows, &group);
         UNROLL for (int i = 0; i < together; i++) {
@@ -201,7 +235,7 @@ INLINE void block_strip(const kernels_type type, const int column_count, const s
         advance(&rows, (size_t)together * stride);
     }
     for (; block < block_count; block++) {
-        prefetch(s->rows + PREFETCH_DISTANCE + block * stride * LANES, stride * LANES);
+        prefetch_tile(type, is_interleaved, s->rows + block * stride * LANES, stride * LANES);
         block_lanes weights;
         unpack_block_lanes(type, &rows, &weights);
         add_block(type, column_count, &weights, s, 0, block, results);
@@ -230,12 +264,14 @@ INLINE void block_tile(
 }
 
 /// Many columns: some blocks are taken apart once for all of them.
-INLINE void block_panel(const kernels_type type, size_t column_count, const span *s) {
+INLINE void block_panel(
+    const kernels_type type, const bool is_interleaved, size_t column_count, const span *s
+) {
     // 16 blocks of 16 rows are 10 KB: they stay in the first cache.
     enum { PANEL_BLOCKS = 16 };
     const size_t block_count = s->length / BLOCK_LENGTH, stride = block_bytes(type);
-    const int together = group_count(type);
-    row_starts rows = starts_of(s);
+    const int together = group_count(type, is_interleaved);
+    row_starts rows = starts_of(s, is_interleaved);
     block_lanes panel[PANEL_BLOCKS];
     floats sums[PANEL_COLUMNS_MAX];
     for (size_t c = 0; c < column_count; c++) {
@@ -244,7 +280,8 @@ INLINE void block_panel(const kernels_type type, size_t column_count, const span
     for (size_t first = 0; first < block_count; first += PANEL_BLOCKS) {
         const size_t left = block_count - first;
         const size_t count = left < PANEL_BLOCKS ? left : PANEL_BLOCKS;
-        prefetch(s->rows + PREFETCH_DISTANCE + first * stride * LANES, count * stride * LANES);
+        prefetch_tile(
+            type, is_interleaved, s->rows + first * stride * LANES, count * stride * LANES);
         size_t i = 0;
         for (; together > 1 && i + (size_t)together <= count; i += (size_t)together) {
             block_group group;

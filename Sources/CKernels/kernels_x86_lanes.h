@@ -7,9 +7,12 @@ typedef float floats __attribute__((vector_size(4 * LANES)));
 
 /// Where rows side by side begin, or have got to: every fourth row; the others lie one, two and
 /// three strides behind. Six registers address all of them.
+///
+/// Of interleaved rows only the first start counts.
 typedef struct row_starts {
     const uint8_t *starts[LANES / 4];
     size_t stride, three_strides;
+    bool is_interleaved;
 } row_starts;
 
 /// The place of the rows j, 4 + j, … from every fourth row on.
@@ -25,6 +28,12 @@ INLINE size_t row_offset(const row_starts *rows, const size_t j) {
 
 /// Word j of the sixteen bytes, `place` behind the start, of each row becomes a vector.
 INLINE void load_words(const row_starts *rows, const size_t place, words out[4]) {
+    if (rows->is_interleaved) {
+        UNROLL for (size_t j = 0; j < 4; j++) {
+            memcpy(out + j, rows->starts[0] + place * LANES + j * sizeof(words), sizeof(words));
+        }
+        return;
+    }
     const vector a = load_quarter(rows, 0, place), b = load_quarter(rows, 1, place);
     const vector c = load_quarter(rows, 2, place), d = load_quarter(rows, 3, place);
     const vector ab = WIDE(unpacklo_epi32)(a, b), cd = WIDE(unpacklo_epi32)(c, d);

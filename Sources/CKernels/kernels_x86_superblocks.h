@@ -36,9 +36,13 @@ INLINE void unpack_superblock_lanes(
 ) {
     words head[4];
     if (type == KERNELS_Q6_K) {
-        // The last sixteen bytes end with the scale.
-        load_words(rows, 194, head);
-        out->scale = halves(head[3] >> 16);
+        if (rows->is_interleaved) {
+            out->scale = load_halves_of_lanes(rows->starts[0] + 208 * LANES);
+        } else {
+            // The last sixteen bytes end with the scale.
+            load_words(rows, 194, head);
+            out->scale = halves(head[3] >> 16);
+        }
         load_words(rows, 192, head);
         UNROLL for (int i = 0; i < 16; i++) {
             out->scales[i] = (words)((integers)(head[i / 4] << (24 - 8 * (i % 4))) >> 24);
@@ -196,15 +200,17 @@ INLINE void add_superblock(
 }
 
 /// Few columns: each block is multiplied as soon as it is taken apart.
-INLINE void superblock_strip(const kernels_type type, const int column_count, const span *s) {
+INLINE void superblock_strip(
+    const kernels_type type, const bool is_interleaved, const int column_count, const span *s
+) {
     const size_t block_count = s->length / SUPERBLOCK_LENGTH, stride = block_bytes(type);
-    row_starts rows = starts_of(s);
+    row_starts rows = starts_of(s, is_interleaved);
     floats results[TILE];
     UNROLL for (int c = 0; c < column_count; c++) {
         results[c] = (floats){0};
     }
     for (size_t block = 0; block < block_count; block++) {
-        prefetch(s->rows + PREFETCH_DISTANCE + block * stride * LANES, stride * LANES);
+        prefetch_tile(type, is_interleaved, s->rows + block * stride * LANES, stride * LANES);
         superblock_scales weights;
         unpack_superblock_lanes(type, &rows, &weights);
         add_superblock(type, column_count, &weights, NULL, &rows, s, 0, block, results);
@@ -230,9 +236,11 @@ INLINE void superblock_tile(
 }
 
 /// Many columns: a block is taken apart once for all of them; 6 KB in the first cache.
-INLINE void superblock_panel(const kernels_type type, size_t column_count, const span *s) {
+INLINE void superblock_panel(
+    const kernels_type type, const bool is_interleaved, size_t column_count, const span *s
+) {
     const size_t block_count = s->length / SUPERBLOCK_LENGTH, stride = block_bytes(type);
-    row_starts rows = starts_of(s);
+    row_starts rows = starts_of(s, is_interleaved);
     superblock_scales weights;
     subblock_pair quants[4];
     floats sums[PANEL_COLUMNS_MAX];
@@ -240,7 +248,7 @@ INLINE void superblock_panel(const kernels_type type, size_t column_count, const
         sums[c] = (floats){0};
     }
     for (size_t block = 0; block < block_count; block++) {
-        prefetch(s->rows + PREFETCH_DISTANCE + block * stride * LANES, stride * LANES);
+        prefetch_tile(type, is_interleaved, s->rows + block * stride * LANES, stride * LANES);
         unpack_superblock_lanes(type, &rows, &weights);
         UNROLL for (int pair = 0; pair < 4; pair++) {
             unpack_subblock_pair(type, &rows, pair, &quants[pair]);

@@ -177,7 +177,7 @@ extension Stage {
         let firstAttended = quantise(
             s.attended, for: layer.attentionOutput, rowCount: rows.count, lane: lane)
         kernels.multiply(
-            layer.attentionOutput, rows: threads.share(of: d.embeddingLength, lane: lane),
+            layer.attentionOutput, rows: threads.share(ofRows: d.embeddingLength, lane: lane),
             by: s.attended, from: firstAttended, columnCount: rows.count, into: s.stream,
             accumulate: true)
         threads.synchronise()
@@ -189,7 +189,7 @@ extension Stage {
         let first = norm(
             s.stream, weight: layer.feedForwardNorm, forms: layer.feedForwardForms,
             rowCount: rowCount, lane: lane)
-        let range = threads.share(of: d.feedForwardLength, lane: lane)
+        let range = threads.share(ofRows: d.feedForwardLength, lane: lane)
         kernels.multiply(
             layer.gate, rows: range, by: s.normed, from: first, columnCount: rowCount,
             into: s.gated.floats)
@@ -201,7 +201,7 @@ extension Stage {
         threads.synchronise()
         let firstGated = quantise(s.gated, for: layer.down, rowCount: rowCount, lane: lane)
         kernels.multiply(
-            layer.down, rows: threads.share(of: d.embeddingLength, lane: lane),
+            layer.down, rows: threads.share(ofRows: d.embeddingLength, lane: lane),
             by: s.gated, from: firstGated, columnCount: rowCount, into: s.stream,
             accumulate: true)
         threads.synchronise()
@@ -288,7 +288,7 @@ extension Stage {
             }
             threads.run { lane in
                 kernels.multiply(
-                    output, rows: threads.share(of: output.rowCount, lane: lane),
+                    output, rows: threads.share(ofRows: output.rowCount, lane: lane),
                     by: scratch.normed, columnCount: part.count, into: scratch.logits)
             }
             for (place, index) in part.enumerated() {

@@ -75,10 +75,11 @@ package final class KernelMeter {
     }
 
     private func decodeSpeed(_ type: GGUFType, slice: Duration, now: () -> Duration) -> Double {
-        let matrix = memory.matrix(of: type, rowLength: Self.rowLength, rowCountMax: .max)
+        let matrix = memory.matrix(
+            of: type, rowLength: Self.rowLength, rowCountMax: .max, for: kernels)
         let rowByteCount = Self.byteCount(ofRow: type)
         let out = FloatRows(rowCount: 1, rowLength: matrix.rowCount)
-        let pieceRowCount = Self.pieceByteCount / rowByteCount
+        let pieceRowCount = (Self.pieceByteCount / rowByteCount).roundedUp(to: 64)
         let seconds = pieceSeconds(
             of: matrix, rowCount: pieceRowCount, columnCount: 1, into: out, slice: slice, now: now)
         return Double(pieceRowCount * rowByteCount) / seconds
@@ -86,7 +87,8 @@ package final class KernelMeter {
 
     private func prefillSpeed(_ type: GGUFType, slice: Duration, now: () -> Duration) -> Double {
         let matrix = memory.matrix(
-            of: type, rowLength: Self.rowLength, rowCountMax: Self.prefillMatrixRowCount)
+            of: type, rowLength: Self.rowLength, rowCountMax: Self.prefillMatrixRowCount,
+            for: kernels)
         let out = FloatRows(rowCount: Self.prefillRowCount, rowLength: matrix.rowCount)
         let seconds = pieceSeconds(
             of: matrix, rowCount: Self.pieceRowCount, columnCount: Self.prefillRowCount,
@@ -106,7 +108,7 @@ package final class KernelMeter {
         while times.count < Self.pieceCountMin || before - begin < slice {
             if matrix.rowCount < first + rowCount { first = 0 }
             threads.run { lane in
-                let share = threads.share(of: rowCount, lane: lane)
+                let share = threads.share(ofRows: rowCount, lane: lane)
                 kernels.multiply(
                     matrix, rows: first + share.lowerBound..<first + share.upperBound,
                     by: activations, columnCount: columnCount, into: out)
@@ -172,11 +174,15 @@ package final class KernelMeter {
         }
     }
 
-    func matrix(of type: GGUFType, rowLength: Int, rowCountMax: Int) -> WeightMatrix {
+    /// Laid out as in a stage: where all bytes are the same, they are interleaved as they are.
+    func matrix(
+        of type: GGUFType, rowLength: Int, rowCountMax: Int, for kernels: Kernels
+    ) -> WeightMatrix {
         let rowCount = byteCount / KernelMeter.byteCount(ofRow: type)
         // Safe: the rows lie in the memory, which the matrix keeps as its owner.
         return unsafe WeightMatrix(
             bytes: UnsafeRawPointer(base), type: type, rowLength: rowLength,
-            rowCount: min(rowCount, rowCountMax), owner: self)
+            rowCount: min(rowCount, rowCountMax), interleave: kernels.interleave(of: type),
+            owner: self)
     }
 }

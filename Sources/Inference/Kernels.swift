@@ -24,6 +24,13 @@ import CKernels
         InstructionSet(rawValue: unsafe table.pointee.isa.rawValue) ?? .scalar
     }
 
+    /// How many rows of weights of a type these kernels like to find interleaved; 0 for none.
+    func interleave(of type: GGUFType) -> Int {
+        // Safe: the table is constant.
+        kernels_interleaves(kernels_type(rawValue: type.rawValue))
+            ? unsafe table.pointee.interleave : 0
+    }
+
     /// Whether weights of this type can be multiplied.
     package static func supports(_ type: GGUFType) -> Bool {
         kernels_supports(Int32(type.rawValue))
@@ -65,7 +72,8 @@ import CKernels
         precondition(
             weights.rowLength == x.rowLength && rows.upperBound <= weights.rowCount
                 && weights.rowCount <= out.rowLength
-                && 0 <= first && first + columnCount <= x.rowCount && columnCount <= out.rowCount,
+                && 0 <= first && first + columnCount <= x.rowCount && columnCount <= out.rowCount
+                && [0, interleave(of: weights.type)].contains(weights.interleave),
             "\(weights.rowCount) rows of \(weights.rowLength) times \(x.rowCount) of \(x.rowLength)"
         )
         // Safe: the shapes fit, as checked; the matrix keeps its memory alive.

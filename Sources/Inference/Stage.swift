@@ -67,8 +67,8 @@ package final class Stage {
     ) throws(ModelError) {
         guard 1...Threads.countMax ~= threads else { throw .threadCountOutOfRange(threads) }
         try self.init(
-            weights: StageWeights(model: model, layers: layers), threads: threads,
-            kernels: kernels, kv: kv)
+            weights: StageWeights(model: model, layers: layers, kernels: kernels),
+            threads: threads, kernels: kernels, kv: kv)
     }
 
     /// Makes a stage that computes with weights which others may use at the same time.

@@ -56,6 +56,13 @@ package final class Threads {
         count * lane / self.count..<count * (lane + 1) / self.count
     }
 
+    /// The part of a matrix's rows that a lane works on: whole groups of sixteen, since a kernel
+    /// computes so many side by side.
+    package func share(ofRows count: Int, lane: Int) -> Range<Int> {
+        let groups = share(of: count.roundedUp(to: 16) / 16, lane: lane)
+        return min(16 * groups.lowerBound, count)..<min(16 * groups.upperBound, count)
+    }
+
     private final class Start {
         let lane: Int
         let barrier: Barrier

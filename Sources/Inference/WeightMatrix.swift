@@ -16,10 +16,13 @@ import CKernels
     package var rowCount: Int { unsafe layout.row_count }
     // Safe: as above.
     var byteCount: Int { unsafe layout.row_count * layout.row_byte_count }
+    // Safe: as above.
+    var interleave: Int { unsafe layout.interleave }
 
     /// `bytes` points at the whole matrix and stays valid as long as `owner` lives.
     @unsafe init(
-        bytes: UnsafeRawPointer, type: GGUFType, rowLength: Int, rowCount: Int, owner: AnyObject
+        bytes: UnsafeRawPointer, type: GGUFType, rowLength: Int, rowCount: Int,
+        interleave: Int = 0, owner: AnyObject
     ) {
         self.type = type
         self.owner = owner
@@ -27,7 +30,8 @@ import CKernels
         unsafe layout = kernels_matrix(
             bytes: bytes.assumingMemoryBound(to: UInt8.self),
             row_byte_count: rowLength / type.blockLength * type.blockByteCount,
-            row_length: rowLength, row_count: rowCount, type: kernels_type(rawValue: type.rawValue))
+            row_length: rowLength, row_count: rowCount, type: kernels_type(rawValue: type.rawValue),
+            interleave: interleave)
     }
 
     /// A matrix in its own memory.
@@ -45,20 +49,32 @@ import CKernels
     }
 
     /// The same matrix at another place, which has room for its bytes and stays valid as long as
-    /// `owner` lives.
-    @unsafe func copied(to place: UnsafeMutableRawPointer, owner: AnyObject) -> WeightMatrix {
-        // Safe: the layout describes `byteCount` bytes, for which there is room.
-        unsafe place.copyMemory(from: layout.bytes, byteCount: byteCount)
+    /// `owner` lives, with so many rows at a time interleaved as `kernels` likes to read them.
+    @unsafe func copied(
+        to place: UnsafeMutableRawPointer, for kernels: Kernels, owner: AnyObject
+    ) -> WeightMatrix {
+        let interleave = kernels.interleave(of: type)
+        if interleave == 0 {
+            // Safe: the layout describes `byteCount` bytes, for which there is room.
+            unsafe place.copyMemory(from: layout.bytes, byteCount: byteCount)
+        } else {
+            // Safe: as above; the rows are interleaved in as many bytes.
+            unsafe withUnsafePointer(to: layout) { layout in
+                unsafe kernels_interleave(
+                    layout, interleave, place.assumingMemoryBound(to: UInt8.self))
+            }
+        }
         // Safe: the bytes are there now.
         return unsafe WeightMatrix(
-            bytes: place, type: type, rowLength: rowLength, rowCount: rowCount, owner: owner)
+            bytes: place, type: type, rowLength: rowLength, rowCount: rowCount,
+            interleave: interleave, owner: owner)
     }
 
     /// Dequantises one row, as the embedding table is read.
     package func read(row: Int, into out: FloatRows, row outRow: Int) {
         precondition(
-            0 <= row && row < rowCount && out.rowLength == rowLength,
-            "row \(row) of \(rowCount)")
+            0 <= row && row < rowCount && out.rowLength == rowLength && interleave == 0,
+            "row \(row) of \(rowCount), \(interleave) interleaved")
         // Safe: the row exists and the target is as long.
         unsafe withUnsafePointer(to: layout) { layout in
             unsafe kernels_read_row(layout, row, out.pointer(row: outRow))

@@ -1,6 +1,7 @@
 import Glibc
 
-/// The matrices of a stage, copied in the order in which a token reads them.
+/// The matrices of a stage, copied in the order in which a token reads them, their rows interleaved
+/// as the kernels read them.
 ///
 /// A token reads every weight once, so it meets a new page each 4 KiB, and a walk through the
 /// page tables for each: in a virtual machine a token of a 98 MB model took 1.65 times as long
@@ -13,6 +14,7 @@ import Glibc
     // before the matrix that reads it exists.
     private let base: UnsafeMutableRawPointer
     private let byteCount: Int
+    private let kernels: Kernels
     private var end = 0
 
     /// Also where the next matrix begins: rows of whole cache lines stay so.
@@ -20,7 +22,8 @@ import Glibc
 
     /// Room for matrices of `byteCount` bytes together; nil where the machine should not copy
     /// them: where they take more than half of its memory, or there is none.
-    package init?(byteCount: Int, matrixCount: Int) {
+    package init?(byteCount: Int, matrixCount: Int, kernels: Kernels) {
+        self.kernels = kernels
         let pageByteCount = sysconf(Int32(_SC_PAGESIZE)), pageCount = sysconf(Int32(_SC_PHYS_PAGES))
         guard 0 < byteCount, byteCount <= pageCount * pageByteCount / 2 else { return nil }
         self.byteCount = byteCount + matrixCount * Self.alignment
@@ -48,6 +51,6 @@ import Glibc
         precondition(start + count <= byteCount, "no room for a matrix of \(count) bytes")
         end = start + count
         // Safe: both places have the matrix's bytes, as checked, and do not overlap.
-        return unsafe matrix.copied(to: base + start, owner: self)
+        return unsafe matrix.copied(to: base + start, for: kernels, owner: self)
     }
 }

@@ -34,7 +34,7 @@ struct KernelsTests {
     @Test(arguments: sets, types)
     mutating func `products have the bits of the scalar kernel`(
         set: Kernels.InstructionSet, type: GGUFType
-    ) {
+    ) throws {
         let lengths: [Int]
         switch type.blockLength {
         case 1: lengths = [1, 7, 8, 9, 31, 100]
@@ -62,6 +62,17 @@ struct KernelsTests {
                     #expect(
                         bits(found) == bits(expected),
                         "\(rowCount) rows of \(length), \(columnCount) columns")
+                    // As a stage has them: copied for these kernels.
+                    let memory = try #require(
+                        WeightMemory(
+                            byteCount: weights.rowCount * (length + 256) * 4, matrixCount: 1,
+                            kernels: Kernels(limit: set)))
+                    let copied = product(
+                        Kernels(limit: set), memory.copy(weights), x, columnCount: columnCount,
+                        rows: rows, accumulate: accumulate)
+                    #expect(
+                        bits(copied) == bits(expected),
+                        "\(rowCount) copied rows of \(length), \(columnCount) columns")
                 }
             }
         }

@@ -23,14 +23,16 @@ struct WeightMemoryTests {
         func copies() throws -> [WeightMatrix] {
             // 9 rows of 18 blocks of 20 bytes, 3 of 2 blocks of 34, 7 of 5 floats.
             let memory = try #require(
-                WeightMemory(byteCount: 9 * 360 + 3 * 68 + 7 * 20, matrixCount: 3))
+                WeightMemory(
+                    byteCount: 9 * 360 + 3 * 68 + 7 * 20, matrixCount: 3,
+                    kernels: Kernels(limit: .scalar)))
             return originals.map(memory.copy)
         }
         #expect(try copies().map(rows) == expected)
     }
 
     @Test func `weights of more than half of the memory stay where they are`() {
-        #expect(WeightMemory(byteCount: 1 << 60, matrixCount: 1) == nil)
-        #expect(WeightMemory(byteCount: 0, matrixCount: 0) == nil)
+        #expect(WeightMemory(byteCount: 1 << 60, matrixCount: 1, kernels: Kernels()) == nil)
+        #expect(WeightMemory(byteCount: 0, matrixCount: 0, kernels: Kernels()) == nil)
     }
 }

@@ -75,14 +75,16 @@ typedef enum kernels_type {
     KERNELS_BF16 = 30,
 } kernels_type;
 
-/// A matrix of `row_count` rows of `row_length` elements, as it lies in the model file
-/// (no alignment is assumed).
+/// A matrix of `row_count` rows of `row_length` elements (no alignment is assumed), as it lies in
+/// the model file, or with interleaved rows.
 typedef struct kernels_matrix {
     const uint8_t *bytes;
     size_t row_byte_count;
     size_t row_length;
     size_t row_count;
     kernels_type type;
+    /// So many rows at a time are interleaved, as `kernels_interleave` writes them; 0 for none.
+    size_t interleave;
 } kernels_matrix;
 
 /// Activation rows of one length. Weights in blocks of 32 read the first four members, weights in
@@ -138,6 +140,10 @@ static inline size_t kernels_attend_scratch(size_t head_length) {
 /// A table of kernels; every function pointer is non-null.
 typedef struct kernels_table {
     kernels_isa isa;
+
+    /// How many rows `multiply` likes to find interleaved, of types for which
+    /// `kernels_interleaves`; it takes rows as they lie in the file too. 0 for none.
+    size_t interleave;
 
     /// Quantises one row in blocks of 32; `count` is a multiple of 32.
     void (*quantise)(
@@ -197,7 +203,19 @@ const kernels_table *kernels_select(kernels_isa limit);
 /// Returns whether `multiply` takes this type.
 bool kernels_supports(int32_t type);
 
-/// Writes one row of `weights` as floats.
+/// Writes the bytes of `weights`, which lie as in the file, with `interleave` rows at a time
+/// interleaved.
+///
+/// Of each whole group of rows: block after block; of a block the first four bytes of all rows, then
+/// their next four, and so on; last, of a type whose blocks are no multiple of four bytes, the
+/// scales, halves, of all rows. The rows behind the last whole group lie as in the file.
+void kernels_interleave(const kernels_matrix *weights, size_t interleave, uint8_t *out);
+
+/// Whether rows of this type gain by it. Q8_0 does not: a Zen 4 core reads them at 28 GB/s as they
+/// lie in the file, at 20 to 23 interleaved.
+bool kernels_interleaves(kernels_type type);
+
+/// Writes one row of `weights`, which lie as in the file, as floats.
 void kernels_read_row(const kernels_matrix *weights, size_t row, float *out);
 
 /// out[i] = base^(-2i / (2 * pair_count)) * scale / factors[i], the RoPE angle of position 1.
