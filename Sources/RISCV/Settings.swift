@@ -13,8 +13,7 @@ extension Machine {
         package var threadCountMax: Int
         /// What `getrandom` and the C library's AT_RANDOM are made from.
         package var seed: UInt64
-        /// How instructions are executed; no result depends on it. Who runs strangers' programs
-        /// stays with the interpreter until the translator has been through all suites of the ISA.
+        /// How instructions are executed; no result depends on it.
         package var engine: Engine
         /// How often a piece of the program is interpreted before it is translated, below 256.
         package var translationThreshold: UInt8

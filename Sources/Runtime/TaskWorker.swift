@@ -183,6 +183,9 @@ final class TaskWorker: Sendable {
         settings.memoryByteCountMax = work.memoryByteCountMax
         settings.outputByteCountMax = GuestRun.outputByteCountMax
         settings.seed = work.seed
+        settings.engine = .best
+        // The program may be anybody's, and the node's secrets lie in the same process.
+        settings.isHardened = true
         return try GuestRun.run(
             program: programs?.read(work.program.digest) ?? store.read(work.program.digest),
             arguments: [work.program.name] + work.arguments,

@@ -9,6 +9,7 @@ struct AgentCommand: AsyncParsableCommand {
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "run",
             abstract: "Pursue a goal: plan a step, do it as a task, look, and so on.",
             discussion: """
                 The plan stands in the replicated log: any coordinator goes on with it, and it \
@@ -138,6 +139,7 @@ struct AgentCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "List the plans.", discussion: "Example: swiftlet agent list --data n1")
 
         @OptionGroup var options: NodeOptions
@@ -158,6 +160,7 @@ struct AgentCommand: AsyncParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "show",
             abstract: "Show a plan and its steps.",
             discussion: "Example: swiftlet agent show --data n1 77")
 
@@ -178,6 +181,7 @@ struct AgentCommand: AsyncParsableCommand {
 
     struct Tools: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "tools",
             abstract: "List the tools that a plan may call.",
             discussion: "Example: swiftlet agent tools --data n1")
 

@@ -10,6 +10,7 @@ struct DataCommand: AsyncParsableCommand {
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "add",
             abstract: "Store a file, or each file of a directory, and sign its licence.",
             discussion: "Example: swiftlet data add --data n1 corpus.txt --license CC0-1.0")
 
@@ -65,6 +66,7 @@ struct DataCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "List the data that was added.",
             discussion: "Example: swiftlet data list --data n1")
 

@@ -11,6 +11,7 @@ struct JobCommand: AsyncParsableCommand {
 
     struct Submit: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "submit",
             abstract: "Submit a job that a YAML file describes.",
             discussion: """
                 name: primes              # the job's name
@@ -69,6 +70,7 @@ struct JobCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "List the jobs.", discussion: "Example: swiftlet job list --data n1")
 
         @OptionGroup var options: NodeOptions
@@ -90,6 +92,7 @@ struct JobCommand: AsyncParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "show",
             abstract: "Show how far a job is, and what its tasks wait for.",
             discussion: "Example: swiftlet job show --data n1 3f9a --wait")
 
@@ -110,6 +113,7 @@ struct JobCommand: AsyncParsableCommand {
 
     struct Cancel: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "cancel",
             abstract: "Stop all tasks of a job that have not ended.",
             discussion: "Example: swiftlet job cancel --data n1 3f9a")
 

@@ -7,7 +7,7 @@ import Runtime
 enum LocalRun {
     static func run(
         _ order: RunOrder, in folders: OpenFolders = OpenFolders(), isJSON: Bool,
-        output: String?, engine: Engine = .interpreter, showsCalls: Bool = false,
+        output: String?, engine: Engine = .best, showsCalls: Bool = false,
         trace: String? = nil, isHardened: Bool = false
     ) async throws {
         let report: GuestRun.Report

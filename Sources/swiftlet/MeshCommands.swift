@@ -118,6 +118,7 @@ struct PolicyCommand: AsyncParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "show",
             abstract: "Show the allowed licences.",
             discussion: "Example: swiftlet policy show --data n1")
 
@@ -131,6 +132,7 @@ struct PolicyCommand: AsyncParsableCommand {
 
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "set",
             abstract: "Replace the allowed licences.",
             discussion: """
                 What is added or runs from now on must have one of these; what is running goes on.

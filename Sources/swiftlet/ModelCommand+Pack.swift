@@ -6,6 +6,7 @@ import Inference
 extension ModelCommand {
     struct Pack: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "pack",
             abstract: "Make one file of an embedding model that comes as a directory.",
             discussion: """
                 The directory holds model.safetensors, config.json and vocab.txt or \

@@ -26,6 +26,7 @@ struct PlacementOptions: ParsableArguments {
 extension ModelCommand {
     struct Plan: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "plan",
             abstract: "Tell where a model's layers would be placed, and why; do nothing.",
             discussion: """
                 Everything is an estimate from what the nodes measured of themselves.

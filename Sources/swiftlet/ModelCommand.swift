@@ -11,6 +11,7 @@ struct ModelCommand: AsyncParsableCommand {
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "add",
             abstract: "Store a model's file in the mesh and sign under which licence it comes.",
             discussion: """
                 Example: swiftlet model add --data n1 smollm2.gguf --name smol --license Apache-2.0
@@ -41,6 +42,7 @@ struct ModelCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "List the models, and which node holds which layers.",
             discussion: "Example: swiftlet model list --data n1")
 
@@ -63,6 +65,7 @@ struct ModelCommand: AsyncParsableCommand {
 
     struct Deploy: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "deploy",
             abstract: "Place a model's layers on nodes, and wait until they are ready.",
             discussion: "Example: swiftlet model deploy --data n1 smol --stages 3")
 
@@ -92,6 +95,7 @@ struct ModelCommand: AsyncParsableCommand {
 
     struct Undeploy: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "undeploy",
             abstract: "Free the memory that a model takes; its file stays.",
             discussion: "Example: swiftlet model undeploy --data n1 smol")
 

@@ -5,6 +5,7 @@ import Inference
 extension ModelCommand {
     struct Inspect: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "inspect",
             abstract: "Show what a GGUF file holds, and whether it can be computed here.",
             discussion: "Example: swiftlet model inspect smollm2.gguf")
 

@@ -14,6 +14,7 @@ struct TaskCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "List the tasks.", discussion: "Example: swiftlet task list --data n1")
 
         @OptionGroup var options: NodeOptions
@@ -34,6 +35,7 @@ struct TaskCommand: AsyncParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "show",
             abstract: "Show a task and its result.",
             discussion: "Example: swiftlet task show --data n1 3f9a")
 
@@ -60,6 +62,7 @@ struct TaskCommand: AsyncParsableCommand {
 
     struct Logs: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "logs",
             abstract: "Print what a task wrote.",
             discussion: "Example: swiftlet task logs --data n1 3f9a")
 
@@ -80,6 +83,7 @@ struct TaskCommand: AsyncParsableCommand {
 
     struct Cancel: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "cancel",
             abstract: "Stop a task; what it has done counts for nothing.",
             discussion: "Example: swiftlet task cancel --data n1 3f9a")
 

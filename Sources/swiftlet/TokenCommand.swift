@@ -9,6 +9,7 @@ struct TokenCommand: AsyncParsableCommand {
 
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "create",
             abstract: "Make a join token and print the whole join command.",
             discussion: """
                 The token holds a secret that is shown this once; the mesh keeps a digest of it.
@@ -49,6 +50,7 @@ struct TokenCommand: AsyncParsableCommand {
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "list",
             abstract: "List the tokens that are still good.",
             discussion: "Example: swiftlet token list --data n1")
 
@@ -69,6 +71,7 @@ struct TokenCommand: AsyncParsableCommand {
 
     struct Revoke: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
+            commandName: "revoke",
             abstract: "Make a token worthless.",
             discussion: "Example: swiftlet token revoke --data n1 3f9a")
 
