@@ -8,7 +8,8 @@
 // refuses anything else by its name. No weight is read before.
 //
 // The computation. A `Stage` holds a range of layers, whose matrices it copies from the file into
-// `WeightMemory`; a stage with all of them is the whole model. `forward` takes segments
+// `WeightMemory`, rows interleaved as its kernels read them; a stage with all of them is the whole
+// model. `forward` takes segments
 // (consecutive positions of one session each), computes up to 64 positions at a time so that each
 // weight read serves all of them, and returns hidden rows for the next stage or logits. A
 // `KVSession` belongs to one stage and has its memory reserved in the stage's `KVPool` from the

@@ -67,5 +67,5 @@
 // instructions a second. The translator's comes from guest registers, those that the program is
 // seen to use most, that stay in host registers across traces, jumps that lead from code to code,
 // one check for accesses that lie close together, and the host's floats with the flags left in
-// MXCSR until somebody asks. It makes some
-// 2,500 to 4,500 million where qemu's user mode makes 400 to 3,000.
+// MXCSR until somebody asks. It makes some 2,500 to 4,500 million where qemu's user mode makes 400
+// to 3,000. Tasks run translated, fenced against speculation.
