@@ -114,7 +114,7 @@ extension Node {
         at now: Instant,
         into effects: inout [Effect]
     ) {
-        guard isWard(sender), let record = state.tasks.record(result.end.task),
+        guard isWard(sender), result.isBounded, let record = state.tasks.record(result.end.task),
             record.id == result.task
         else { return }
         // The lease is void, or its end is known: the orders say so.
@@ -359,6 +359,18 @@ extension Node {
             return
         }
         ask(command, for: .relayed, at: now, into: &effects)
+    }
+}
+
+extension EdgeResult {
+    // It is to stand in the log for ever: two heads of 4,096 bytes and a bundle are the most that a
+    // device makes.
+    fileprivate var isBounded: Bool {
+        let result = end.result
+        return statement.count <= ReplicatedState.bundleByteCountMax
+            && result.head.count <= 4_096 && result.errorHead.count <= 4_096
+            && result.sentence.utf8.count <= 4_096 && result.outputs.count <= 1_024
+            && result.outputs.allSatisfy { $0.name.utf8.count <= 4_096 }
     }
 }
 

@@ -33,15 +33,15 @@ extension LiveBackend {
     }
 
     func members() async throws -> JSON {
-        let now = UInt64(WallClock.seconds)
-        return await loop.read { node in
+        await loop.read { node in
             let voters = node.state.voters
             return [
                 "members": .array(
                     node.members.map { member in
                         let record = node.state.node(member.node)
                         let until = record?.asleepUntil ?? 0
-                        let isAsleep = member.state == .alive && now < until
+                        // Until it is heard again; where it oversleeps it is unreachable.
+                        let isAsleep = member.state == .alive && until != 0
                         var document: [JSON.Member] = [
                             .init("id", member.node.json),
                             .init("name", .string(member.profile.name)),

@@ -34,7 +34,9 @@ struct TaskBench: Sendable {
     }
 
     /// Submits all at once, waits, and reads every result; seconds.
-    func batch(_ count: Int) async throws -> Double {
+    ///
+    /// - Parameter edge: which edge nodes may do them.
+    func batch(_ count: Int, edge: String = "never") async throws -> Double {
         let start = ContinuousClock.now
         let items = (0..<count).map { index -> JSON in
             ["arguments": [.string(String(index))], "seed": .integer(Int64(index))]
@@ -43,7 +45,12 @@ struct TaskBench: Sendable {
             "/api/jobs",
             [
                 "name": "bench",
-                "sets": [["name": "nothing", "program": program, "items": .array(items)]],
+                "sets": [
+                    [
+                        "name": "nothing", "program": program, "items": .array(items),
+                        "edge": .string(edge),
+                    ]
+                ],
             ])
         let job = try PathPart(Text.cell(answer["job"]))
         _ = try await node.poll(
