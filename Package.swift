@@ -148,7 +148,7 @@ let package = Package(
         tests(
             "ConformanceTests", ["Basics", "Inference", "RISCV", "Runtime"],
             exclude: ["Clients", "Templates"]),
-        tests("ClusterTests", ["Basics"]),
+        tests("ClusterTests", ["Basics", "Identity"]),
         tests("SoundnessTests", []),
     ]
 )

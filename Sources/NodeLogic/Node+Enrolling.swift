@@ -24,6 +24,8 @@ struct CertificatePending: Sendable {
     let role: String
     /// Once it is issued and waits for the log.
     var node: NodeID?
+    /// Of a renewal: that the log has let the node in says nothing yet.
+    var certificates: [[UInt8]] = []
 }
 
 extension Node {
@@ -147,7 +149,7 @@ extension Node {
             $0.sender == sender && $0.request == wish.request
         }
         guard !isKnown, coordination.orders.count < Self.orderCountMax else { return }
-        guard let token = state.token(wish.token) else {
+        guard let token = state.token(wish.token) ?? renewal(wish.token) else {
             reply(
                 to: wish.request,
                 from: sender,
@@ -180,6 +182,15 @@ extension Node {
         )
     }
 
+    /// A node that was let in, and is not revoked, needs no token for its next certificate: its own
+    /// id stands in the token's place, and the request is signed with its key.
+    private func renewal(_ id: Digest) -> TokenCreated? {
+        guard let record = state.node(NodeID(id)), record.revocation == nil else {
+            return nil
+        }
+        return TokenCreated(token: id, expiresAt: .max, uses: 1, role: record.role)
+    }
+
     mutating func take(
         _ issued: IssuedCertificate,
         at now: Instant,
@@ -189,6 +200,7 @@ extension Node {
             let position = orders.firstIndex(where: { $0.order == issued.order })
         else { return }
         let order = orders[position]
+        let isRenewal = issued.node.digest == order.wish.token
         let command = Command(
             body: .nodeEnrolled(
                 NodeEnrolled(
@@ -196,12 +208,13 @@ extension Node {
                     name: order.wish.name,
                     role: order.role,
                     certificates: issued.certificates,
-                    token: order.wish.token
+                    token: isRenewal ? nil : order.wish.token
                 )
             )
         )
         let verdict: Verdict =
             issued.refusal.isEmpty ? state.judge(command) : .refused(issued.refusal)
+        if isRenewal { coordination?.orders[position].certificates = issued.certificates }
         switch verdict {
         case .refused(let refusal):
             coordination?.orders.remove(at: position)
@@ -246,7 +259,9 @@ extension Node {
     // Answers the orders whose nodes are enrolled.
     private mutating func answerEnrolled(into effects: inout [Effect]) {
         for order in coordination?.orders ?? [] {
-            guard let node = order.node.flatMap({ state.node($0) }) else { continue }
+            guard let node = order.node.flatMap({ state.node($0) }),
+                order.certificates.isEmpty || order.certificates == node.certificates
+            else { continue }
             coordination?.orders.removeAll { $0.order == order.order }
             let refusal = node.revocation == nil ? "" : "the node is revoked"
             reply(

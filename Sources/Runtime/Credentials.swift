@@ -12,22 +12,26 @@ final class Credentials: HelloAuthority, Sendable {
     static let protocolVersion: UInt32 = 1
 
     private struct State {
+        var identity: NodeIdentity
         var profile: Profile
         // Looked up, never iterated.
         var revoked: Set<NodeID> = []
         var revokedKeys: Set<[UInt8]> = []
     }
 
-    let identity: NodeIdentity
+    /// With the certificate that it has now.
+    var identity: NodeIdentity { state.withLock { $0.identity } }
     private let boot = Random.bytes(count: 16)
     private let bulkKeys: BulkKeys
     private let state: Mutex<State>
 
     init(identity: NodeIdentity, profile: Profile, bulkKeys: BulkKeys) {
-        self.identity = identity
         self.bulkKeys = bulkKeys
-        state = Mutex(State(profile: profile))
+        state = Mutex(State(identity: identity, profile: profile))
     }
+
+    /// The same node with its next certificate.
+    func update(identity: NodeIdentity) { state.withLock { $0.identity = identity } }
 
     var profile: Profile { state.withLock { $0.profile } }
 

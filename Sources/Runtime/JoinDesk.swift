@@ -8,7 +8,9 @@ import Wire
 ///
 /// A joiner proves that it knows the token's secret by an HMAC over both nonces and its signing
 /// request; before that, this node has proved who it is by signing both nonces. The secret itself
-/// never travels. At most `countMax` at a time: the oldest makes room.
+/// never travels. A node that was let in before, and whose certificate has ended perhaps, signs
+/// with its key instead, and its id stands in the token's place. At most `countMax` at a time: the
+/// oldest makes room.
 struct JoinDesk {
     static let countMax = 64
 
@@ -62,6 +64,20 @@ struct JoinDesk {
         guard let index = joiners.firstIndex(where: { $0.stranger == stranger }),
             joiners[index].token == request.token
         else { return refuse("begin the join again") }
+        let node = NodeID(request.token)
+        if let record = core.node.state.node(node), record.revocation == nil {
+            let bytes = JoinProof.renewalBytes(
+                nonces: joiners[index].nonces, signingRequest: request.signingRequest)
+            guard let wish = try? SigningRequest(der: request.signingRequest),
+                wish.nodeID == node, wish.publicKey.verify(request.proof, over: bytes)
+            else { return refuse("the request is not signed with the node's own key") }
+            joiners[index].role = record.role
+            joiners[index].request = core.enrol(
+                EnrolRequest(
+                    request: 0, token: request.token, signingRequest: request.signingRequest,
+                    name: record.name))
+            return
+        }
         guard let token = core.node.state.token(request.token) else {
             return refuse("the token is unknown, used up or revoked: create another one")
         }
@@ -107,6 +123,11 @@ enum JoinProof {
         nonces: [UInt8], serverCurveKey: [UInt8], clientCurveKey: [UInt8]
     ) -> [UInt8] {
         Array("swiftlet join challenge v1\0".utf8) + nonces + serverCurveKey + clientCurveKey
+    }
+
+    /// What a node signs that wants its next certificate.
+    static func renewalBytes(nonces: [UInt8], signingRequest: [UInt8]) -> [UInt8] {
+        Array("swiftlet renewal proof v1\0".utf8) + nonces + signingRequest
     }
 
     /// What the replicated state keeps of a token's secret.

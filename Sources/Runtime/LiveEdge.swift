@@ -44,6 +44,8 @@ package final class LiveEdge: Sendable {
     let loop: EdgeLoop
     let leaving = Flag()
     let worker: EdgeWorker
+    private let credentials: Credentials
+    private let renewal = Lane(name: "renewal", capacity: 1)
     private let bulk: BulkPlane
     private let lock: DirectoryLock
     private let logger: Logger
@@ -74,7 +76,7 @@ package final class LiveEdge: Sendable {
             memoryByteCount: UInt64(ProcessInfo.processInfo.physicalMemory),
             version: Version.text)
         profile.device = Self.device(settings)
-        let credentials = Credentials(identity: identity, profile: profile, bulkKeys: keys)
+        credentials = Credentials(identity: identity, profile: profile, bulkKeys: keys)
         worker = EdgeWorker(
             loop: loop, exchange: exchange, notary: Notary(credentials: credentials),
             slotCount: settings.slotCount)
@@ -100,7 +102,8 @@ package final class LiveEdge: Sendable {
         try loop.start {
             var edgeSettings = EdgeNode.Settings()
             edgeSettings.slotCount = slotCount
-            edgeSettings.epochSeconds = UInt64(WallClock.seconds)
+            // Rounded up: it wakes rather a moment early than late.
+            edgeSettings.epochSeconds = UInt64(WallClock.seconds) + 1
             return EdgeCore(
                 boot: boot, settings: edgeSettings,
                 control: try ControlPlane(settings: control, authority: credentials),
@@ -150,8 +153,26 @@ package final class LiveEdge: Sendable {
         loop.stop()
         bulk.close()
         worker.close()
+        renewal.close()
         unlink(settings.directory.socket)
         logger.info("edge node \(identity.name) has stopped")
+    }
+
+    /// Gets the next certificate where the one that it has ends soon, or has ended.
+    func renewCertificate() async {
+        let identity = credentials.identity
+        guard CertificateRenewal.isDue(identity) else { return }
+        let relays = await loop.read { $0.node.relays }
+        do {
+            let next = try await renewal.run {
+                try CertificateRenewal.renewed(identity, through: relays)
+            }
+            try next.saveCertificate(to: settings.directory.identity)
+            credentials.update(identity: next)
+            logger.notice("the certificate is renewed")
+        } catch {
+            logger.info("the certificate could not be renewed yet: \(error)")
+        }
     }
 
     // MARK: the device
@@ -195,6 +216,7 @@ private struct EdgeWatch: Service {
             while !edge.leaving.isRaised {
                 try await Task.sleep(for: .milliseconds(500))
                 lookCount += 1
+                if lookCount % 10 == 1 { await edge.renewCertificate() }
                 // What only the start needed goes back once, when that is over.
                 if lookCount == 6 { Footprint.trim() }
                 guard lookCount.isMultiple(of: 60) else { continue }

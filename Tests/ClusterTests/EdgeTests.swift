@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Identity
 import Testing
 
 extension MeshTests {
@@ -103,6 +104,91 @@ extension MeshTests {
             }
             let record = try await mesh.get("/api/tasks/\(task)", on: "ada")
             #expect(record["state"]?.asString == "cancelled")
+        }
+    }
+
+    @Test func `a result that was tampered with is found by a replay, and its device drained`()
+        async throws
+    {
+        try await TestMesh.with { mesh in
+            try await mesh.succeed("policy edge", on: "bob", "--replay", "100")
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            let program = try await Guest.build("ledger", in: mesh.folder)
+            let task = try await mesh.succeed(
+                "run", on: "ada", "--detach", "--edge", "only", program, "9", EdgeDevice.rounds
+            ).trimmingCharacters(in: .whitespacesAndNewlines)
+            try await mesh.wait("the task to be parked") {
+                try await tab.parkedState(mesh) != nil
+            }
+            try await mesh.succeed("sleep", on: "tab", "--for", "10m")
+            tab.end()
+            try tab.start(mesh, isOffline: true)
+            try await mesh.wait("the parked task to be done") {
+                try await tab.parkedState(mesh) == "done"
+            }
+            tab.end()
+            let folder = mesh.data(of: "tab") + "/edge"
+            let name = try #require(
+                try FileManager.default.contentsOfDirectory(atPath: folder).first {
+                    $0.hasPrefix("result-")
+                })
+            let file = URL(filePath: "\(folder)/\(name)")
+            var bytes = try Data(contentsOf: file)
+            let place = try #require(bytes.range(of: Data("entry 9 ".utf8)))
+            bytes[place.lowerBound + 6] = UInt8(ascii: "7")
+            try bytes.write(to: file)
+            try tab.start(mesh)
+            try await mesh.wait("the device to be drained") {
+                try await mesh.member("tab", seenBy: "eve")?["drained"] == true
+            }
+            let reason = try await mesh.member("tab", seenBy: "eve")?["drain_reason"]?.asString
+            #expect(reason?.contains("replay") == true)
+            let record = try await mesh.get("/api/tasks/\(task)", on: "eve")
+            #expect(record["state"]?.asString == "queued")
+        }
+    }
+
+    @Test func `a certificate that ended while the device was away is renewed`() async throws {
+        try await TestMesh.with { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            try await mesh.succeed("sleep", on: "tab", "--for", "10m")
+            tab.end()
+            let folder = mesh.data(of: "tab") + "/identity"
+            let identity = try NodeIdentity.load(from: folder)
+            let authority = try CertificateAuthority.load(from: mesh.data(of: "ada") + "/identity")
+            // As it was issued, but for a second.
+            let start = identity.certificate.notAfter - CertificateAuthority.nodeLifetimeSeconds
+            let old = try authority.issue(
+                try identity.renewalRequest(), at: start, lifetimeSeconds: 1)
+            try await mesh.wait("its end") { old.notAfter < Int64(Date().timeIntervalSince1970) }
+            try NodeIdentity(
+                keys: identity.keys, certificate: old,
+                issuingCertificate: identity.issuingCertificate,
+                rootCertificate: identity.rootCertificate
+            ).saveCertificate(to: folder)
+            try tab.start(mesh)
+            try await mesh.wait("the device to be back") {
+                try await mesh.state(of: "tab", seenBy: "eve") == "alive"
+            }
+            let renewed = try NodeIdentity.load(from: folder)
+            #expect(renewed.certificate.notAfter > old.notAfter + 86_400)
+            #expect(renewed.id == identity.id)
+            // What is revoked stays out.
+            tab.end()
+            try NodeIdentity(
+                keys: identity.keys, certificate: old,
+                issuingCertificate: identity.issuingCertificate,
+                rootCertificate: identity.rootCertificate
+            ).saveCertificate(to: folder)
+            try await mesh.succeed("revoke", on: "ada", "tab")
+            try tab.start(mesh)
+            try await mesh.wait("the refusal") {
+                let log = try String(contentsOfFile: "\(mesh.folder)/tab.log", encoding: .utf8)
+                return log.contains("could not be renewed")
+            }
+            #expect(try NodeIdentity.load(from: folder).certificate.notAfter == old.notAfter)
         }
     }
 

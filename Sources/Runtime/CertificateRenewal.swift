@@ -1,0 +1,73 @@
+import Basics
+import Identity
+import Messages
+import Transport
+import Wire
+
+/// How an edge node gets its next certificate, also after the last one ended while it was away.
+///
+/// Its hello would be refused then, so it comes as a joiner does, in quarantine. In the place of
+/// the token stands its id, and it signs with its key, which stays the same: the log knows the
+/// node, and whether it was revoked.
+enum CertificateRenewal {
+    /// A third of a certificate's life before its end.
+    private static let aheadSeconds: Int64 = 10 * 86_400
+    private static let limit = Duration.seconds(5)
+
+    static func isDue(_ identity: NodeIdentity) -> Bool {
+        identity.certificate.notAfter - WallClock.seconds < aheadSeconds
+    }
+
+    /// Asks one relay after the other; blocks its thread.
+    static func renewed(
+        _ identity: NodeIdentity, through relays: [Introduction]
+    ) throws -> NodeIdentity {
+        var lastError: any Error = RuntimeError("no relay is known")
+        for relay in relays where !relay.profile.controlEndpoint.isEmpty {
+            do {
+                return try renewed(identity, through: relay)
+            } catch {
+                lastError = error
+            }
+        }
+        throw lastError
+    }
+
+    private static func renewed(
+        _ identity: NodeIdentity, through relay: Introduction
+    ) throws -> NodeIdentity {
+        guard let leaf = relay.certificates.first,
+            let serverKey = try Certificate(der: leaf).curvePublicKey
+        else { throw RuntimeError("the relay \(relay.node.short) has no certificate") }
+        // The channel reaches this very relay, or nobody.
+        let client = try JoinClient(
+            endpoint: relay.profile.controlEndpoint, serverKey: serverKey,
+            keys: identity.keys.curve.forTransport(), mesh: identity.meshID, sender: identity.id)
+        let nonce = Random.bytes(count: JoinProof.nonceByteCount)
+        let id = identity.id.digest
+        let first = try client.exchange(
+            .joinBegin(JoinBegin(token: id, nonce: nonce)), timeout: limit)
+        guard case .joinChallenge(let challenge) = first else { throw refusal(first) }
+        let request = try identity.renewalRequest()
+        let signed = JoinProof.renewalBytes(
+            nonces: nonce + challenge.nonce, signingRequest: request.der)
+        let second = try client.exchange(
+            .joinRequest(
+                JoinRequest(
+                    token: id, signingRequest: request.der, proof: try identity.sign(signed),
+                    name: identity.name)), timeout: limit)
+        guard case .joinAccepted(let accepted) = second else { throw refusal(second) }
+        let next = try NodeIdentity(
+            keys: identity.keys, chain: accepted.certificates,
+            rootCertificate: identity.rootCertificate)
+        guard !isDue(next) else { throw RuntimeError("the relay gave an old certificate") }
+        return next
+    }
+
+    private static func refusal(_ body: Wire.Envelope.Body) -> RuntimeError {
+        if case .joinRefused(let refused) = body {
+            return RuntimeError("the mesh does not renew the certificate: \(refused.reason)")
+        }
+        return RuntimeError("the relay gave an answer that does not fit")
+    }
+}
