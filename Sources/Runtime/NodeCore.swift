@@ -238,6 +238,10 @@ final class NodeCore {
             book.insert(entry, at: index)
         }
         isBookChanged = true
+        if profile.role == "edge" {
+            // Many of them dial from one address, and again when a relay dies: none is a stranger.
+            control.setPeer(PeerAddress(id: peer, endpoint: "", curvePublicKey: key))
+        }
         guard !profile.controlEndpoint.isEmpty else { return }
         control.setPeer(
             PeerAddress(id: peer, endpoint: profile.controlEndpoint, curvePublicKey: key))

@@ -69,6 +69,8 @@ private struct EdgeBench {
         Terminal.remark("Starting \(count) edge nodes")
         for index in 1..<max(count, 1) {
             processes.append(try join(index, token))
+            // A node takes some 25 strangers of one address in a second.
+            try await Task.sleep(for: .milliseconds(90))
             // Eight at a time: the machine, not the relay, would be the measure.
             try await mesh.wait("\(index) edge nodes", within: .seconds(120)) {
                 try await states("alive") > index - 8
