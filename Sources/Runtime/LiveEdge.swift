@@ -217,8 +217,8 @@ private struct EdgeWatch: Service {
                 try await Task.sleep(for: .milliseconds(500))
                 lookCount += 1
                 if lookCount % 10 == 1 { await edge.renewCertificate() }
-                // What only the start needed goes back once, when that is over.
-                if lookCount == 6 { Footprint.trim() }
+                // What only the start needed goes back at once, and what the first hellos needed.
+                if lookCount == 1 || lookCount == 6 { Footprint.trim() }
                 guard lookCount.isMultiple(of: 60) else { continue }
                 let device = LiveEdge.device(edge.settings)
                 // Five percent more or less are no news.
