@@ -1,10 +1,10 @@
 // A part of the template kernels_x86.h: `multiply`.
 //
-// Quantised weights: as many rows as a register has lanes go side by side, a lane a row. Interleaved
-// rows lie so in memory; of others a load of sixteen bytes of each row and eight shuffles put the
-// same four quants of all rows into one register. What they are multiplied with is the same four
-// activation quants in all lanes. So the int32 sums of a block need no gathering, and all else about
-// it is done for all rows at once.
+// Quantised weights: as many rows as a register has lanes go side by side, a lane a row.
+// Interleaved rows lie so in memory; of others a load of sixteen bytes of each row and eight
+// shuffles put the same four quants of all rows into one register. What they are multiplied with
+// is the same four activation quants in all lanes. So the int32 sums of a block need no gathering,
+// and all else about it is done for all rows at once.
 //
 // The limit, many columns: of a block of 32 of sixteen rows, eight products of bytes, a factor and
 // one or two multiply-adds go through the same ports, of which a Zen 4 core does one of 512 bits

@@ -9,12 +9,11 @@
 //
 // The computation. A `Stage` holds a range of layers, whose matrices it copies from the file into
 // `WeightMemory`, rows interleaved as its kernels read them; a stage with all of them is the whole
-// model. `forward` takes segments
-// (consecutive positions of one session each), computes up to 64 positions at a time so that each
-// weight read serves all of them, and returns hidden rows for the next stage or logits. A
-// `KVSession` belongs to one stage and has its memory reserved in the stage's `KVPool` from the
-// start; what others computed for the same first tokens it takes over (KVCache.swift). The
-// residual stream between layers and stages is float.
+// model. `forward` takes segments (consecutive positions of one session each), computes up to 64
+// positions at a time so that each weight read serves all of them, and returns hidden rows for the
+// next stage or logits. A `KVSession` belongs to one stage and has its memory reserved in the
+// stage's `KVPool` from the start; what others computed for the same first tokens it takes over
+// (KVCache.swift). The residual stream between layers and stages is float.
 //
 // Why a result can be recomputed. The order of all floating-point operations of one output
 // element is fixed (CKernels/include/kernels.h) and depends on one weight row and one activation

@@ -206,9 +206,9 @@ bool kernels_supports(int32_t type);
 /// Writes the bytes of `weights`, which lie as in the file, with `interleave` rows at a time
 /// interleaved.
 ///
-/// Of each whole group of rows: block after block; of a block the first four bytes of all rows, then
-/// their next four, and so on; last, of a type whose blocks are no multiple of four bytes, the
-/// scales, halves, of all rows. The rows behind the last whole group lie as in the file.
+/// Of each whole group of rows: block after block; of a block the first four bytes of all rows,
+/// then their next four, and so on; last, of a type whose blocks are no multiple of four bytes,
+/// the scales, halves, of all rows. The rows behind the last whole group lie as in the file.
 void kernels_interleave(const kernels_matrix *weights, size_t interleave, uint8_t *out);
 
 /// Whether rows of this type gain by it. Q8_0 does not: a Zen 4 core reads them at 28 GB/s as they
