@@ -26,6 +26,14 @@ final class ChildProcess {
         let flags = O_WRONLY | O_CREAT | O_APPEND
         posix_spawn_file_actions_addopen(&actions, 1, output, flags, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, errors, flags, 0o600)
+        // Tests run side by side: what one of them has open, listening sockets too, is not a node's.
+        // The C library has it (posix_spawn_file_actions_addclosefrom_np(3)), Swift does not see it.
+        typealias CloseFrom = @convention(c) (
+            UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32
+        ) -> Int32
+        let name = "posix_spawn_file_actions_addclosefrom_np"
+        guard let symbol = dlsym(nil, name) else { throw Failure("there is no \(name)") }
+        _ = unsafeBitCast(symbol, to: CloseFrom.self)(&actions, 3)
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
