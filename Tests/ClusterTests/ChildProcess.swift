@@ -26,8 +26,9 @@ final class ChildProcess {
         let flags = O_WRONLY | O_CREAT | O_APPEND
         posix_spawn_file_actions_addopen(&actions, 1, output, flags, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, errors, flags, 0o600)
-        // Tests run side by side: what one of them has open, listening sockets too, is not a node's.
-        // The C library has it (posix_spawn_file_actions_addclosefrom_np(3)), Swift does not see it.
+        // Tests run side by side: what one of them has open, listening sockets too, is not a
+        // node's. The C library has posix_spawn_file_actions_addclosefrom_np(3), which Swift does
+        // not see.
         typealias CloseFrom = @convention(c) (
             UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32
         ) -> Int32
