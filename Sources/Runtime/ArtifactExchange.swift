@@ -151,6 +151,19 @@ actor ArtifactExchange {
 
     // MARK: what arrives
 
+    /// False for a bulk message that is about something else.
+    nonisolated func take(
+        _ body: BulkMessage.Body, payload: [UInt8], from node: NodeID
+    ) -> Bool {
+        switch body {
+        case .chunkWanted(let wanted): received(wanted, from: node)
+        case .chunk(let chunk): received(chunk, payload: payload, from: node)
+        case .chunkRefused(let refused): received(refused, from: node)
+        default: return false
+        }
+        return true
+    }
+
     nonisolated func received(_ offer: ArtifactOffered, from node: NodeID) {
         offers.answer(offer.artifact, with: (node, offer.byteCount))
     }

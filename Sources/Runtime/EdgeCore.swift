@@ -7,7 +7,7 @@ import Transport
 import Wire
 
 /// What lives on an edge node's thread: its value, the control plane that only dials, its journal.
-final class EdgeCore {
+final class EdgeCore: TurningCore {
     struct Parts: Sendable {
         var credentials: Credentials
         var bulkKeys: BulkKeys

@@ -1,81 +1,36 @@
 import Basics
-import Foundation
 import NodeLogic
-import Synchronization
 import Transport
 import Wire
 
 /// The thread of an edge node, seen from outside, as `NodeLoop` is a node's.
 final class EdgeLoop: Outlet, Sendable {
-    typealias Job = @Sendable (EdgeCore) -> Void
-
     let own: NodeID
-    private let mailbox = Mailbox<Job>(capacity: 4_096)
-    private let waker = Mutex<Waker?>(nil)
+    private let thread = CoreThread<EdgeCore>(
+        name: "edge", stackByteCount: 2 << 20, jobCountMax: 4_096)
     private let bulk: BulkPlane
-    private let isStopping = Atomic<Bool>(false)
-    private let ended = DispatchSemaphore(value: 0)
 
     init(own: NodeID, bulk: BulkPlane) {
         self.own = own
         self.bulk = bulk
     }
 
-    /// Starts the thread; `makeCore` runs on it, since sockets belong to their thread.
+    /// Starts the thread; `makeCore` runs on it.
     func start(makeCore: @escaping @Sendable () throws -> EdgeCore) throws {
-        let started = DispatchSemaphore(value: 0)
-        let failure = Mutex<(any Error)?>(nil)
-        let thread = Thread { [self] in
-            defer { ended.signal() }
-            let core: EdgeCore
-            do {
-                core = try makeCore()
-            } catch {
-                failure.withLock { $0 = error }
-                started.signal()
-                return
-            }
-            waker.withLock { $0 = core.control.waker }
-            started.signal()
-            var jobs: [Job] = []
-            while !isStopping.load(ordering: .relaxed) {
-                mailbox.drain(into: &jobs)
-                for job in jobs { job(core) }
-                jobs.removeAll(keepingCapacity: true)
-                core.turn()
-            }
-            core.control.close()
-        }
-        thread.name = "edge"
-        thread.stackSize = 2 << 20
-        thread.start()
-        started.wait()
-        if let error = failure.withLock({ $0 }) { throw error }
+        try thread.start(makeCore: makeCore) { $0.control.close() }
     }
 
     /// Ends the thread and its sockets; returns when they are gone.
-    func stop() {
-        isStopping.store(true, ordering: .relaxed)
-        waker.withLock { $0 }?.wake()
-        ended.wait()
-        ended.signal()
-    }
+    func stop() { thread.stop() }
 
     /// Does a job on the thread; a full mailbox drops it.
     @discardableResult
-    func post(_ job: @escaping Job) -> Bool {
-        guard mailbox.offer(job) else { return false }
-        waker.withLock { $0 }?.wake()
-        return true
-    }
+    func post(_ job: @escaping @Sendable (EdgeCore) -> Void) -> Bool { thread.post(job) }
 
     func post(event: EdgeNode.Event) { post { $0.step(event) } }
 
     func read<Value: Sendable>(_ body: @escaping @Sendable (EdgeCore) -> Value) async -> Value {
-        await withCheckedContinuation { continuation in
-            let isPosted = post { core in continuation.resume(returning: body(core)) }
-            precondition(isPosted, "the mailbox of 4,096 jobs is full")
-        }
+        await thread.read(body)
     }
 
     /// Nil once the mesh knows that this device sleeps; else why it must not.

@@ -8,7 +8,6 @@ import ServiceLifecycle
 import Store
 import Synchronization
 import Transport
-import UnixSignals
 import Wire
 
 /// An edge node as a running process: its thread, a lane or two, and a Unix socket for commands.
@@ -65,7 +64,7 @@ package final class LiveEdge: Sendable {
         bulk = try BulkPlane(
             settings: .init(bindEndpoint: nil, node: identity.id), cipher: keys
         ) { sender, message, payload in
-            receiver.exchange?.received(message.body, payload: payload, from: sender)
+            _ = receiver.exchange?.take(message.body, payload: payload, from: sender)
         }
         loop = EdgeLoop(own: identity.id, bulk: bulk)
         let exchange = ArtifactExchange(store: store, outlet: loop)
@@ -117,16 +116,7 @@ package final class LiveEdge: Sendable {
             backend: EdgeFront(edge: self), unixSocketPath: settings.directory.socket,
             logger: logger)
         logger.info("edge node \(identity.name) (\(identity.id.short)) listens nowhere")
-        let group = ServiceGroup(
-            configuration: .init(
-                services: [
-                    .init(
-                        service: server, successTerminationBehavior: .gracefullyShutdownGroup,
-                        failureTerminationBehavior: .cancelGroup),
-                    .init(
-                        service: EdgeWatch(edge: self),
-                        successTerminationBehavior: .gracefullyShutdownGroup),
-                ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        let group = ServiceGroup(serving: server, until: EdgeWatch(edge: self), logger: logger)
         defer { close() }
         try await group.run()
         await sayGoodbye()
@@ -237,18 +227,6 @@ private final class BulkDestination: Sendable {
     private let value = Mutex<ArtifactExchange?>(nil)
     var exchange: ArtifactExchange? { value.withLock { $0 } }
     func set(_ exchange: ArtifactExchange) { value.withLock { $0 = exchange } }
-}
-
-extension ArtifactExchange {
-    /// What an edge node's bulk plane brings: pieces of artifacts, and questions for them.
-    nonisolated func received(_ body: BulkMessage.Body, payload: [UInt8], from sender: NodeID) {
-        switch body {
-        case .chunkWanted(let wanted): received(wanted, from: sender)
-        case .chunk(let chunk): received(chunk, payload: payload, from: sender)
-        case .chunkRefused(let refused): received(refused, from: sender)
-        default: break
-        }
-    }
 }
 
 /// The edge node behind its socket.

@@ -10,7 +10,6 @@ import NodeLogic
 import ServiceLifecycle
 import Store
 import Transport
-import UnixSignals
 import Wire
 
 /// A node of the mesh as a running process: the node thread, the bulk plane, the lanes, the API.
@@ -148,12 +147,8 @@ package final class LiveNode: Sendable {
                 bindEndpoint: try Sockets.bulkEndpoint(for: settings.listen), node: own),
             cipher: keys, reading: { stages.hold($0) }
         ) { sender, message, payload in
-            switch message.body {
-            case .chunkWanted(let wanted): exchange.received(wanted, from: sender)
-            case .chunk(let chunk): exchange.received(chunk, payload: payload, from: sender)
-            case .chunkRefused(let refused): exchange.received(refused, from: sender)
-            default: stages.received(message.body, payload: payload, from: sender)
-            }
+            if exchange.take(message.body, payload: payload, from: sender) { return }
+            stages.received(message.body, payload: payload, from: sender)
         }
     }
 
@@ -212,15 +207,7 @@ package final class LiveNode: Sendable {
             "node \(identity.name) (\(identity.id.short)) of mesh \(identity.meshID.short) listens",
             metadata: ["control": "\(settings.listen)", "bulk": "\(profile.bulkEndpoint)"])
         let group = ServiceGroup(
-            configuration: .init(
-                services: [
-                    .init(
-                        service: server, successTerminationBehavior: .gracefullyShutdownGroup,
-                        failureTerminationBehavior: .cancelGroup),
-                    .init(
-                        service: Departure(leaving: leaving),
-                        successTerminationBehavior: .gracefullyShutdownGroup),
-                ], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+            serving: server, until: Departure(leaving: leaving), logger: logger)
         defer { close() }
         try await group.run()
         await leave()

@@ -12,7 +12,7 @@ import Wire
 /// who wait for the node.
 ///
 /// Not Sendable on purpose. Everyone else reaches it by posting a job to the `NodeLoop`.
-final class NodeCore {
+final class NodeCore: TurningCore {
     /// What the driver needs besides the node itself.
     struct Parts: Sendable {
         var credentials: Credentials

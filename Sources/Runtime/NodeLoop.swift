@@ -1,82 +1,39 @@
 import Basics
-import Foundation
 import NodeLogic
 import Synchronization
 import Transport
 import Wire
 
-/// The node thread, seen from outside: jobs in, answers out.
-///
-/// One thread owns the sockets, the timers and the `Node` value, so there are no locks among them.
-/// Everyone else posts a job to a bounded mailbox and wakes the thread.
+/// The thread of a node, seen from outside: jobs in, answers out.
 final class NodeLoop: Outlet, Sendable {
-    typealias Job = @Sendable (NodeCore) -> Void
-
     let own: NodeID
-    private let mailbox = Mailbox<Job>(capacity: 65_536)
-    private let waker = Mutex<Waker?>(nil)
+    private let thread = CoreThread<NodeCore>(
+        name: "node", stackByteCount: 8 << 20, jobCountMax: 65_536)
     private let bulk = Mutex<BulkPlane?>(nil)
-    private let isStopping = Atomic<Bool>(false)
-    private let ended = DispatchSemaphore(value: 0)
 
     init(own: NodeID) { self.own = own }
 
-    /// Starts the thread; `makeCore` runs on it, since sockets belong to their thread.
+    /// Starts the thread; `makeCore` runs on it.
     func start(makeCore: @escaping @Sendable () throws -> NodeCore) throws {
-        let started = DispatchSemaphore(value: 0)
-        let failure = Mutex<(any Error)?>(nil)
-        let thread = Thread { [self] in
-            defer { ended.signal() }
-            let core: NodeCore
-            do {
-                core = try makeCore()
-            } catch {
-                failure.withLock { $0 = error }
-                started.signal()
-                return
-            }
-            waker.withLock { $0 = core.control.waker }
+        try thread.start(makeCore: { [self] in
+            let core = try makeCore()
             bulk.withLock { $0 = core.parts.bulk }
-            started.signal()
-            var jobs: [Job] = []
-            while !isStopping.load(ordering: .relaxed) {
-                mailbox.drain(into: &jobs)
-                for job in jobs { job(core) }
-                jobs.removeAll(keepingCapacity: true)
-                core.turn()
-            }
-        }
-        thread.name = "node"
-        thread.stackSize = 8 << 20
-        thread.start()
-        started.wait()
-        if let error = failure.withLock({ $0 }) { throw error }
+            return core
+        })
     }
 
     /// Ends the thread and its sockets; returns when they are gone.
-    func stop() {
-        isStopping.store(true, ordering: .relaxed)
-        waker.withLock { $0 }?.wake()
-        ended.wait()
-        ended.signal()
-    }
+    func stop() { thread.stop() }
 
     /// Does a job on the node thread. A full mailbox drops it, as a full network would.
     @discardableResult
-    func post(_ job: @escaping Job) -> Bool {
-        guard mailbox.offer(job) else { return false }
-        waker.withLock { $0 }?.wake()
-        return true
-    }
+    func post(_ job: @escaping @Sendable (NodeCore) -> Void) -> Bool { thread.post(job) }
 
     func post(event: Node.Event) { post { $0.step(event) } }
 
     /// Looks at the node.
     func read<Value: Sendable>(_ body: @escaping @Sendable (Node) -> Value) async -> Value {
-        await withCheckedContinuation { continuation in
-            let isPosted = post { core in continuation.resume(returning: body(core.node)) }
-            precondition(isPosted, "the node thread's mailbox of 65,536 jobs is full")
-        }
+        await thread.read { body($0.node) }
     }
 
     /// Waits until `body` finds something on the node; nil after `limit`.
