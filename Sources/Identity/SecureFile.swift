@@ -5,11 +5,13 @@ import Glibc
 ///
 /// Written beside their place under a chance name, synced, then renamed over it, so that a power
 /// cut leaves the old file or the new one.
-enum SecureFile {
-    static let secretMode: UInt32 = 0o600
+package enum SecureFile {
+    package static let secretMode: UInt32 = 0o600
     static let publicMode: UInt32 = 0o644
 
-    static func write(_ bytes: [UInt8], to path: String, mode: UInt32) throws(IdentityError) {
+    package static func write(
+        _ bytes: [UInt8], to path: String, mode: UInt32
+    ) throws(IdentityError) {
         var failure: IdentityError?
         bytes.withUnsafeBytes { buffer in
             do throws(IdentityError) {

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Identity
 import Messages
 import NodeLogic
 import Wire
@@ -11,8 +12,7 @@ import Wire
 ///     DIR/edge/lease-N.pb    the lease of task N, with all that the work needs but its artifacts
 ///     DIR/edge/result-N.pb   its result, until the mesh has it or does not want it
 ///
-/// A file is there whole or not at all: it is written beside its place, brought to the disk, and
-/// moved.
+/// A file is there whole or not at all (`SecureFile`).
 struct EdgeJournal: Sendable {
     private static let byteCountMax = 1 << 20
     let folder: String
@@ -36,7 +36,7 @@ struct EdgeJournal: Sendable {
     func load() throws -> [EdgeNode.Parked] {
         let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
         return names.compactMap { name in
-            guard name.hasPrefix("lease-"), let bytes = read(name),
+            guard name.hasPrefix("lease-"), name.hasSuffix(".pb"), let bytes = read(name),
                 let lease = try? EdgeLease(decoding: bytes.span, limit: Self.byteCountMax)
             else { return nil }
             let result = read("result-\(lease.number).pb").flatMap {
@@ -69,27 +69,6 @@ struct EdgeJournal: Sendable {
     }
 
     private func write(_ bytes: [UInt8], to name: String) throws {
-        let path = "\(folder)/\(name)"
-        let partial = "\(path).partial"
-        let file = open(partial, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw failure("open", partial) }
-        defer { close(file) }
-        var written = 0
-        while written < bytes.count {
-            let rest = bytes[written...]
-            let count = rest.withUnsafeBytes { Foundation.write(file, $0.baseAddress, $0.count) }
-            guard count > 0 else { throw failure("write", partial) }
-            written += count
-        }
-        guard fsync(file) == 0, rename(partial, path) == 0 else { throw failure("keep", path) }
-        // The folder's entry too.
-        let directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard directory >= 0 else { throw failure("open", folder) }
-        defer { close(directory) }
-        guard fsync(directory) == 0 else { throw failure("keep", folder) }
-    }
-
-    private func failure(_ operation: String, _ path: String) -> RuntimeError {
-        RuntimeError("cannot \(operation) \(path): \(String(cString: strerror(errno)))")
+        try SecureFile.write(bytes, to: "\(folder)/\(name)", mode: SecureFile.secretMode)
     }
 }
