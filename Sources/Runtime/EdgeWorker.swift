@@ -74,7 +74,7 @@ final class EdgeWorker: Sendable {
     /// Nil where it was stopped.
     private func perform(_ lease: EdgeLease, _ flag: Flag) async -> (Wire.TaskResult?, [UInt8]) {
         guard let spec = lease.spec, case .program(let work) = spec.work else {
-            return (Self.failure(.failed, "an edge node runs programs alone"), [])
+            return (TaskWorker.failure(.failed, sentence: "an edge node runs programs alone"), [])
         }
         for artifact in work.artifacts {
             while !exchange.store.contains(artifact) {
@@ -87,7 +87,7 @@ final class EdgeWorker: Sendable {
         do {
             return try await lanes.run { [self] in
                 if let refusal = refusal(of: work, lease.bundles, licenses) {
-                    return (Self.failure(.refused, refusal), [])
+                    return (TaskWorker.failure(.refused, sentence: refusal), [])
                 }
                 let report = try TaskWorker.run(work, store: exchange.store) { flag.isRaised }
                 return try result(of: report, work, lease, spec)
@@ -95,7 +95,7 @@ final class EdgeWorker: Sendable {
         } catch is GuestRun.Stopped {
             return (nil, [])
         } catch {
-            return (Self.failure(.failed, TaskWorker.sentence(of: error)), [])
+            return (TaskWorker.failure(.failed, sentence: TaskWorker.sentence(of: error)), [])
         }
     }
 
@@ -150,9 +150,5 @@ final class EdgeWorker: Sendable {
         guard !bytes.isEmpty else { return nil }
         let digest = isShort ? Digest.of(bytes) : try exchange.store.put(bytes)
         return Wire.NamedArtifact(name: name, digest: digest, byteCount: UInt64(bytes.count))
-    }
-
-    private static func failure(_ outcome: TaskOutcome, _ sentence: String) -> Wire.TaskResult {
-        Wire.TaskResult(outcome: outcome, exitCode: 126, sentence: sentence)
     }
 }

@@ -16,24 +16,24 @@ enum Footprint {
     /// By itself the C library keeps up to 64 MiB of what was freed, as soon as something large was
     /// freed once.
     static func configure() {
-        guard let symbol = dlsym(nil, "mallopt") else { return }
-        // The type is that of mallopt(3).
-        let setOption = unsafeBitCast(symbol, to: Option.self)
         // 4 MiB: the logits of a step, made anew at every token, come from the heap and not from
         // the kernel.
-        _ = setOption(mmapThreshold, 4 << 20)
-        _ = setOption(trimThreshold, 2 << 20)
+        set(mmapThreshold, 4 << 20)
+        set(trimThreshold, 2 << 20)
     }
 
     /// As `configure`, for a process that shall have few megabytes: two arenas serve its few
     /// threads, and what is freed goes back soon.
     static func configureSmall() {
         configure()
+        set(arenaMax, 2)
+        set(trimThreshold, 128 << 10)
+    }
+
+    private static func set(_ option: CInt, _ value: CInt) {
         guard let symbol = dlsym(nil, "mallopt") else { return }
         // The type is that of mallopt(3).
-        let setOption = unsafeBitCast(symbol, to: Option.self)
-        _ = setOption(arenaMax, 2)
-        _ = setOption(trimThreshold, 128 << 10)
+        _ = unsafeBitCast(symbol, to: Option.self)(option, value)
     }
 
     /// Gives back what only the start needed: freed memory, and pages of program code.

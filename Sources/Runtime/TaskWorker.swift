@@ -350,7 +350,7 @@ final class TaskWorker: Sendable {
             statement: nil, head: bytes, holders: [loop.own])
     }
 
-    private static func failure(_ outcome: TaskOutcome, sentence: String) -> Wire.TaskResult {
+    static func failure(_ outcome: TaskOutcome, sentence: String) -> Wire.TaskResult {
         Wire.TaskResult(
             outcome: outcome, exitCode: 126, sentence: sentence, retiredInstructions: 0,
             stateDigest: nil, standardOutput: nil, standardError: nil, outputs: [],

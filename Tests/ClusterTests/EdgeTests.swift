@@ -44,23 +44,12 @@ extension MeshTests {
         try await TestMesh.with { mesh in
             let tab = try await EdgeDevice.join("tab", mesh)
             defer { tab.end() }
-            let program = try await Guest.build("ledger", in: mesh.folder)
-            let task = try await mesh.succeed(
-                "run", on: "ada", "--detach", "--edge", "only", program, "7", EdgeDevice.rounds
-            ).trimmingCharacters(in: .whitespacesAndNewlines)
-            try await mesh.wait("the task to be parked") {
-                try await tab.parkedState(mesh) != nil
-            }
-            try await mesh.succeed("sleep", on: "tab", "--for", "10m")
-            tab.end()
+            let task = try await tab.park("7", mesh)
             for name in ["ada", "bob", "eve"] {
                 #expect(try await mesh.state(of: "tab", seenBy: name) == "asleep")
             }
             // Started again it reaches nobody, and works on.
-            try tab.start(mesh, isOffline: true)
-            try await mesh.wait("the parked task to be done") {
-                try await tab.parkedState(mesh) == "done"
-            }
+            try await tab.finishOffline(mesh)
             #expect(try await tab.status(mesh)["relay"] == .null)
             let parked = try await mesh.get("/api/tasks/\(task)", on: "bob")
             #expect(parked["state"]?.asString == "running")
@@ -85,19 +74,8 @@ extension MeshTests {
         try await TestMesh.with { mesh in
             let tab = try await EdgeDevice.join("tab", mesh)
             defer { tab.end() }
-            let program = try await Guest.build("ledger", in: mesh.folder)
-            let task = try await mesh.succeed(
-                "run", on: "ada", "--detach", "--edge", "only", program, "8", EdgeDevice.rounds
-            ).trimmingCharacters(in: .whitespacesAndNewlines)
-            try await mesh.wait("the task to be parked") {
-                try await tab.parkedState(mesh) != nil
-            }
-            try await mesh.succeed("sleep", on: "tab", "--for", "10m")
-            tab.end()
-            try tab.start(mesh, isOffline: true)
-            try await mesh.wait("the parked task to be done") {
-                try await tab.parkedState(mesh) == "done"
-            }
+            let task = try await tab.park("8", mesh)
+            try await tab.finishOffline(mesh)
             try await mesh.succeed("task cancel", on: "bob", task)
             tab.end()
             try tab.start(mesh)
@@ -117,19 +95,8 @@ extension MeshTests {
             try await mesh.succeed("policy edge", on: "bob", "--replay", "100")
             let tab = try await EdgeDevice.join("tab", mesh)
             defer { tab.end() }
-            let program = try await Guest.build("ledger", in: mesh.folder)
-            let task = try await mesh.succeed(
-                "run", on: "ada", "--detach", "--edge", "only", program, "9", EdgeDevice.rounds
-            ).trimmingCharacters(in: .whitespacesAndNewlines)
-            try await mesh.wait("the task to be parked") {
-                try await tab.parkedState(mesh) != nil
-            }
-            try await mesh.succeed("sleep", on: "tab", "--for", "10m")
-            tab.end()
-            try tab.start(mesh, isOffline: true)
-            try await mesh.wait("the parked task to be done") {
-                try await tab.parkedState(mesh) == "done"
-            }
+            let task = try await tab.park("9", mesh)
+            try await tab.finishOffline(mesh)
             tab.end()
             let folder = mesh.data(of: "tab") + "/edge"
             let name = try #require(
@@ -300,6 +267,26 @@ private final class EdgeDevice {
     }
 
     func end() { process.end() }
+
+    /// Has a task of this number, and has ended asleep before it could do it; gives the task's id.
+    func park(_ number: String, _ mesh: TestMesh) async throws -> String {
+        let program = try await Guest.build("ledger", in: mesh.folder)
+        let task = try await mesh.succeed(
+            "run", on: "ada", "--detach", "--edge", "only", program, number, Self.rounds
+        ).trimmingCharacters(in: .whitespacesAndNewlines)
+        try await mesh.wait("the task to be parked") { try await parkedState(mesh) != nil }
+        try await mesh.succeed("sleep", on: name, "--for", "10m")
+        end()
+        return task
+    }
+
+    /// Started again without a network, until the parked task is done.
+    func finishOffline(_ mesh: TestMesh) async throws {
+        try start(mesh, isOffline: true)
+        try await mesh.wait("the parked task to be done") {
+            try await parkedState(mesh) == "done"
+        }
+    }
 
     func status(_ mesh: TestMesh) async throws -> JSON {
         for _ in 0..<100 {
