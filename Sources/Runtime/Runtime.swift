@@ -6,7 +6,7 @@
 //   node thread   one plain thread owns the `Node` value, the control sockets and the timers. It
 //                 takes events, calls `step`, performs the effects in their order: a persist has
 //                 reached the disk before a later send begins. Everyone else posts jobs to its
-//                 bounded mailbox and wakes it.                     (NodeLoop, NodeCore, JoinDesk)
+//                 bounded mailbox and wakes it.         (CoreThread, NodeLoop, NodeCore, JoinDesk)
 //   bulk thread   pieces of artifacts and activations, sealed under the keys that hellos brought.
 //                                                          (Transport.BulkPlane, BulkKeys here)
 //   lanes         plain threads for long work: one for the stages of models, one for embeddings,
@@ -22,5 +22,9 @@
 // goes through another, the `Credentials`. Artifacts come in past the `AdmissionDesk`. `Replay`
 // does the work of a signed result again.
 //
-// Reading order: LiveNode, NodeLoop, NodeCore, LiveHands, TaskWorker, Generator, StageHost,
-// StageEngine, StageSession, HeadText, EmbeddingHost, ArtifactExchange, LiveBackend.
+// An edge node is driven likewise, with less: it listens nowhere, and what it has parked lies in a
+// journal.                          (LiveEdge, EdgeLoop, EdgeCore, EdgeWorker, EdgeJournal)
+//
+// Reading order: LiveNode, CoreThread, NodeLoop, NodeCore, LiveHands, TaskWorker, Generator,
+// StageHost, StageEngine, StageSession, HeadText, EmbeddingHost, ArtifactExchange, LiveBackend,
+// LiveEdge.
