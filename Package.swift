@@ -46,7 +46,7 @@ let package = Package(
         .target(name: "CPlatform"),
 
         // Level 0: shared words.
-        target("Basics", [], isPure: true),
+        target("Basics", ["CPlatform"], isPure: true),
         target("Wire", ["Basics"], isPure: true),
 
         // Level 1: the machines, which do not know each other.

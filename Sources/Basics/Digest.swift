@@ -48,11 +48,10 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     public var bytes: [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.byteCount)
-        for word in [first, second, third, fourth] {
-            for shift in stride(from: UInt64(56), through: 0, by: -8) {
-                bytes.append(UInt8(truncatingIfNeeded: word >> shift))
-            }
-        }
+        bytes.append(littleEndian: first.byteSwapped)
+        bytes.append(littleEndian: second.byteSwapped)
+        bytes.append(littleEndian: third.byteSwapped)
+        bytes.append(littleEndian: fourth.byteSwapped)
         return bytes
     }
 

@@ -15,6 +15,8 @@ extension JSON {
 
     public var bytes: [UInt8] {
         var bytes: [UInt8] = []
+        // A statement is a kilobyte.
+        bytes.reserveCapacity(1_024)
         write(into: &bytes, indent: nil)
         return bytes
     }
@@ -61,12 +63,13 @@ extension JSON {
     private static func write(_ text: String, into bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
         // Most text needs no escapes and goes over in one piece.
-        let start = bytes.count
-        bytes.append(contentsOf: text.utf8)
-        if bytes[start...].contains(where: needsEscape) {
-            bytes.removeSubrange(start...)
-            writeEscaped(text, into: &bytes)
+        // The storage of a string that lives; the closure keeps no pointer.
+        let isWritten = unsafe text.utf8.withContiguousStorageIfAvailable { utf8 in
+            guard unsafe !utf8.contains(where: needsEscape) else { return false }
+            unsafe bytes.append(contentsOf: utf8)
+            return true
         }
+        if isWritten != true { writeEscaped(text, into: &bytes) }
         bytes.append(UInt8(ascii: "\""))
     }
 

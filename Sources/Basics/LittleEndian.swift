@@ -1,9 +1,8 @@
 extension [UInt8] {
     /// Appends an integer in little-endian order, as `ByteReader` reads it.
-    // Inlined, because the shifts of a generic integer are calls where it is not specialised.
+    // Inlined, because the bytes of a generic integer are a call where it is not specialised.
     @inlinable public mutating func append<Value: FixedWidthInteger>(littleEndian value: Value) {
-        for index in 0..<Value.bitWidth / 8 {
-            append(UInt8(truncatingIfNeeded: value >> Value(truncatingIfNeeded: 8 * index)))
-        }
+        // The bytes of a local value, copied before it ends.
+        unsafe Swift.withUnsafeBytes(of: value.littleEndian) { unsafe append(contentsOf: $0) }
     }
 }

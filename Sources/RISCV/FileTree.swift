@@ -362,6 +362,9 @@ extension FileTree {
         for file in ProcessFile.allCases where !file.isGlobal { add(file, in: own) }
         handleDirectory = require(directory: "fd", in: own)
         nodes[handleDirectory].mode = 0o500
+        setLink("exe", to: Array(Machine.programPathDefault.utf8))
+        setLink("cwd", to: path(of: workingDirectory))
+        setLink("root", to: [UInt8(ascii: "/")])
     }
 
     /// Adds a file under its path below a directory.

@@ -1,15 +1,19 @@
 package import Basics
 
 extension Machine {
+    /// So much of the memory goes into the hash at once.
+    private static let hashedByteCount = 1 << 14
+
     /// SHA-256 over what the program has made of its world up to this instruction.
     ///
     /// Little-endian words in this order: retired instructions, virtual nanoseconds slept, number
     /// of threads; of each thread id, pc, x1…x31, f0…f31, fcsr; then of each touched page, in the
-    /// order of addresses, its address, its protection and its 4,096 bytes; then of each file of
-    /// the working directory that is new or changed its name and bytes with their counts. Output
-    /// is not part of it, nor are handles and signal actions: they follow from the same history.
+    /// order of addresses, its address, its protection, which of its 64 blocks of 64 bytes are not
+    /// zero (bit i for block i), and the bytes of those; then of each file of the working directory
+    /// that is new or changed its name and bytes with their counts. Output is not part of it, nor
+    /// are handles and signal actions: they follow from the same history.
     package mutating func stateDigest() -> Digest {
-        var hash = StateHash()
+        var hash = SHA256()
         var head: [UInt8] = []
         head.append(littleEndian: retired)
         head.append(littleEndian: skipped)
@@ -23,16 +27,19 @@ extension Machine {
             head.append(littleEndian: registers.fcsr)
         }
         hash.update(head)
+        var pages: [UInt8] = []
         for range in memory.ranges {
             for address in stride(from: range.lowerBound, to: range.upperBound, by: 4096)
             where memory.isTouched(address) {
-                var page: [UInt8] = []
-                page.append(littleEndian: address)
-                page.append(memory.protection(of: address).rawValue)
-                hash.update(page)
-                hash.update(page: address, of: memory.window)
+                pages.append(littleEndian: address)
+                pages.append(memory.protection(of: address).rawValue)
+                memory.window.append(page: address, to: &pages)
+                guard pages.count >= Self.hashedByteCount else { continue }
+                hash.update(pages)
+                pages.removeAll(keepingCapacity: true)
             }
         }
+        hash.update(pages)
         for file in files.outputs() {
             var name: [UInt8] = []
             name.append(littleEndian: UInt64(file.name.utf8.count))

@@ -8,6 +8,7 @@ internal import Basics
 package struct Machine: ~Copyable {
     /// Where a program starts, beside its input files.
     package static let startDirectory = "/\(FileTree.workingDirectoryName)"
+    static let programPathDefault = "\(startDirectory)/program"
 
     package let settings: Settings
     /// What executes from now on; may change between two calls of `run`, and changes no result.
@@ -100,7 +101,7 @@ package struct Machine: ~Copyable {
         var memory = try Memory(byteCountMax: settings.memoryByteCountMax)
         try memory.load(file, program)
         memory.mapTrampoline()
-        let path = programPath ?? "\(Self.startDirectory)/program"
+        let path = programPath ?? Self.programPathDefault
         var mappings = file.mappings(path: path), loader: ELFFile?
         if let name = file.interpreter {
             let found = try Self.loader(name, &tree, &memory)
@@ -109,9 +110,8 @@ package struct Machine: ~Copyable {
         }
         let start = try memory.prepareStack(
             file, loader: loader, arguments, environment, name: programPath, &chance)
-        tree.setLink("exe", to: Array(path.utf8))
-        tree.setLink("cwd", to: tree.path(of: tree.workingDirectory))
-        tree.setLink("root", to: [UInt8(ascii: "/")])
+        // The links of a tree that many share are left as they are.
+        if programPath != nil { tree.setLink("exe", to: Array(path.utf8)) }
         hart = Hart(memory.context.registers)
         translated = TranslatedCode(memory.context, settings)
         engine = settings.engine

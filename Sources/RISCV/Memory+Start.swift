@@ -69,10 +69,8 @@ extension Memory {
         _ chance: inout Chance
     ) throws(ELFError) -> Start {
         let arguments = arguments.isEmpty ? ["program"] : arguments
-        let texts = (arguments + environment + (name.map { [$0] } ?? [])).map {
-            Array($0.utf8) + [0]
-        }
-        let byteCount = texts.reduce(0) { $0 + $1.count }
+        let texts = arguments + environment + (name.map { [$0] } ?? [])
+        let byteCount = texts.reduce(0) { $0 + $1.utf8.count + 1 }
         guard byteCount <= Layout.argumentByteCountMax else {
             throw .argumentsTooLong(
                 byteCount: byteCount,
@@ -83,35 +81,37 @@ extension Memory {
         var strings: [UInt8] = [], offsets: [UInt64] = []
         for text in texts {
             offsets.append(UInt64(strings.count))
-            strings += text
+            strings += text.utf8
+            strings.append(0)
         }
         let randomOffset = UInt64(strings.count)
         for _ in 0..<2 { strings.append(littleEndian: chance.next()) }
         let stringsAddress = (Layout.stackEnd - UInt64(strings.count)) & ~15
-        var words: [UInt64] = [UInt64(arguments.count)]
-        words += offsets.prefix(arguments.count).map { stringsAddress + $0 } + [0]
-        words +=
-            offsets[arguments.count..<arguments.count + environment.count].map {
-                stringsAddress + $0
-            } + [0]
         let auxiliary = auxiliary(
             file,
             loader,
             random: stringsAddress + randomOffset,
             name: stringsAddress + (name == nil ? 0 : offsets.last ?? 0)
         )
-        words += auxiliary
-        let stack = (stringsAddress - UInt64(words.count) * 8) & ~15
         var image: [UInt8] = []
-        for word in words { image.append(littleEndian: word) }
+        image.append(littleEndian: UInt64(arguments.count))
+        for (index, offset) in offsets.prefix(arguments.count + environment.count).enumerated() {
+            // A zero ends the arguments, another one the environment.
+            if index == arguments.count { image.append(littleEndian: UInt64(0)) }
+            image.append(littleEndian: stringsAddress + offset)
+        }
+        if environment.isEmpty { image.append(littleEndian: UInt64(0)) }
+        image.append(littleEndian: UInt64(0))
+        var bytes: [UInt8] = []
+        for word in auxiliary { bytes.append(littleEndian: word) }
+        image += bytes
+        let stack = (stringsAddress - UInt64(image.count)) & ~15
         guard write(strings, at: stringsAddress), write(image, at: stack) else {
             throw .memoryLimit(
                 byteCount: UInt64(strings.count + image.count),
                 byteCountMax: byteCountMax
             )
         }
-        var bytes: [UInt8] = []
-        for word in auxiliary { bytes.append(littleEndian: word) }
         return Start(stack: stack, auxiliary: bytes)
     }
 

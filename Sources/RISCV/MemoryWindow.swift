@@ -1,3 +1,4 @@
+internal import Basics
 internal import Glibc
 
 /// What the byte of a page says.
@@ -110,11 +111,27 @@ enum PageBits {
         unsafe memset(base + HostLayout.context, 0, -HostLayout.context)
     }
 
-    /// The bytes of a page that is mapped.
+    /// Of a page that is mapped: which of its 64 blocks of 64 bytes are not zero, as bits of a
+    /// little-endian word, and the bytes of those.
     func append(page address: UInt64, to bytes: inout [UInt8]) {
         // All of the page is inside the reservation.
-        unsafe bytes.append(
-            contentsOf: UnsafeRawBufferPointer(start: base + Int(address), count: 4096))
+        let page = unsafe UnsafeRawBufferPointer(start: base + Int(address), count: 4096)
+        var mask: UInt64 = 0
+        for block in 0..<64 {
+            // 64 bytes at a multiple of 64 below 4,096.
+            let words = unsafe page.loadUnaligned(
+                fromByteOffset: 64 * block, as: SIMD8<UInt64>.self)
+            if words != .zero { mask |= 1 << UInt64(block) }
+        }
+        bytes.append(littleEndian: mask)
+        while mask != 0 {
+            // The next run of blocks; as above.
+            let first = mask.trailingZeroBitCount
+            let count = (~(mask >> UInt64(first))).trailingZeroBitCount
+            let run = unsafe page[64 * first..<64 * (first + count)]
+            unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: run))
+            mask &= first + count == 64 ? 0 : ~0 << UInt64(first + count)
+        }
     }
 
     /// Writes bytes where every page was checked.

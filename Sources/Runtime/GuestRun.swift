@@ -6,7 +6,7 @@ package import RISCV
 /// is checked by another.
 package enum GuestRun {
     /// Bump when the same program could give another result.
-    package static let engineVersion = "swiftlet-riscv/2"
+    package static let engineVersion = "swiftlet-riscv/3"
     /// 20 million instructions: some 50 ms between two looks at the stop flag.
     private static let sliceFuel: UInt64 = 20_000_000
     /// A line is some 60 bytes, kept until the end of a slice.

@@ -9,7 +9,6 @@ final class ProgramShelf: Sendable {
 
     private struct Program {
         var digest: Digest
-        var file: ArtifactStore.FileState
         var bytes: [UInt8]
     }
 
@@ -19,19 +18,23 @@ final class ProgramShelf: Sendable {
 
     init(store: ArtifactStore) { self.store = store }
 
-    /// The program's bytes; read from the file again where anybody has written to that.
+    /// The program's bytes, hashed once: what is in memory is what was asked for, whatever becomes
+    /// of the file.
     func read(_ digest: Digest) throws -> [UInt8] {
-        guard let file = store.fileState(of: digest) else { throw ArtifactError.missing(digest) }
         let known = programs.withLock { programs in
-            programs.first { $0.digest == digest && $0.file == file }?.bytes
+            programs.first { $0.digest == digest }?.bytes
         }
         if let known { return known }
         let bytes = try store.read(digest)
         guard bytes.count <= Self.byteCountMax else { return bytes }
+        let found = Digest.of(bytes)
+        guard found == digest else {
+            throw ArtifactError.wrongDigest(wanted: digest, found: found)
+        }
         programs.withLock { programs in
             programs.removeAll { $0.digest == digest }
             if programs.count >= Self.countMax { programs.removeFirst() }
-            programs.append(Program(digest: digest, file: file, bytes: bytes))
+            programs.append(Program(digest: digest, bytes: bytes))
         }
         return bytes
     }

@@ -89,11 +89,7 @@ final class ResultDesk: Sendable {
     }
 
     /// The leaf of the tree for one result.
-    static func leaf(of statement: Statement) -> Digest {
-        var hash = StreamDigest()
-        hash.update(statement.bytes)
-        return hash.finish()
-    }
+    static func leaf(of statement: Statement) -> Digest { Digest.of(statement.bytes) }
 
     private func post(_ items: [Item], statement: [UInt8], leaves: [UInt8]) {
         loop.post(

@@ -16,7 +16,14 @@ enum ModuleTable {
     }
 
     static let rows = [
-        Row(name: "Basics", level: 0, outside: ["Synchronization"], isPure: true),
+        // Hashes by the host's instructions.
+        Row(
+            name: "Basics",
+            level: 0,
+            beside: ["CPlatform"],
+            outside: ["Synchronization"],
+            isPure: true
+        ),
         Row(name: "Wire", level: 0, beside: ["Basics"], isPure: true),
 
         Row(name: "Membership", level: 1, isPure: true),

@@ -42,11 +42,12 @@ typedef struct platform_sha256_state {
     uint32_t words[8];
 } platform_sha256_state;
 
-/// Whether the host has instructions for SHA-256 that `platform_sha256` uses.
-bool platform_has_sha256(void);
-
-/// The state after `count` more blocks of 64 bytes; only where `platform_has_sha256` says so.
+/// The state after `count` more blocks of 64 bytes.
 platform_sha256_state platform_sha256(
+    platform_sha256_state state, const uint8_t *blocks, size_t count);
+
+/// The same without the host's instructions for it.
+platform_sha256_state platform_sha256_plain(
     platform_sha256_state state, const uint8_t *blocks, size_t count);
 
 #if defined(__clang__)

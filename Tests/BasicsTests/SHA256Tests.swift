@@ -1,16 +1,15 @@
 import Basics
-import RISCV
 import Testing
 
 /// The host's instructions for SHA-256 and plain code are one function.
-struct StateHashTests {
+struct SHA256Tests {
     @Test(arguments: [0, 1, 55, 56, 63, 64, 65, 119, 120, 4096, 100_003])
     func `the host's digest is that of plain code, in pieces of any length`(count: Int) {
         var chance = Chance(seed: UInt64(count))
         let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &chance) }
         let expected = Digest.of(bytes)
-        for usesHost in [true, false] {
-            var hash = StateHash(usesHost: usesHost)
+        for isPlain in [true, false] {
+            var hash = SHA256(isPlain: isPlain)
             var rest = bytes[...]
             while !rest.isEmpty {
                 let piece = rest.prefix(Int.random(in: 1...20_000, using: &chance))
