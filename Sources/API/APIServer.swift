@@ -124,14 +124,15 @@ package struct APIServer: Service {
     /// Serves until the service is told to stop.
     package func run() async throws {
         try checkSocketPath()
-        let limits = Limits(settings: settings)
-        var services: [any Service] = [unixService(limits: limits)]
-        if let tcp { services.append(try tcpService(tcp, limits: limits)) }
+        let limits = Limits(settings: settings), loop = ServingLoop()
+        var services: [any Service] = [unixService(limits: limits, on: loop)]
+        if let tcp { services.append(try tcpService(tcp, limits: limits, on: loop)) }
         var configuration = ServiceGroupConfiguration(services: services, logger: logger)
         configuration.maximumGracefulShutdownDuration = settings.shutdownGrace
         // The listener takes an old socket's file away before it binds, and leaves its own.
         defer { unlink(unixSocketPath) }
-        try await ServiceGroup(configuration: configuration).run()
+        let group = ServiceGroup(configuration: configuration)
+        try await loop.run { try await group.run() }
     }
 
     /// A socket's path must fit `sockaddr_un.sun_path`: 108 bytes with the final zero.
@@ -145,7 +146,7 @@ package struct APIServer: Service {
         }
     }
 
-    private func unixService(limits: Limits) -> any Service {
+    private func unixService(limits: Limits, on loop: ServingLoop) -> any Service {
         let path = unixSocketPath
         let onListening = onListening
         return Application(
@@ -158,10 +159,12 @@ package struct APIServer: Service {
                 chmod(path, 0o600)
                 await onListening(.unixSocket(path: path))
             },
-            logger: logger)
+            eventLoopGroupProvider: .shared(loop.group), logger: logger)
     }
 
-    private func tcpService(_ tcp: TCP, limits: Limits) throws -> any Service {
+    private func tcpService(
+        _ tcp: TCP, limits: Limits, on loop: ServingLoop
+    ) throws -> any Service {
         guard !tcp.key.isEmpty else {
             throw APIError(
                 status: 500, message: "HTTP over TCP needs a key that is not empty.",
@@ -184,7 +187,7 @@ package struct APIServer: Service {
             onServerRunning: { channel in
                 await onListening(.tcp(port: channel.localAddress?.port ?? tcp.port))
             },
-            logger: logger)
+            eventLoopGroupProvider: .shared(loop.group), logger: logger)
     }
 
     private var channelConfiguration: HTTP1Channel.Configuration {

@@ -32,12 +32,13 @@ package struct EdgeServer: Service {
     package func run() async throws {
         let path = unixSocketPath
         defer { unlink(path) }
+        let loop = ServingLoop()
         let application = Application(
             router: router(),
             configuration: .init(address: .unixDomainSocket(path: path), serverName: "swiftlet"),
             onServerRunning: { _ in chmod(path, 0o600) },
-            logger: logger)
-        try await application.run()
+            eventLoopGroupProvider: .shared(loop.group), logger: logger)
+        try await loop.run { try await application.run() }
     }
 
     private func router() -> Router<BasicRequestContext> {

@@ -1,3 +1,4 @@
+import API
 import AsyncHTTPClient
 import Basics
 import Foundation
@@ -17,6 +18,7 @@ struct NodeClient: Sendable {
     private static let documentByteCountMax = 256 << 20
 
     private let http: HTTPClient
+    private let loop: ServingLoop
     private let address: Address
     private let base: String
 
@@ -42,10 +44,14 @@ struct NodeClient: Sendable {
             base = url
         }
         self.address = address
-        http = HTTPClient(configuration: configuration)
+        loop = ServingLoop()
+        http = HTTPClient(eventLoopGroup: loop.group, configuration: configuration)
     }
 
-    func close() async throws { try await http.shutdown() }
+    func close() async throws {
+        try await http.shutdown()
+        try await loop.group.shutdownGracefully()
+    }
 
     // MARK: documents
 
@@ -76,9 +82,12 @@ struct NodeClient: Sendable {
             request.headers.add(name: "Content-Type", value: "application/json")
             request.body = .bytes(ByteBuffer(bytes: body.bytes))
         }
-        let response = try await send(request)
-        return Array(
-            try await response.body.collect(upTo: Self.documentByteCountMax).readableBytesView)
+        let sent = request
+        return try await withTaskExecutorPreference(loop) {
+            let response = try await send(sent)
+            let body = try await response.body.collect(upTo: Self.documentByteCountMax)
+            return Array(body.readableBytesView)
+        }
     }
 
     /// Polls a document until `isOver`; `progress` gets each state on the way.

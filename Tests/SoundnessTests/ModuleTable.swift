@@ -73,8 +73,8 @@ enum ModuleTable {
             level: 3,
             outside: [
                 "Foundation", "Glibc", "HTTPTypes", "Hummingbird", "HummingbirdCore",
-                "HummingbirdTLS", "Logging", "NIOCore", "NIOHTTP1", "NIOSSL", "ServiceLifecycle",
-                "Synchronization",
+                "HummingbirdTLS", "Logging", "NIOCore", "NIOHTTP1", "NIOPosix", "NIOSSL",
+                "ServiceLifecycle", "Synchronization",
             ]
         ),
         Row(name: "Simulation", level: 3, isPure: true),
