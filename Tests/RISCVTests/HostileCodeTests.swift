@@ -20,7 +20,7 @@ struct HostileCodeTests {
                 Assembler.branch(1, 7, 0, -4 * Int32(body.count + 1)),
                 // The last round is with the other address.
                 Assembler.register(0, 0, 28, 0, 6, 0x33), Assembler.addi(7, 0, 1),
-                Assembler.branch(0, 0, 0, -4 * Int32(body.count + 3)),
+                Assembler.branch(0, 0, 0, -4 * Int32(body.count + 4)),
             ]
         return Assembler.program(
             Assembler.li(6, Assembler.dataAddress + 2048) + Assembler.li(28, address)
@@ -50,6 +50,12 @@ struct HostileCodeTests {
         }
     }
 
+    @Test func `the address that is tried is accessed`() throws {
+        let load = Assembler.immediate(0, 6, 3, 5, 0x03)
+        let report = try Self.report(Self.program(1 << 40, [load]), .interpreter)
+        #expect(report.ending != .outOfFuel)
+    }
+
     @Test(arguments: addresses, [-2048, -8, -1, 0, 1, 4, 2047] as [Int32])
     func `an access anywhere does the same in both engines`(
         address: UInt64,
@@ -68,15 +74,22 @@ struct HostileCodeTests {
         try Self.expectSame(Self.program(address, double), "float")
     }
 
-    @Test(arguments: addresses)
+    // The last is mapped as far as twelve bytes go.
+    @Test(arguments: addresses + [Assembler.dataAddress + 65_524])
     func `accesses that share a check do the same in both engines`(address: UInt64) throws {
-        let runs: [[Int32]] = [[0, 8], [-8, 0, 8, 16], [0, 2040], [-2048, -1024], [3, 9, 2047]]
-        for offsets in runs {
-            let loads = offsets.map { Assembler.immediate($0, 6, 0, 5, 0x03) }
-            let stores = offsets.map { Assembler.store(5, 6, $0, width: 0) }
-            try Self.expectSame(Self.program(address, loads), "loads at \(offsets)")
-            try Self.expectSame(Self.program(address, stores), "stores at \(offsets)")
-            try Self.expectSame(Self.program(address, loads + stores), "both at \(offsets)")
+        let runs: [[Int32]] = [
+            [0, 8], [8, 0], [-8, 0, 8, 16], [16, 8, 0, -8], [0, 2040], [-2048, -1024],
+            [3, 9, 2047],
+        ]
+        for width in [0, 3] as [UInt32] {
+            for offsets in runs {
+                let loads = offsets.map { Assembler.immediate($0, 6, width, 5, 0x03) }
+                let stores = offsets.map { Assembler.store(5, 6, $0, width: width) }
+                let what = "\(offsets), width \(width)"
+                try Self.expectSame(Self.program(address, loads), "loads at \(what)")
+                try Self.expectSame(Self.program(address, stores), "stores at \(what)")
+                try Self.expectSame(Self.program(address, loads + stores), "both at \(what)")
+            }
         }
     }
 
@@ -96,5 +109,57 @@ struct HostileCodeTests {
             words[1] = Assembler.addi(29, 6, 24 - offset)
             try Self.expectSame(Self.program(address, words), "jump with \(offset)")
         }
+    }
+
+    private static func expectExit(_ code: Int32, _ words: [UInt32]) throws {
+        let program = Assembler.program(words, protection: 7)
+        for engine in Engine.allCases {
+            #expect(try report(program, engine).ending == .exited(code), "in the \(engine)")
+        }
+    }
+
+    @Test(arguments: [0, 1])
+    func `a store that begins before executed code and ends in it changes it`(pad: Int) throws {
+        func pair(adding step: Int32) -> UInt64 {
+            UInt64(Assembler.addi(5, 5, step)) << 32 | UInt64(Assembler.addi(0, 0, 0))
+        }
+        let start = Assembler.li(6, pair(adding: 1)) + Assembler.li(28, pair(adding: 2))
+        let loop: [UInt32] = [
+            // auipc x12, 0; the word behind the jump is never executed.
+            0x0000_0617, Assembler.jal(0, 8), Assembler.addi(0, 0, 0), Assembler.addi(5, 5, 1),
+            Assembler.store(6, 12, 8, width: 3), Assembler.addi(7, 7, -1),
+            Assembler.branch(1, 7, 0, -24),
+        ]
+        try Self.expectExit(
+            // The last three rounds add one, as it was, and then two.
+            200 + 1 + 2 + 2,
+            [UInt32](repeating: Assembler.addi(0, 0, 0), count: pad) + start + [
+                Assembler.addi(7, 0, 200), Assembler.addi(29, 0, 0), Assembler.addi(5, 0, 0),
+            ] + loop + [
+                Assembler.branch(1, 29, 0, 20), Assembler.addi(29, 0, 1),
+                Assembler.addi(6, 28, 0), Assembler.addi(7, 0, 3), Assembler.branch(0, 0, 0, -44),
+                Assembler.addi(10, 5, 0), Assembler.addi(17, 0, 93), Assembler.ecall,
+            ])
+    }
+
+    @Test func `a double in the place of a single is no single any more`() throws {
+        let start =
+            Assembler.li(20, Assembler.dataAddress) + Assembler.li(6, 0x3f80_0000)
+            + [Assembler.store(6, 20, 0)] + Assembler.li(6, 0x3ff0_0000_0000_0000)
+            + [Assembler.store(6, 20, 8), Assembler.addi(7, 0, 200)]
+        let loop = [
+            // flw f4, 0(x20); fld f4, 8(x20); fadd.s f5, f4, f4; fmv.x.w x5, f5
+            Assembler.immediate(0, 20, 2, 4, 0x07), Assembler.immediate(8, 20, 3, 4, 0x07),
+            Assembler.register(0, 4, 4, 7, 5, 0x53), Assembler.register(0x70, 0, 5, 0, 5, 0x53),
+            Assembler.addi(7, 7, -1), Assembler.branch(1, 7, 0, -20),
+        ]
+        // Whether x5 is the canonical NaN: sub, sltu.
+        let end =
+            Assembler.li(6, 0x7fc0_0000) + [
+                Assembler.register(0x20, 6, 5, 0, 10, 0x33),
+                Assembler.register(0, 10, 0, 3, 10, 0x33), Assembler.addi(17, 0, 93),
+                Assembler.ecall,
+            ]
+        try Self.expectExit(0, start + loop + end)
     }
 }
