@@ -144,7 +144,7 @@ struct X86AssemblerTests {
         assembler.jump(assembler.label(at: 0))
         assembler.finish()
         #expect(
-            try Self.disassembled(assembler.bytes, at: 0x100)
+            try Disassembler.x86(assembler.bytes, at: 0x100)
                 == ["jne 0x10b", "jmp 0x100", "jmp 0x0"])
     }
 
@@ -152,23 +152,49 @@ struct X86AssemblerTests {
         var assembler = X86Assembler(origin: 0)
         for (emit, _) in cases { emit(&assembler) }
         assembler.finish()
-        let found = try disassembled(assembler.bytes, at: 0)
+        let found = try Disassembler.x86(assembler.bytes, at: 0)
         #expect(found.count == cases.count)
         for (text, expected) in zip(found, cases.map(\.1)) { #expect(text == expected) }
     }
+}
+
+/// objdump of the GNU binutils, where it is installed.
+enum Disassembler {
+    static let path = find("objdump")
+    /// The one that knows 64-bit Arm.
+    static let arm64Path = find("aarch64-linux-gnu-objdump")
+
+    private static func find(_ name: String) -> String? {
+        ["/usr/bin/\(name)", "/usr/local/bin/\(name)"].first {
+            FileManager.default.isExecutableFile(atPath: $0)
+        }
+    }
+
+    static func x86(_ bytes: [UInt8], at address: Int) throws -> [String] {
+        try read(bytes, at: address, path, ["-mi386:x86-64", "-Mintel"])
+    }
+
+    static func arm64(_ bytes: [UInt8], at address: Int) throws -> [String] {
+        try read(bytes, at: address, arm64Path, ["-maarch64"])
+    }
 
     /// What the disassembler says, one line an instruction, with one space between words.
-    private static func disassembled(_ bytes: [UInt8], at address: Int) throws -> [String] {
+    private static func read(
+        _ bytes: [UInt8],
+        at address: Int,
+        _ path: String?,
+        _ machine: [String]
+    ) throws -> [String] {
         let file = FileManager.default.temporaryDirectory
             .appending(path: "swiftlet-code-\(UUID().uuidString)")
         try Data(bytes).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
         let process = Process(), output = Pipe()
-        process.executableURL = URL(filePath: try #require(Disassembler.path))
-        process.arguments = [
-            "-D", "-b", "binary", "-mi386:x86-64", "-Mintel", "--no-show-raw-insn",
-            "--adjust-vma=\(address)", file.path,
-        ]
+        process.executableURL = URL(filePath: try #require(path))
+        process.arguments =
+            ["-D", "-b", "binary"] + machine + [
+                "--no-show-raw-insn", "--adjust-vma=\(address)", file.path,
+            ]
         process.standardOutput = output
         try process.run()
         let text = try output.fileHandleForReading.readToEnd() ?? Data()
@@ -177,14 +203,7 @@ struct X86AssemblerTests {
         return String(decoding: text, as: UTF8.self).split(separator: "\n").compactMap { line in
             let parts = line.split(separator: "\t")
             guard parts.count > 1, parts[0].hasSuffix(":") else { return nil }
-            return parts[1].split(separator: " ").joined(separator: " ")
+            return parts[1...].joined(separator: " ").split(separator: " ").joined(separator: " ")
         }
-    }
-}
-
-/// objdump of the GNU binutils, where it is installed.
-enum Disassembler {
-    static let path = ["/usr/bin/objdump", "/usr/local/bin/objdump"].first {
-        FileManager.default.isExecutableFile(atPath: $0)
     }
 }
