@@ -18,7 +18,7 @@ package struct Arm64Assembler {
         fileprivate var field: UInt32 { UInt32(rawValue) }
     }
 
-    /// A register of 128 bits, of which scalars are the lowest; who writes a scalar clears the rest.
+    /// A register of 128 bits, of which scalars are the lowest; to write one clears the rest.
     package struct Vector: Equatable {
         package var number: UInt8
         package init(_ number: UInt8) { self.number = number }

@@ -25,9 +25,9 @@ enum HostLayout {
         static let budget = start
         /// Where an indirect jump leads that was not found.
         static let target = start + 8
-        /// MXCSR to begin with: to nearest, nothing raised, nothing trapped.
+        /// MXCSR or FPCR to begin with: to nearest, nothing raised, nothing trapped.
         static let controlBefore = start + 16
-        /// MXCSR as it was left.
+        /// MXCSR or FPSR as it was left.
         static let controlAfter = start + 24
         /// Where emitted code puts rdx aside.
         static let saved = start + 32
@@ -106,9 +106,15 @@ enum HostConstant: Int, CaseIterable {
 
     var target: UInt64 { self[HostLayout.context + HostLayout.Context.target] }
 
-    /// The flags that MXCSR collected, as bits of fflags.
-    var raisedFlags: UInt64 {
+    /// The flags that the host collected, as bits of fflags.
+    func raisedFlags(_ architecture: HostArchitecture) -> UInt64 {
         let raised = self[HostLayout.context + HostLayout.Context.controlAfter]
+        if architecture == .arm64 {
+            // FPSR has, from bit 0: invalid, divide by zero, overflow, underflow, inexact. The
+            // machine itself raises underflow (see `Arm64Translator+Float`).
+            let invalid = (raised & 1) << 4, divideByZero = (raised & 2) << 2
+            return invalid | divideByZero | raised & 4 | raised >> 4 & 1
+        }
         // MXCSR has, from bit 0: invalid, denormal, divide by zero, overflow, underflow, inexact.
         let invalid = (raised & 1) << 4, divideByZero = (raised & 4) << 1
         let overflow = raised >> 1 & 4, underflow = raised >> 3 & 2, inexact = raised >> 5 & 1
@@ -116,9 +122,11 @@ enum HostConstant: Int, CaseIterable {
     }
 
     /// Writes what never changes.
-    func prepare() {
-        // All exceptions masked, none raised, round to nearest, no flushing to zero.
-        self[HostLayout.context + HostLayout.Context.controlBefore] = 0x1f80
+    func prepare(_ architecture: HostArchitecture) {
+        // All exceptions masked, none raised, round to nearest, no flushing to zero; of FPCR also
+        // that every NaN comes out as the default one.
+        self[HostLayout.context + HostLayout.Context.controlBefore] =
+            architecture == .arm64 ? 1 << 25 : 0x1f80
         for constant in HostConstant.allCases {
             self[constant.offset] = constant.low
             self[constant.offset + 8] = constant.high

@@ -84,6 +84,7 @@ package struct Machine: ~Copyable {
     /// - Parameters:
     ///   - folders: what it sees of the host; a dynamic program's loader is looked up there.
     ///   - programPath: where it finds itself; `/work/program` where nil.
+    ///   - host: who executes translated code instead of this process.
     package init(
         program: [UInt8],
         arguments: [String],
@@ -92,13 +93,14 @@ package struct Machine: ~Copyable {
         standardInput: [UInt8] = [],
         folders: HostFolders = .none,
         programPath: String? = nil,
-        settings: Settings = Settings()
+        settings: Settings = Settings(),
+        host: (any CodeHost)? = nil
     ) throws(ELFError) {
         let file = try ELFFile(program)
         var chance = Chance(seed: settings.seed)
         var tree = FileTree(files, folders, byteCountMax: settings.fileByteCountMax)
         // All that can throw comes before anything of `self` is set.
-        var memory = try Memory(byteCountMax: settings.memoryByteCountMax)
+        var memory = try Memory(byteCountMax: settings.memoryByteCountMax, host, settings)
         try memory.load(file, program)
         memory.mapTrampoline()
         let path = programPath ?? Self.programPathDefault
@@ -113,7 +115,7 @@ package struct Machine: ~Copyable {
         // The links of a tree that many share are left as they are.
         if programPath != nil { tree.setLink("exe", to: Array(path.utf8)) }
         hart = Hart(memory.context.registers)
-        translated = TranslatedCode(memory.context, settings)
+        translated = TranslatedCode(memory.context, settings, host: host)
         engine = settings.engine
         self.memory = memory
         self.chance = chance

@@ -35,10 +35,18 @@ struct Memory: ~Copyable {
     /// 2 GiB without access on either side: as far as a displacement of emitted code reaches.
     private static let guardByteCount = 1 << 31
 
+    /// All that is reserved, and where in it the guest's address 0 lies.
+    static let reservedByteCount = HostLayout.byteCount + Int(byteCount) + 2 * guardByteCount
+    static let origin = guardByteCount + HostLayout.byteCount
+    /// What of it is accessible.
+    static let openRange = guardByteCount..<reservedByteCount - guardByteCount
+
     /// Reservations in which nothing is mapped.
     private static let idle = Idle<MemoryWindow>()
 
     let window: MemoryWindow
+    /// Whether a `CodeHost` has it, too.
+    private let isShared: Bool
     /// Mapped addresses, sorted, whole pages, neighbours merged.
     private(set) var ranges: [Range<UInt64>] = []
     private(set) var touchedPageCount: UInt64 = 0
@@ -50,20 +58,22 @@ struct Memory: ~Copyable {
     /// Set when a page was refused because of the limit.
     var limitReached = false
 
-    init(byteCountMax: UInt64) throws(ELFError) {
+    /// - Parameter file: what holds the bytes, where another process is to see them; -1 for none.
+    init(byteCountMax: UInt64, file: Int32 = -1) throws(ELFError) {
         touchedPageCountMax = byteCountMax / Self.pageByteCount
-        if let idle = Self.idle.take() {
+        isShared = file >= 0
+        if !isShared, let idle = Self.idle.take() {
             window = idle
             return
         }
-        let total = HostLayout.byteCount + Int(Self.byteCount) + 2 * Self.guardByteCount
-        // A fresh private mapping at an address of the system's choice: it overlaps nothing.
+        let total = Self.reservedByteCount
+        // A fresh mapping at an address of the system's choice: it overlaps nothing.
         let start = unsafe mmap(
             nil,
             total,
             PROT_NONE,
-            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-            -1,
+            isShared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+            file,
             0
         )
         // MAP_FAILED and nil are only compared, never followed.
@@ -94,12 +104,9 @@ struct Memory: ~Copyable {
     var context: HostContext { unsafe HostContext(window.base) }
 
     deinit {
-        if wipe(), Self.idle.keep(window) { return }
+        if !isShared, wipe(), Self.idle.keep(window) { return }
         // Mapped in `init` with this length, and no window outlives its memory.
-        unsafe munmap(
-            window.base - HostLayout.byteCount - Self.guardByteCount,
-            HostLayout.byteCount + Int(Self.byteCount) + 2 * Self.guardByteCount
-        )
+        unsafe munmap(window.base - Self.origin, Self.reservedByteCount)
     }
 }
 
@@ -181,7 +188,8 @@ extension Memory {
             unsafe madvise(
                 window.base + Int(part.lowerBound),
                 part.count,
-                Int32(MADV_DONTNEED)
+                // What is shared comes back as it was unless the file gives it up.
+                Int32(isShared ? MADV_REMOVE : MADV_DONTNEED)
             )
         }
     }

@@ -31,8 +31,11 @@
 //                                    pointer; `run` is the hot part, `executeRare` and
 //                                    `Frame+Float` the rest
 //   HostLayout                       what lies below the guest's memory for emitted code
+//   Translator, AccessPlan           what is made of a trace, whichever the host
 //   X86Translator, X86Assembler      a trace as x86-64 instructions; their encoding
+//   Arm64Translator, Arm64Assembler  the same for AArch64
 //   TranslatedCode, CodeMemory       the code that was made, its exits, where it lies
+//   CodeHost                         another process that executes it, for tests
 //   RegisterProfile                  which registers of the guest deserve one of the host
 //   SoftFloat                        IEEE 754 from its definition
 //   Hart, Registers, Thread          who runs
@@ -51,9 +54,10 @@
 //                                    signals, threads, and system calls by topic
 //
 // There are two engines and one behaviour. The interpreter runs on every host. The translator, on
-// x86-64 with AVX, FMA and BMI2, turns traces that run often into instructions of the host, and
-// leaves to the machine, one by one, whatever is rare: faults, first writes to a page, misaligned
-// accesses, stores into code, atomics, control registers, other rounding modes than to nearest.
+// x86-64 with AVX, FMA and BMI2 and on 64-bit Arm, turns traces that run often into instructions
+// of the host, and leaves to the machine, one by one, whatever is rare: faults, first writes to a
+// page, misaligned accesses, stores into code, atomics, control registers, other rounding modes
+// than to nearest.
 // Both count at taken jumps and keep the longest trace in reserve, so that close to the end of the
 // fuel the interpreter goes instruction by instruction and the count is exact. `EngineComparison`
 // runs a program in both and compares.
@@ -67,5 +71,6 @@
 // instructions a second. The translator's comes from guest registers, those that the program is
 // seen to use most, that stay in host registers across traces, jumps that lead from code to code,
 // one check for accesses that lie close together, and the host's floats with the flags left in
-// MXCSR until somebody asks. It makes some 2,500 to 4,500 million where qemu's user mode makes 400
-// to 3,000. Tasks run translated, fenced against speculation.
+// MXCSR or FPSR until somebody asks. On x86-64 it makes some 2,500 to 4,500 million where qemu's
+// user mode makes 400 to 3,000; on Arm it was never timed. Tasks run translated, fenced against
+// speculation.

@@ -20,7 +20,7 @@ struct CodeExit {
     var uncounted: UInt16 = 0
     /// Of `edge`: go on with code that checks each access by itself.
     var isCareful = false
-    /// Of `edge`: where the distance of the jump lies; of `perform`: where to go on.
+    /// Of `edge`: where `Translator.link` is to be written; of `perform`: where to go on.
     var position: UInt32 = 0
 }
 
@@ -37,13 +37,14 @@ struct TranslatedCode: ~Copyable {
 
     private var code: CodeMemory
     private let context: HostContext
+    private let architecture: HostArchitecture
     /// How often a trace is interpreted before it is worth translating.
     private let heatMax: UInt8
-    private var translator: X86Translator
+    private var translator: any Translator
     private var profile: RegisterProfile
     private var isOpen = false
     /// False once the host refused to map code.
-    private(set) var isAvailable = CodeMemory.isSupported
+    private(set) var isAvailable: Bool
     private var end = 0
     private var start = 0
     private var exits: [CodeExit] = []
@@ -55,14 +56,21 @@ struct TranslatedCode: ~Copyable {
     /// How often everything was forgotten: what was known before is no longer valid.
     private(set) var flushCount = 0
 
-    init(_ context: HostContext, _ settings: Machine.Settings) {
+    init(_ context: HostContext, _ settings: Machine.Settings, host: (any CodeHost)? = nil) {
         self.context = context
-        translator = X86Translator(isHardened: settings.isHardened)
-        // Whole pages, room for a few traces, and everything within reach of a jump.
-        let byteCount = min(max(settings.codeByteCountMax, 4 * Self.traceByteCountMax), 1 << 30)
-        code = CodeMemory(byteCount: byteCount & ~4095)
+        architecture = host?.architecture ?? .current
+        isAvailable = host != nil || CodeMemory.isSupported
+        translator = architecture.translator(isHardened: settings.isHardened)
+        code = CodeMemory(byteCount: Self.codeByteCount(settings, architecture), host: host)
         heatMax = settings.translationThreshold
         profile = RegisterProfile(stride: settings.sampleStride)
+    }
+
+    /// Whole pages, room for a few traces, and everything within reach of a jump.
+    static func codeByteCount(_ settings: Machine.Settings, _ architecture: HostArchitecture) -> Int
+    {
+        let reach = architecture.translatorType.codeByteCountMax
+        return min(max(settings.codeByteCountMax, 4 * traceByteCountMax), reach) & ~4095
     }
 
     /// The code of the trace at an address, made now if it is worth it; nil where it is not.
@@ -98,14 +106,15 @@ struct TranslatedCode: ~Copyable {
     /// Runs code until it comes back; the floats' flags are in fcsr then.
     func run(from offset: UInt32) -> CodeExit {
         let index = code.call(0, context, Int(offset))
-        context.registers[Registers.fcsr] |= context.raisedFlags
+        context.registers[Registers.fcsr] |= context.raisedFlags(architecture)
         return exits[Int(index)]
     }
 
     /// Makes the jump of an exit lead to code directly.
     func link(_ exit: CodeExit, to offset: UInt32) {
         var bytes: [UInt8] = []
-        bytes.append(littleEndian: offset &- (exit.position + 4))
+        bytes.append(
+            littleEndian: architecture.translatorType.link(at: exit.position, to: offset))
         code.write(bytes, at: Int(exit.position))
     }
 
@@ -129,7 +138,7 @@ struct TranslatedCode: ~Copyable {
             return false
         }
         isOpen = true
-        context.prepare()
+        context.prepare(architecture)
         writeFrame()
         return true
     }

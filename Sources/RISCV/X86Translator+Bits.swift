@@ -4,7 +4,6 @@
 // overwrite an operand too early are made in rax. Products without carry and the rarer
 // rearrangements of Zbkb are the machine's.
 extension X86Translator {
-    /// False for what is none of these.
     mutating func emitBits(_ o: Operation) -> Bool {
         // None of them does anything but set a register.
         let isNothing = o.destination == Registers.sink
@@ -214,10 +213,10 @@ extension X86Translator {
         if let vector = vectors[Int(o.destination)] {
             assembler.move(.rax, constant: o.constant)
             assembler.move(vector, .rax, .double)
-            forget(o.destination)
+            draft.forget(o.destination)
         } else {
             move(o.destination, constant: o.constant)
-            forget(o.destination)
+            draft.forget(o.destination)
         }
     }
 }

@@ -2,23 +2,22 @@ extension X86Translator {
     /// Counts and goes on at another trace: out at first, directly once that is translated.
     ///
     /// `ordinal` is how many instructions of this trace have retired on the way.
-    mutating func emitEdge(to target: UInt32, after ordinal: UInt16, isCareful: Bool = false) {
+    mutating func emitEdge(to target: UInt32, after ordinal: UInt16, isCareful: Bool) {
         var exit = CodeExit(kind: .edge, pc: target)
         exit.isCareful = isCareful
-        let number = exitCountBefore + exits.count
+        let number = draft.add(exit)
         let stub = assembler.label()
         if ordinal > 0 {
             assembler.arithmetic(
                 .sub, .register(Self.budget), immediate: Int32(ordinal))
         }
-        if target == headPC, isCareful == self.isCareful, ordinal > 0 {
+        if target == draft.headPC, isCareful == draft.isCareful, ordinal > 0 {
             // A loop of its own.
             assembler.jump(.notNegative, head)
         } else {
             if ordinal > 0 { assembler.jump(.negative, stub) }
-            exit.position = UInt32(assembler.jump(stub))
+            draft.setPosition(ofExit: number, assembler.jump(stub))
         }
-        exits.append(exit)
         assembler.bind(stub)
         leave(by: number)
     }
@@ -30,7 +29,7 @@ extension X86Translator {
         let label = assembler.label()
         if item.target <= item.pc {
             assembler.jump(condition.opposite, label)
-            emitEdge(to: item.target, after: o.ordinal)
+            emitEdge(to: item.target, after: o.ordinal, isCareful: false)
             assembler.bind(label)
         } else {
             assembler.jump(condition, label)
@@ -59,7 +58,7 @@ extension X86Translator {
         if first == 0, second != 0 {
             return emitComparison(second, 0, Self.swapped(condition))
         }
-        if let value = known(second), let short = Int32(exactly: Int64(bitPattern: value)) {
+        if let value = draft.known(second), let short = Int32(exactly: Int64(bitPattern: value)) {
             if let host = hosts[Int(first)], short == 0 {
                 assembler.test(host, host)
             } else {
@@ -87,11 +86,11 @@ extension X86Translator {
     /// `jalr`: through the table of targets, unless the trace shows where it leads.
     mutating func emitIndirect(_ item: TraceRecords.Item) {
         let o = item.operation
-        if let value = known(o.first) {
+        if let value = draft.known(o.first) {
             let target = (value &+ o.offset) & ~1
             if target < TraceCache.addressMax {
                 move(o.destination, constant: UInt64(o.link))
-                return emitEdge(to: UInt32(target), after: o.ordinal)
+                return emitEdge(to: UInt32(target), after: o.ordinal, isCareful: false)
             }
         }
         let first = read(o.first, or: .rax)
@@ -118,8 +117,7 @@ extension X86Translator {
         assembler.bind(miss)
         assembler.store(
             .rax, to: Self.context(HostLayout.Context.target), byteCount: 8)
-        exits.append(CodeExit(kind: .indirect, pc: item.pc))
-        leave(by: exitCountBefore + exits.count - 1)
+        leave(by: draft.add(CodeExit(kind: .indirect, pc: item.pc)))
     }
 
     /// The return address, which has 32 bits and may need a move through memory.

@@ -10,7 +10,6 @@ extension X86Translator {
     typealias Format = X86Assembler.Format
     typealias VectorOperand = X86Assembler.VectorOperand
 
-    /// F and D without loads and stores; false where the machine must do it.
     mutating func emitFloat(_ item: TraceRecords.Item) -> Bool {
         let o = item.operation
         // Half precision is the machine's, whose arithmetic knows it.
@@ -64,15 +63,15 @@ extension X86Translator {
         } else {
             assembler.store(vector, to: Self.place(slot), .double)
         }
-        forget(slot)
-        if format == .single { boxedMask |= 1 << UInt64(slot - Registers.float) }
+        draft.forget(slot)
+        if format == .single { draft.setBoxed(slot) }
     }
 
     mutating func loadFloat(_ slot: UInt8, _ address: Address, _ format: Format) {
         if format == .double, vectors[Int(slot)] == nil {
             assembler.move(.rax, .memory(address))
             assembler.store(.rax, to: Self.place(slot), byteCount: 8)
-            return forget(slot)
+            return draft.forget(slot)
         }
         let vector = floatResult(slot)
         assembler.load(vector, address, format)
@@ -94,10 +93,9 @@ extension X86Translator {
         _ rare: X86Assembler.Label
     ) -> Vector {
         let vector = readFloat(slot, or: scratch)
-        let bit: UInt64 = 1 << UInt64(slot - Registers.float)
-        guard format == .single, boxedMask & bit == 0 else { return vector }
+        guard format == .single, !draft.isBoxed(slot) else { return vector }
         assembler.testAllOnes(vector, mask: Self.constant(.box))
-        if isCareful {
+        if draft.isCareful {
             assembler.jump(.aboveOrEqual, rare)
         } else {
             let careful = assembler.label()
@@ -106,15 +104,15 @@ extension X86Translator {
                 .edge(
                     careful, target: item.pc, ordinal: item.operation.ordinal - 1,
                     isCareful: true))
-            boxedMask |= bit
+            draft.setBoxed(slot)
         }
         return vector
     }
 
     /// Ends an instruction whose rare way is the machine's.
     private mutating func finish(_ rare: X86Assembler.Label, _ item: TraceRecords.Item) {
-        let exit = addExit(item)
-        exits[exit - exitCountBefore].position = UInt32(assembler.position)
+        let exit = draft.addExit(item)
+        draft.setPosition(ofExit: exit, assembler.position)
         stubs.append(.leave(rare, exit: exit))
     }
 

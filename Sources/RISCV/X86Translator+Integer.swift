@@ -1,5 +1,4 @@
 extension X86Translator {
-    /// RV64I without jumps and memory, and M; false for what is none of it.
     mutating func emitInteger(_ o: Operation) -> Bool {
         switch o.code {
         case .constant where o.destination >= Registers.float: emitFloatConstant(o)
@@ -35,7 +34,7 @@ extension X86Translator {
     private mutating func emitImmediate(_ o: Operation) {
         switch o.code {
         case .addi:
-            if let value = known(o.first) {
+            if let value = draft.known(o.first) {
                 return move(o.destination, constant: value &+ o.offset)
             }
             emitAddition(o)
@@ -63,7 +62,7 @@ extension X86Translator {
         case .srli: emitShift(.right, o, .double)
         case .srai: emitShift(.arithmeticRight, o, .double)
         case .addiw:
-            if let value = known(o.first) {
+            if let value = draft.known(o.first) {
                 let sum = Int32(truncatingIfNeeded: value) &+ o.immediate
                 return move(o.destination, constant: UInt64(bitPattern: Int64(sum)))
             }
@@ -107,7 +106,7 @@ extension X86Translator {
             if o.immediate != 0 {
                 assembler.arithmetic(.add, operand(o.first), immediate: o.immediate)
             }
-            return forget(o.destination)
+            return draft.forget(o.destination)
         }
         let register = result(o.destination)
         if let first = hosts[Int(o.first)] {
@@ -125,7 +124,7 @@ extension X86Translator {
     private mutating func emitArithmetic(_ operation: X86Assembler.Arithmetic, _ o: Operation) {
         if o.destination == o.first {
             assembler.arithmetic(operation, operand(o.first), immediate: o.immediate)
-            return forget(o.destination)
+            return draft.forget(o.destination)
         }
         let register = copyToResult(o)
         assembler.arithmetic(operation, .register(register), immediate: o.immediate)
@@ -182,7 +181,7 @@ extension X86Translator {
             // memory ← memory op register
             let value = read(second, or: .rax)
             assembler.arithmetic(Self.arithmetic(o.code), to: Self.place(first), value)
-            return forget(o.destination)
+            return draft.forget(o.destination)
         }
         if first == 0 {
             assembler.move(register, constant: 0)
@@ -209,7 +208,7 @@ extension X86Translator {
     }
 
     private mutating func emitMove(_ destination: UInt8, from source: UInt8) {
-        if let value = known(source) { return move(destination, constant: value) }
+        if let value = draft.known(source) { return move(destination, constant: value) }
         if let host = hosts[Int(source)] { return write(host, to: destination) }
         let register = result(destination)
         assembler.move(register, operand(source))
@@ -308,7 +307,6 @@ extension X86Translator {
 
     // MARK: - Pairs
 
-    /// Two instructions that are one for the host; false where they are not.
     mutating func emitPair(_ o: Operation, _ next: Operation) -> Bool {
         guard o.code == .slli, o.destination != Registers.sink, o.first != 0,
             next.destination == o.destination

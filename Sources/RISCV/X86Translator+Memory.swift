@@ -1,107 +1,4 @@
-/// Which accesses of a trace share one check of their pages.
-///
-/// Accesses off one register that is not written in between, or only moved on by a constant, lie
-/// close together; where that is so, the first one checks the pages of the lowest and the highest
-/// byte of all. Nothing takes a permission away within a trace: what does ends it. Where the
-/// common check fails, the trace is left for one that checks each access by itself.
-struct AccessPlan {
-    enum Check {
-        case single
-        /// The first of several: checks the bytes from `low` to `high` off the register.
-        case group(low: Int32, high: Int32, isWrite: Bool)
-        /// The first of several that all lie in one value of at most eight bytes.
-        case narrow(low: Int32, byteCount: Int, isWrite: Bool)
-        case covered
-    }
-
-    private(set) var checks: [Check] = []
-    private var open = [Group?](repeating: nil, count: 33)
-
-    private struct Group {
-        var members: [Int]
-        var low: Int32
-        var high: Int32
-        var isWrite: Bool
-        /// By how much the register was moved on since the first member, whose value `low` and
-        /// `high` are relative to.
-        var shift: Int32 = 0
-    }
-
-    /// A check of two pages covers at most this many bytes.
-    private static let byteCountMax: Int64 = 2048
-
-    mutating func make(_ items: [TraceRecords.Item], isCareful: Bool) {
-        checks = Array(repeating: .single, count: items.count)
-        if isCareful { return }
-        for index in items.indices {
-            let o = items[index].operation
-            if let byteCount = X86Translator.accessByteCount(o.code), o.first != 0 {
-                add(index, o, Int32(byteCount))
-            }
-            if o.code == .addi, o.destination == o.first {
-                advance(o)
-            } else if o.destination < 32 {
-                close(o.destination)
-            }
-        }
-        for slot in open.indices { close(UInt8(slot)) }
-    }
-
-    private mutating func add(_ index: Int, _ o: Operation, _ byteCount: Int32) {
-        let isWrite = X86Translator.isStore(o.code), slot = Int(o.first)
-        if var group = open[slot] {
-            let offset = o.immediate + group.shift
-            let low = min(group.low, offset), top = max(group.high, offset + byteCount - 1)
-            if Int64(top) - Int64(low) < Self.byteCountMax {
-                group.low = low
-                group.high = top
-                group.isWrite = group.isWrite || isWrite
-                group.members.append(index)
-                open[slot] = group
-                return
-            }
-            close(o.first)
-        }
-        open[slot] = Group(
-            members: [index], low: o.immediate, high: o.immediate + byteCount - 1,
-            isWrite: isWrite)
-    }
-
-    /// Immediates have 12 bits, so that a trace's sum is small.
-    private mutating func advance(_ o: Operation) { open[Int(o.destination)]?.shift += o.immediate }
-
-    private mutating func close(_ slot: UInt8) {
-        guard let group = open[Int(slot)] else { return }
-        open[Int(slot)] = nil
-        guard group.members.count > 1 else { return }
-        for member in group.members { checks[member] = .covered }
-        let byteCount = Int(group.high - group.low + 1)
-        checks[group.members[0]] =
-            [1, 2, 4, 8].contains(byteCount)
-            ? .narrow(low: group.low, byteCount: byteCount, isWrite: group.isWrite)
-            : .group(low: group.low, high: group.high, isWrite: group.isWrite)
-    }
-}
-
 extension X86Translator {
-    /// Nil for what is no load or store of the plain kind.
-    static func accessByteCount(_ code: Operation.Code) -> Int? {
-        switch code {
-        case .lb, .lbu, .sb: 1
-        case .lh, .lhu, .sh: 2
-        case .lw, .lwu, .sw, .flw, .fsw: 4
-        case .ld, .sd, .fld, .fsd: 8
-        default: nil
-        }
-    }
-
-    static func isStore(_ code: Operation.Code) -> Bool {
-        switch code {
-        case .sb, .sh, .sw, .sd, .fsw, .fsd: true
-        default: false
-        }
-    }
-
     mutating func emitLoad(_ item: TraceRecords.Item, _ index: Int) {
         let o = item.operation
         let (address, exit) = emitCheck(item, index)
@@ -126,9 +23,9 @@ extension X86Translator {
     }
 
     mutating func emitStore(_ item: TraceRecords.Item, _ index: Int) {
-        let o = item.operation, byteCount = Self.accessByteCount(o.code) ?? 8
+        let o = item.operation, byteCount = AccessPlan.accessByteCount(o.code) ?? 8
         let (address, exit) = emitCheck(item, index)
-        if let value = known(o.second), let short = Int32(exactly: Int64(bitPattern: value)) {
+        if let value = draft.known(o.second), let short = Int32(exactly: Int64(bitPattern: value)) {
             assembler.store(short, to: address, byteCount: byteCount)
         } else if let vector = vectors[Int(o.second)] {
             assembler.store(vector, to: address, byteCount == 8 ? .double : .single)
@@ -141,13 +38,13 @@ extension X86Translator {
 
     /// The machine's turn, if it comes, ends where the access does.
     private mutating func finish(_ exit: Int?) {
-        if let exit { exits[exit - exitCountBefore].position = UInt32(assembler.position) }
+        if let exit { draft.setPosition(ofExit: exit, assembler.position) }
     }
 
     /// Emits the check of an access; returns where the bytes are, and the exit of a failed check.
     private mutating func emitCheck(_ item: TraceRecords.Item, _ index: Int) -> (Address, Int?) {
-        let o = item.operation, byteCount = Self.accessByteCount(o.code) ?? 8
-        if case .single = plan.checks[index], let value = known(o.first) {
+        let o = item.operation, byteCount = AccessPlan.accessByteCount(o.code) ?? 8
+        if case .single = draft.plan.checks[index], let value = draft.known(o.first) {
             let address = value &+ o.offset
             // Aligned, inside the guest's memory, and within reach of a displacement.
             if address < UInt64(Int32.max), address % UInt64(byteCount) == 0 {
@@ -155,7 +52,7 @@ extension X86Translator {
             }
         }
         let first = read(o.first, or: .rcx)
-        switch plan.checks[index] {
+        switch draft.plan.checks[index] {
         case .covered: return (guestAddress(first, o.immediate), nil)
         case .group(let low, let high, let isWrite):
             emitGroupCheck(item, first, low, high, isWrite: isWrite)
@@ -170,8 +67,8 @@ extension X86Translator {
         case .single:
             let slow = assembler.label()
             emitCheck(
-                first, o.immediate, byteCount, isWrite: Self.isStore(o.code), otherwise: slow)
-            let exit = addExit(item)
+                first, o.immediate, byteCount, isWrite: AccessPlan.isStore(o.code), otherwise: slow)
+            let exit = draft.addExit(item)
             stubs.append(.leave(slow, exit: exit))
             return (guestAddress(first, o.immediate), exit)
         }
@@ -242,9 +139,9 @@ extension X86Translator {
         let slow = assembler.label()
         assembler.test(
             byteAt: Address(Self.base, Int32(HostLayout.pages) + address >> 12),
-            Self.isStore(item.operation.code) ? PageBits.write : PageBits.read)
+            AccessPlan.isStore(item.operation.code) ? PageBits.write : PageBits.read)
         assembler.jump(.equal, slow)
-        let exit = addExit(item)
+        let exit = draft.addExit(item)
         stubs.append(.leave(slow, exit: exit))
         return (Address(Self.base, address), exit)
     }

@@ -14,7 +14,7 @@
 /// instructions before. Where a check fails, the code leaves with the instruction's number, and
 /// the machine does that one instruction: faults, first writes to a page, misaligned accesses and
 /// stores into code have one implementation for both engines.
-struct X86Translator {
+struct X86Translator: Translator {
     typealias Register = X86Assembler.Register
     typealias Vector = X86Assembler.Vector
     typealias Address = X86Assembler.Address
@@ -44,18 +44,9 @@ struct X86Translator {
     private(set) var exitPosition = 0
 
     // Of the trace in the making.
-    var exits: [CodeExit] = []
-    var exitCountBefore = 0
+    var draft = TraceDraft()
     var stubs: [Stub] = []
     var head = X86Assembler.Label.none
-    var headPC: UInt32 = 0
-    var isCareful = false
-    var plan = AccessPlan()
-    /// Integer registers whose value is known, as bits, and the values.
-    var knownMask: UInt64 = 0
-    var knownValues = [UInt64](repeating: 0, count: Registers.count)
-    /// Float registers that are known to hold a boxed single, as bits.
-    var boxedMask: UInt64 = 0
 
     /// Code for the rare way, behind the trace.
     enum Stub {
@@ -70,7 +61,6 @@ struct X86Translator {
         place(integers: integerPlaces, floats: floatPlaces)
     }
 
-    /// Keeps other guest registers in the hosts; all code from before is void with its frame.
     mutating func place(integers: [UInt8], floats: [UInt8]) {
         precondition(integers.count == Self.integerHosts.count)
         precondition(floats.count == Self.floatHosts.count)
@@ -86,12 +76,15 @@ struct X86Translator {
 
     var bytes: [UInt8] { assembler.bytes }
 
+    /// A distance has 32 bits.
+    static let codeByteCountMax = 1 << 30
+
+    static func link(at position: UInt32, to target: UInt32) -> UInt32 {
+        target &- (position + 4)
+    }
+
     // MARK: - The way in and out
 
-    /// Emits what all code is entered and left by; it lies at offset 0.
-    ///
-    /// Called as `uint32_t (*)(void *base, const void *target)`; all that the ABI wants kept is
-    /// pushed and popped, and emitted code calls nothing.
     mutating func emitFrame() {
         let saved: [Register] = [.rbx, .rbp, .r12, .r13, .r14, .r15]
         assembler.restart(at: 0)
@@ -124,7 +117,6 @@ struct X86Translator {
 
     // MARK: - A trace
 
-    /// Emits the code of a trace; its exits are appended, and its bytes are in `bytes`.
     mutating func translate(
         _ records: TraceRecords,
         at origin: Int,
@@ -132,58 +124,21 @@ struct X86Translator {
         exits: inout [CodeExit]
     ) {
         assembler.restart(at: origin)
-        self.isCareful = isCareful
-        exitCountBefore = exits.count
-        self.exits.removeAll(keepingCapacity: true)
+        draft.begin(records.items, isCareful: isCareful, exitCountBefore: exits.count)
         stubs.removeAll(keepingCapacity: true)
-        knownMask = 0
-        boxedMask = 0
-        headPC = records.items[0].pc
         head = assembler.label()
         assembler.bind(head)
-        plan.make(records.items, isCareful: isCareful)
-        var index = 0
-        while index < records.items.count { index += emit(records.items, index) }
+        emit(records.items)
         emitStubs()
         assembler.finish()
-        exits += self.exits
+        exits += draft.exits
     }
 
-    /// Emits one instruction, or two that are one for the host; returns how many.
-    private mutating func emit(_ items: [TraceRecords.Item], _ index: Int) -> Int {
-        let item = items[index], o = item.operation
-        if index + 1 < items.count, emitPair(o, items[index + 1].operation) { return 2 }
-        switch o.code {
-        case .lb, .lh, .lw, .ld, .lbu, .lhu, .lwu, .flw, .fld: emitLoad(item, index)
-        case .sb, .sh, .sw, .sd, .fsw, .fsd: emitStore(item, index)
-        case .beq, .bne, .blt, .bge, .bltu, .bgeu: emitBranch(item)
-        case .jump: emitEdge(to: item.target, after: o.ordinal)
-        case .call:
-            move(o.destination, constant: UInt64(UInt32(bitPattern: o.immediate)))
-            emitEdge(to: item.target, after: o.ordinal)
-        case .jalr: emitIndirect(item)
-        case .fence: break
-        default:
-            if emitInteger(o) || emitBits(o) || emitFloat(item) { return 1 }
-            emitPerform(item)
-        }
-        return 1
-    }
-
-    /// Leaves for one instruction and comes back behind it.
     mutating func emitPerform(_ item: TraceRecords.Item) {
-        let exit = addExit(item)
+        let exit = draft.addExit(item)
         leave(by: exit)
-        exits[exit - exitCountBefore].position = UInt32(assembler.position)
-        forget(item.operation.destination)
-    }
-
-    mutating func addExit(_ item: TraceRecords.Item) -> Int {
-        var exit = CodeExit(kind: .perform, pc: item.pc)
-        exit.operation = item.operation
-        exit.uncounted = item.operation.ordinal - 1
-        exits.append(exit)
-        return exitCountBefore + exits.count - 1
+        draft.setPosition(ofExit: exit, assembler.position)
+        draft.forget(item.operation.destination)
     }
 
     mutating func leave(by exit: Int) {
@@ -247,8 +202,8 @@ extension X86Translator {
     mutating func copy(_ slot: UInt8, to scratch: Register) {
         if slot == 0 {
             assembler.move(scratch, constant: 0)
-        } else if isKnown(slot), knownValues[Int(slot)] <= UInt64(UInt32.max) {
-            assembler.move(scratch, constant: knownValues[Int(slot)])
+        } else if let value = draft.known(slot), value <= UInt64(UInt32.max) {
+            assembler.move(scratch, constant: value)
         } else {
             assembler.move(scratch, operand(slot))
         }
@@ -264,7 +219,7 @@ extension X86Translator {
         } else if slot != Registers.sink {
             assembler.store(register, to: Self.place(slot), byteCount: 8)
         }
-        forget(slot)
+        draft.forget(slot)
     }
 
     mutating func move(_ slot: UInt8, constant value: UInt64) {
@@ -277,22 +232,6 @@ extension X86Translator {
             assembler.move(.rax, constant: value)
             assembler.store(.rax, to: Self.place(slot), byteCount: 8)
         }
-        knownMask |= 1 << UInt64(slot)
-        knownValues[Int(slot)] = value
-    }
-
-    func isKnown(_ slot: UInt8) -> Bool { slot < 32 && knownMask >> UInt64(slot) & 1 != 0 }
-
-    /// The value of a register, where the trace shows it.
-    func known(_ slot: UInt8) -> UInt64? {
-        slot == 0 ? 0 : isKnown(slot) ? knownValues[Int(slot)] : nil
-    }
-
-    /// Nothing is known of a register any more.
-    mutating func forget(_ slot: UInt8) {
-        if slot < 32 { knownMask &= ~(1 << UInt64(slot)) }
-        if slot >= Registers.float, slot < Registers.float + 32 {
-            boxedMask &= ~(1 << UInt64(slot - Registers.float))
-        }
+        draft.setKnown(slot, value)
     }
 }

@@ -17,7 +17,10 @@ struct Arm64AssemblerTests {
         ({ $0.move(.x9, constant: 0x1234_0000) }, "mov x9, #0x12340000 // #305397760"),
         ({ $0.move(.x9, constant: .max) }, "mov x9, #0xffffffffffffffff // #-1"),
         ({ $0.move(.x9, constant: ~0x1234) }, "mov x9, #0xffffffffffffedcb // #-4661"),
-        ({ $0.move(.x9, constant: 0x00ff_00ff_00ff_00ff) }, "mov x9, #0xff00ff00ff00ff // #71777214294589695"),
+        (
+            { $0.move(.x9, constant: 0x00ff_00ff_00ff_00ff) },
+            "mov x9, #0xff00ff00ff00ff // #71777214294589695"
+        ),
         ({ $0.arithmetic(.add, .x1, .x2, .x3) }, "add x1, x2, x3"),
         ({ $0.arithmetic(.sub, .x1, .x2, .x3, .word) }, "sub w1, w2, w3"),
         ({ $0.arithmetic(.add, .x1, .x2, .x3, shiftedLeft: 12) }, "add x1, x2, x3, lsl #12"),

@@ -18,11 +18,16 @@ struct EngineTests {
 
     @Test(.enabled(if: Engine.best == .translator), arguments: seeds)
     func `random instructions lead to the same states in both engines`(seed: UInt64) throws {
+        try Self.expectSame(seed: seed)
+    }
+
+    /// Runs random programs in both engines; a host executes the code of the translator.
+    static func expectSame(seed: UInt64, host: (any CodeHost)? = nil) throws {
         var chance = Chance(seed: seed)
         var retired: UInt64 = 0
         while retired < Self.instructionCount {
             let next = chance.next()
-            let count = try Self.difference(program: next, &chance)
+            let count = try Self.difference(program: next, &chance, host)
             guard let count else {
                 Issue.record("soup of \(next)")
                 return
@@ -32,14 +37,18 @@ struct EngineTests {
     }
 
     /// Runs one program in both engines side by side; nil where they differ.
-    private static func difference(program: UInt64, _ chance: inout Chance) throws -> UInt64? {
+    private static func difference(
+        program: UInt64,
+        _ chance: inout Chance,
+        _ host: (any CodeHost)?
+    ) throws -> UInt64? {
         let bytes = InstructionSoup.program(seed: program)
         var interpreted = try machine(bytes, .interpreter)
         // Every third program runs in hardened code; two of five are sampled so often that the
         // registers which the code keeps change under way.
         var translated = try machine(
             bytes, .translator, isHardened: program % 3 == 0,
-            sampleStride: program % 5 < 2 ? 30 : 50_000)
+            sampleStride: program % 5 < 2 ? 30 : 50_000, host: host)
         // By then a program is often caught in a loop that its own stores have made.
         while interpreted.retired < 25_000 {
             // Up to a multiple of 1,000 or somewhere before it.
@@ -59,7 +68,8 @@ struct EngineTests {
         _ program: [UInt8],
         _ engine: Engine,
         isHardened: Bool = false,
-        sampleStride: Int64 = 50_000
+        sampleStride: Int64 = 50_000,
+        host: (any CodeHost)? = nil
     ) throws -> Machine {
         try Machine(
             program: program,
@@ -71,7 +81,8 @@ struct EngineTests {
                 codeByteCountMax: 1 << 17,
                 isHardened: isHardened,
                 sampleStride: sampleStride
-            )
+            ),
+            host: host
         )
     }
 }

@@ -22,9 +22,17 @@ struct FloatVectorTests {
         engine: Engine,
         flagsBefore: UInt64
     ) throws {
-        for block in try Self.blocks.get() {
+        try Self.expectDefinition(engine, flagsBefore)
+    }
+
+    static func expectDefinition(
+        _ engine: Engine,
+        _ flagsBefore: UInt64,
+        host: (any CodeHost)? = nil
+    ) throws {
+        for block in try blocks.get() {
             for isDynamic in block.isRounding ? [false, true] : [false] {
-                let outcome = try block.run(engine, flagsBefore, isDynamic: isDynamic)
+                let outcome = try block.run(engine, flagsBefore, isDynamic: isDynamic, host)
                 let wrong = block.differences(outcome, flagsBefore)
                 #expect(
                     wrong.isEmpty, "\(block.name) rm \(block.mode): \(wrong.prefix(3))")
@@ -117,7 +125,8 @@ struct FloatVectorBlock: Sendable {
     func run(
         _ engine: Engine,
         _ flagsBefore: UInt64,
-        isDynamic: Bool
+        isDynamic: Bool,
+        _ host: (any CodeHost)?
     ) throws -> [(result: UInt64, flags: UInt64)] {
         let operandByteCount = 24 * vectors.count, resultByteCount = 16 * vectors.count
         var data: [UInt8] = []
@@ -146,7 +155,7 @@ struct FloatVectorBlock: Sendable {
             code, data: data, dataByteCount: UInt64(operandByteCount + resultByteCount))
         var machine = try Machine(
             program: program, arguments: ["floats"],
-            settings: Machine.Settings(engine: engine, translationThreshold: 0))
+            settings: Machine.Settings(engine: engine, translationThreshold: 0), host: host)
         let report = machine.runToEnd(), output = report.standardOutput
         guard report.ending == .exited(0), output.count == resultByteCount else {
             throw FloatVectorTests.Failed(description: "\(name): \(report.ending)")

@@ -31,21 +31,27 @@ struct HostileCodeTests {
     private static func report(
         _ program: [UInt8],
         _ engine: Engine,
-        isHardened: Bool = false
+        isHardened: Bool = false,
+        _ host: (any CodeHost)? = nil
     ) throws -> Report {
         var machine = try Machine(
             program: program,
             arguments: ["hostile"],
             settings: Machine.Settings(
-                fuel: 50_000, engine: engine, translationThreshold: 2, isHardened: isHardened)
+                fuel: 50_000, engine: engine, translationThreshold: 2, isHardened: isHardened),
+            host: host
         )
         return machine.runToEnd()
     }
 
-    private static func expectSame(_ program: [UInt8], _ what: String) throws {
+    private static func expectSame(
+        _ program: [UInt8],
+        _ what: String,
+        _ host: (any CodeHost)?
+    ) throws {
         let interpreted = try report(program, .interpreter)
         for isHardened in [false, true] {
-            let translated = try report(program, .translator, isHardened: isHardened)
+            let translated = try report(program, .translator, isHardened: isHardened, host)
             #expect(translated == interpreted, "\(what)")
         }
     }
@@ -56,27 +62,41 @@ struct HostileCodeTests {
         #expect(report.ending != .outOfFuel)
     }
 
-    @Test(arguments: addresses, [-2048, -8, -1, 0, 1, 4, 2047] as [Int32])
+    static let offsets: [Int32] = [-2048, -8, -1, 0, 1, 4, 2047]
+
+    @Test(arguments: addresses, offsets)
     func `an access anywhere does the same in both engines`(
         address: UInt64,
         offset: Int32
     ) throws {
+        try Self.expectSameAccess(address, offset)
+    }
+
+    static func expectSameAccess(
+        _ address: UInt64,
+        _ offset: Int32,
+        _ host: (any CodeHost)? = nil
+    ) throws {
         for width in 0..<4 as Range<UInt32> {
             let load = Assembler.immediate(offset, 6, width, 5, 0x03)
             let store = Assembler.store(5, 6, offset, width: width)
-            try Self.expectSame(Self.program(address, [load]), "load of \(width)")
-            try Self.expectSame(Self.program(address, [store]), "store of \(width)")
+            try expectSame(program(address, [load]), "load of \(width)", host)
+            try expectSame(program(address, [store]), "store of \(width)", host)
         }
         let double = [
             Assembler.immediate(offset, 6, 3, 3, 0x07),
             Assembler.store(3, 6, offset, opcode: 0x27),
         ]
-        try Self.expectSame(Self.program(address, double), "float")
+        try expectSame(program(address, double), "float", host)
     }
 
     // The last is mapped as far as twelve bytes go.
     @Test(arguments: addresses + [Assembler.dataAddress + 65_524])
     func `accesses that share a check do the same in both engines`(address: UInt64) throws {
+        try Self.expectSameGroups(address)
+    }
+
+    static func expectSameGroups(_ address: UInt64, _ host: (any CodeHost)? = nil) throws {
         let runs: [[Int32]] = [
             [0, 8], [8, 0], [-8, 0, 8, 16], [16, 8, 0, -8], [0, 2040], [-2048, -1024],
             [3, 9, 2047],
@@ -86,15 +106,19 @@ struct HostileCodeTests {
                 let loads = offsets.map { Assembler.immediate($0, 6, width, 5, 0x03) }
                 let stores = offsets.map { Assembler.store(5, 6, $0, width: width) }
                 let what = "\(offsets), width \(width)"
-                try Self.expectSame(Self.program(address, loads), "loads at \(what)")
-                try Self.expectSame(Self.program(address, stores), "stores at \(what)")
-                try Self.expectSame(Self.program(address, loads + stores), "both at \(what)")
+                try expectSame(program(address, loads), "loads at \(what)", host)
+                try expectSame(program(address, stores), "stores at \(what)", host)
+                try expectSame(program(address, loads + stores), "both at \(what)", host)
             }
         }
     }
 
     @Test(arguments: addresses)
     func `a jump anywhere does the same in both engines`(address: UInt64) throws {
+        try Self.expectSameJumps(address)
+    }
+
+    static func expectSameJumps(_ address: UInt64, _ host: (any CodeHost)? = nil) throws {
         // The good target is the instruction behind the jump.
         for offset in [0, 1, -1, 2, 2047, -2048] as [Int32] {
             let jump: [UInt32] = [
@@ -107,7 +131,7 @@ struct HostileCodeTests {
             // auipc x6 lies at the jump's start: 24 bytes before what follows it.
             var words = jump
             words[1] = Assembler.addi(29, 6, 24 - offset)
-            try Self.expectSame(Self.program(address, words), "jump with \(offset)")
+            try expectSame(program(address, words), "jump with \(offset)", host)
         }
     }
 

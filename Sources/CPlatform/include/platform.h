@@ -24,14 +24,20 @@ typedef struct platform_code {
     size_t size;
 } platform_code;
 
-/// Whether the host is an x86-64 that has AVX, FMA, BMI1 and BMI2.
-bool platform_has_x86_translation(void);
+/// Whether the host is a 64-bit Arm, or an x86-64 that has AVX, FMA, BMI1 and BMI2.
+bool platform_has_translation(void);
+
+/// Unlinked memory of whole pages as a file, zeros at first; negative where the system gave none.
+int platform_memory_file(size_t size);
 
 /// Maps code memory of whole pages.
 platform_code platform_code_map(size_t size);
 
 /// Unmaps both views.
 void platform_code_unmap(platform_code code);
+
+/// Makes what was written to the writable view what the executable view executes.
+void platform_code_flush(platform_code code, size_t offset, size_t size);
 
 /// Calls code at `offset` of the executable view as `uint32_t (*)(void *context, const void *to)`,
 /// `to` being the address of the executable view plus `target`.
