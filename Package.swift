@@ -128,7 +128,10 @@ let package = Package(
             ["Basics", "Election", "NodeLogic", "Planning", "Scheduling", "Wire"]),
         tests(
             "MessagesTests",
-            ["Basics", "CZeroMQ", "Election", "Messages", "NodeLogic", "Transport", "Wire"]),
+            [
+                "Basics", "CZeroMQ", "Election", "Messages", "NodeLogic", "Planning", "Scheduling",
+                "Transport", "Wire",
+            ]),
         tests("TransportTests", ["Basics", "CZeroMQ", "Messages", "Transport", "Wire"]),
         tests("IdentityTests", ["Basics", "Identity", "Provenance"]),
         tests("StoreTests", ["Basics", "Store"]),
@@ -145,7 +148,10 @@ let package = Package(
         tests("RuntimeTests", ["Basics", "RISCV", "Runtime"]),
         tests(
             "SimulationTests",
-            ["Basics", "Election", "NodeLogic", "Planning", "Scheduling", "Simulation", "Wire"]),
+            [
+                "Basics", "Election", "Messages", "NodeLogic", "Planning", "Scheduling",
+                "Simulation", "Wire",
+            ]),
         tests(
             "ConformanceTests", ["Basics", "Inference", "RISCV", "Runtime"],
             exclude: ["Clients", "Templates"]),

@@ -547,6 +547,51 @@ void   swiftlet__command__v1__statement_recorded__free_unpacked
   assert(message->base.descriptor == &swiftlet__command__v1__statement_recorded__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__command__v1__history_trimmed__init
+                     (Swiftlet__Command__V1__HistoryTrimmed         *message)
+{
+  static const Swiftlet__Command__V1__HistoryTrimmed init_value = SWIFTLET__COMMAND__V1__HISTORY_TRIMMED__INIT;
+  *message = init_value;
+}
+size_t swiftlet__command__v1__history_trimmed__get_packed_size
+                     (const Swiftlet__Command__V1__HistoryTrimmed *message)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__history_trimmed__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__command__v1__history_trimmed__pack
+                     (const Swiftlet__Command__V1__HistoryTrimmed *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__history_trimmed__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__command__v1__history_trimmed__pack_to_buffer
+                     (const Swiftlet__Command__V1__HistoryTrimmed *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__history_trimmed__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Command__V1__HistoryTrimmed *
+       swiftlet__command__v1__history_trimmed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Command__V1__HistoryTrimmed *)
+     protobuf_c_message_unpack (&swiftlet__command__v1__history_trimmed__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__command__v1__history_trimmed__free_unpacked
+                     (Swiftlet__Command__V1__HistoryTrimmed *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__command__v1__history_trimmed__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__command__v1__command__init
                      (Swiftlet__Command__V1__Command         *message)
 {
@@ -1386,7 +1431,71 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__statement_recorded__desc
   (ProtobufCMessageInit) swiftlet__command__v1__statement_recorded__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_descriptors[26] =
+static const ProtobufCFieldDescriptor swiftlet__command__v1__history_trimmed__field_descriptors[3] =
+{
+  {
+    "at",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__HistoryTrimmed, at),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "task_count",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__HistoryTrimmed, task_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "plan_count",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__HistoryTrimmed, plan_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__command__v1__history_trimmed__field_indices_by_name[] = {
+  0,   /* field[0] = at */
+  2,   /* field[2] = plan_count */
+  1,   /* field[1] = task_count */
+};
+static const ProtobufCIntRange swiftlet__command__v1__history_trimmed__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor swiftlet__command__v1__history_trimmed__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.command.v1.HistoryTrimmed",
+  "HistoryTrimmed",
+  "Swiftlet__Command__V1__HistoryTrimmed",
+  "swiftlet.command.v1",
+  sizeof(Swiftlet__Command__V1__HistoryTrimmed),
+  3,
+  swiftlet__command__v1__history_trimmed__field_descriptors,
+  swiftlet__command__v1__history_trimmed__field_indices_by_name,
+  1,  swiftlet__command__v1__history_trimmed__number_ranges,
+  (ProtobufCMessageInit) swiftlet__command__v1__history_trimmed__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_descriptors[27] =
 {
   {
     "mesh_founded",
@@ -1540,6 +1649,18 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_desc
     offsetof(Swiftlet__Command__V1__Command, body_case),
     offsetof(Swiftlet__Command__V1__Command, edge_policy_set),
     &swiftlet__command__v1__edge_policy_set__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "history_trimmed",
+    14,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__Command, body_case),
+    offsetof(Swiftlet__Command__V1__Command, history_trimmed),
+    &swiftlet__command__v1__history_trimmed__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -1703,27 +1824,28 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_desc
 };
 static const unsigned swiftlet__command__v1__command__field_indices_by_name[] = {
   12,   /* field[12] = edge_policy_set */
+  13,   /* field[13] = history_trimmed */
   6,   /* field[6] = issuing_key_sealed */
-  19,   /* field[19] = job_cancelled */
-  18,   /* field[18] = job_submitted */
+  20,   /* field[20] = job_cancelled */
+  19,   /* field[19] = job_submitted */
   0,   /* field[0] = mesh_founded */
-  20,   /* field[20] = model_deployed */
-  22,   /* field[22] = model_undeployed */
+  21,   /* field[21] = model_deployed */
+  23,   /* field[23] = model_undeployed */
   9,   /* field[9] = node_drained */
   1,   /* field[1] = node_enrolled */
   2,   /* field[2] = node_revoked */
   11,   /* field[11] = node_slept */
-  24,   /* field[24] = plan_advanced */
-  25,   /* field[25] = plan_closed */
-  23,   /* field[23] = plan_opened */
+  25,   /* field[25] = plan_advanced */
+  26,   /* field[26] = plan_closed */
+  24,   /* field[24] = plan_opened */
   7,   /* field[7] = policy_set */
-  21,   /* field[21] = stage_ready */
+  22,   /* field[22] = stage_ready */
   8,   /* field[8] = statement_recorded */
-  14,   /* field[14] = task_cancelled */
-  13,   /* field[13] = task_submitted */
-  17,   /* field[17] = tasks_finished */
-  15,   /* field[15] = tasks_leased */
-  16,   /* field[16] = tasks_requeued */
+  15,   /* field[15] = task_cancelled */
+  14,   /* field[14] = task_submitted */
+  18,   /* field[18] = tasks_finished */
+  16,   /* field[16] = tasks_leased */
+  17,   /* field[17] = tasks_requeued */
   10,   /* field[10] = tenant_weighted */
   3,   /* field[3] = token_created */
   4,   /* field[4] = token_revoked */
@@ -1732,10 +1854,10 @@ static const unsigned swiftlet__command__v1__command__field_indices_by_name[] = 
 static const ProtobufCIntRange swiftlet__command__v1__command__number_ranges[4 + 1] =
 {
   { 1, 0 },
-  { 20, 13 },
-  { 24, 14 },
-  { 40, 23 },
-  { 0, 26 }
+  { 20, 14 },
+  { 24, 15 },
+  { 40, 24 },
+  { 0, 27 }
 };
 const ProtobufCMessageDescriptor swiftlet__command__v1__command__descriptor =
 {
@@ -1745,7 +1867,7 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__command__descriptor =
   "Swiftlet__Command__V1__Command",
   "swiftlet.command.v1",
   sizeof(Swiftlet__Command__V1__Command),
-  26,
+  27,
   swiftlet__command__v1__command__field_descriptors,
   swiftlet__command__v1__command__field_indices_by_name,
   4,  swiftlet__command__v1__command__number_ranges,

@@ -277,6 +277,141 @@ void   swiftlet__election__v1__timeout_now__free_unpacked
   assert(message->base.descriptor == &swiftlet__election__v1__timeout_now__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__election__v1__snapshot_head__init
+                     (Swiftlet__Election__V1__SnapshotHead         *message)
+{
+  static const Swiftlet__Election__V1__SnapshotHead init_value = SWIFTLET__ELECTION__V1__SNAPSHOT_HEAD__INIT;
+  *message = init_value;
+}
+size_t swiftlet__election__v1__snapshot_head__get_packed_size
+                     (const Swiftlet__Election__V1__SnapshotHead *message)
+{
+  assert(message->base.descriptor == &swiftlet__election__v1__snapshot_head__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__election__v1__snapshot_head__pack
+                     (const Swiftlet__Election__V1__SnapshotHead *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__election__v1__snapshot_head__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__election__v1__snapshot_head__pack_to_buffer
+                     (const Swiftlet__Election__V1__SnapshotHead *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__election__v1__snapshot_head__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Election__V1__SnapshotHead *
+       swiftlet__election__v1__snapshot_head__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Election__V1__SnapshotHead *)
+     protobuf_c_message_unpack (&swiftlet__election__v1__snapshot_head__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__election__v1__snapshot_head__free_unpacked
+                     (Swiftlet__Election__V1__SnapshotHead *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__election__v1__snapshot_head__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__election__v1__snapshot_chunk__init
+                     (Swiftlet__Election__V1__SnapshotChunk         *message)
+{
+  static const Swiftlet__Election__V1__SnapshotChunk init_value = SWIFTLET__ELECTION__V1__SNAPSHOT_CHUNK__INIT;
+  *message = init_value;
+}
+size_t swiftlet__election__v1__snapshot_chunk__get_packed_size
+                     (const Swiftlet__Election__V1__SnapshotChunk *message)
+{
+  assert(message->base.descriptor == &swiftlet__election__v1__snapshot_chunk__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__election__v1__snapshot_chunk__pack
+                     (const Swiftlet__Election__V1__SnapshotChunk *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__election__v1__snapshot_chunk__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__election__v1__snapshot_chunk__pack_to_buffer
+                     (const Swiftlet__Election__V1__SnapshotChunk *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__election__v1__snapshot_chunk__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Election__V1__SnapshotChunk *
+       swiftlet__election__v1__snapshot_chunk__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Election__V1__SnapshotChunk *)
+     protobuf_c_message_unpack (&swiftlet__election__v1__snapshot_chunk__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__election__v1__snapshot_chunk__free_unpacked
+                     (Swiftlet__Election__V1__SnapshotChunk *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__election__v1__snapshot_chunk__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__election__v1__snapshot_reply__init
+                     (Swiftlet__Election__V1__SnapshotReply         *message)
+{
+  static const Swiftlet__Election__V1__SnapshotReply init_value = SWIFTLET__ELECTION__V1__SNAPSHOT_REPLY__INIT;
+  *message = init_value;
+}
+size_t swiftlet__election__v1__snapshot_reply__get_packed_size
+                     (const Swiftlet__Election__V1__SnapshotReply *message)
+{
+  assert(message->base.descriptor == &swiftlet__election__v1__snapshot_reply__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__election__v1__snapshot_reply__pack
+                     (const Swiftlet__Election__V1__SnapshotReply *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__election__v1__snapshot_reply__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__election__v1__snapshot_reply__pack_to_buffer
+                     (const Swiftlet__Election__V1__SnapshotReply *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__election__v1__snapshot_reply__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Election__V1__SnapshotReply *
+       swiftlet__election__v1__snapshot_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Election__V1__SnapshotReply *)
+     protobuf_c_message_unpack (&swiftlet__election__v1__snapshot_reply__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__election__v1__snapshot_reply__free_unpacked
+                     (Swiftlet__Election__V1__SnapshotReply *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__election__v1__snapshot_reply__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__election__v1__election_message__init
                      (Swiftlet__Election__V1__ElectionMessage         *message)
 {
@@ -758,7 +893,277 @@ const ProtobufCMessageDescriptor swiftlet__election__v1__timeout_now__descriptor
   (ProtobufCMessageInit) swiftlet__election__v1__timeout_now__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__election__v1__election_message__field_descriptors[5] =
+static const ProtobufCFieldDescriptor swiftlet__election__v1__snapshot_head__field_descriptors[6] =
+{
+  {
+    "index",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotHead, index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "term",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotHead, term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "voters",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Swiftlet__Election__V1__SnapshotHead, n_voters),
+    offsetof(Swiftlet__Election__V1__SnapshotHead, voters),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "voters_index",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotHead, voters_index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "byte_count",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotHead, byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "digest",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotHead, digest),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__election__v1__snapshot_head__field_indices_by_name[] = {
+  4,   /* field[4] = byte_count */
+  5,   /* field[5] = digest */
+  0,   /* field[0] = index */
+  1,   /* field[1] = term */
+  2,   /* field[2] = voters */
+  3,   /* field[3] = voters_index */
+};
+static const ProtobufCIntRange swiftlet__election__v1__snapshot_head__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 6 }
+};
+const ProtobufCMessageDescriptor swiftlet__election__v1__snapshot_head__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.election.v1.SnapshotHead",
+  "SnapshotHead",
+  "Swiftlet__Election__V1__SnapshotHead",
+  "swiftlet.election.v1",
+  sizeof(Swiftlet__Election__V1__SnapshotHead),
+  6,
+  swiftlet__election__v1__snapshot_head__field_descriptors,
+  swiftlet__election__v1__snapshot_head__field_indices_by_name,
+  1,  swiftlet__election__v1__snapshot_head__number_ranges,
+  (ProtobufCMessageInit) swiftlet__election__v1__snapshot_head__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__election__v1__snapshot_chunk__field_descriptors[5] =
+{
+  {
+    "term",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotChunk, term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "round",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotChunk, round),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "head",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotChunk, head),
+    &swiftlet__election__v1__snapshot_head__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "offset",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotChunk, offset),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "part",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotChunk, part),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__election__v1__snapshot_chunk__field_indices_by_name[] = {
+  2,   /* field[2] = head */
+  3,   /* field[3] = offset */
+  4,   /* field[4] = part */
+  1,   /* field[1] = round */
+  0,   /* field[0] = term */
+};
+static const ProtobufCIntRange swiftlet__election__v1__snapshot_chunk__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 5 }
+};
+const ProtobufCMessageDescriptor swiftlet__election__v1__snapshot_chunk__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.election.v1.SnapshotChunk",
+  "SnapshotChunk",
+  "Swiftlet__Election__V1__SnapshotChunk",
+  "swiftlet.election.v1",
+  sizeof(Swiftlet__Election__V1__SnapshotChunk),
+  5,
+  swiftlet__election__v1__snapshot_chunk__field_descriptors,
+  swiftlet__election__v1__snapshot_chunk__field_indices_by_name,
+  1,  swiftlet__election__v1__snapshot_chunk__number_ranges,
+  (ProtobufCMessageInit) swiftlet__election__v1__snapshot_chunk__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__election__v1__snapshot_reply__field_descriptors[4] =
+{
+  {
+    "term",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotReply, term),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "round",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotReply, round),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "index",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotReply, index),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "byte_count",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Election__V1__SnapshotReply, byte_count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__election__v1__snapshot_reply__field_indices_by_name[] = {
+  3,   /* field[3] = byte_count */
+  2,   /* field[2] = index */
+  1,   /* field[1] = round */
+  0,   /* field[0] = term */
+};
+static const ProtobufCIntRange swiftlet__election__v1__snapshot_reply__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor swiftlet__election__v1__snapshot_reply__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.election.v1.SnapshotReply",
+  "SnapshotReply",
+  "Swiftlet__Election__V1__SnapshotReply",
+  "swiftlet.election.v1",
+  sizeof(Swiftlet__Election__V1__SnapshotReply),
+  4,
+  swiftlet__election__v1__snapshot_reply__field_descriptors,
+  swiftlet__election__v1__snapshot_reply__field_indices_by_name,
+  1,  swiftlet__election__v1__snapshot_reply__number_ranges,
+  (ProtobufCMessageInit) swiftlet__election__v1__snapshot_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__election__v1__election_message__field_descriptors[7] =
 {
   {
     "vote_request",
@@ -820,10 +1225,36 @@ static const ProtobufCFieldDescriptor swiftlet__election__v1__election_message__
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "snapshot_chunk",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Election__V1__ElectionMessage, body_case),
+    offsetof(Swiftlet__Election__V1__ElectionMessage, snapshot_chunk),
+    &swiftlet__election__v1__snapshot_chunk__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "snapshot_reply",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Election__V1__ElectionMessage, body_case),
+    offsetof(Swiftlet__Election__V1__ElectionMessage, snapshot_reply),
+    &swiftlet__election__v1__snapshot_reply__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__election__v1__election_message__field_indices_by_name[] = {
   3,   /* field[3] = append_reply */
   2,   /* field[2] = append_request */
+  5,   /* field[5] = snapshot_chunk */
+  6,   /* field[6] = snapshot_reply */
   4,   /* field[4] = timeout_now */
   1,   /* field[1] = vote_reply */
   0,   /* field[0] = vote_request */
@@ -831,7 +1262,7 @@ static const unsigned swiftlet__election__v1__election_message__field_indices_by
 static const ProtobufCIntRange swiftlet__election__v1__election_message__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor swiftlet__election__v1__election_message__descriptor =
 {
@@ -841,7 +1272,7 @@ const ProtobufCMessageDescriptor swiftlet__election__v1__election_message__descr
   "Swiftlet__Election__V1__ElectionMessage",
   "swiftlet.election.v1",
   sizeof(Swiftlet__Election__V1__ElectionMessage),
-  5,
+  7,
   swiftlet__election__v1__election_message__field_descriptors,
   swiftlet__election__v1__election_message__field_indices_by_name,
   1,  swiftlet__election__v1__election_message__number_ranges,

@@ -12,6 +12,8 @@ struct Progress: Sendable {
     ///
     /// False: `next` runs ahead of the answers.
     var isProbing = true
+    /// What it needs is not kept any more, and this is on its way.
+    var transfer: Transfer?
     /// When the newest round that it answered was sent.
     var contact: Instant?
     /// The newest round that it answered.

@@ -17,6 +17,17 @@ extension Raft {
         leaderContact = now
         resetElection(at: now)
 
+        var request = request
+        if request.previousIndex < log.base.index {
+            // What is committed is in every leader's log: it begins where ours does.
+            let passed = min(log.base.index - request.previousIndex, UInt64(request.entries.count))
+            request.previousIndex += passed
+            request.previousTerm = request.entries.prefix(Int(passed)).last?.term ?? 0
+            request.entries.removeFirst(Int(passed))
+            guard request.previousIndex == log.base.index else {
+                return accept(request, match: request.previousIndex, to: sender)
+            }
+        }
         guard log.term(at: request.previousIndex) == request.previousTerm else {
             guard request.previousIndex > commitIndex else {
                 let index = request.previousIndex
@@ -34,6 +45,14 @@ extension Raft {
         guard append(request.entries, from: sender) else { return }
         let match = request.previousIndex + UInt64(request.entries.count)
         commitIndex = max(commitIndex, min(request.commitIndex, match))
+        accept(request, match: match, to: sender)
+    }
+
+    private mutating func accept(
+        _ request: AppendRequest,
+        match: UInt64,
+        to sender: NodeID
+    ) {
         send(
             .appendReply(
                 AppendReply(term: term, accepted: true, matchIndex: match, round: request.round)

@@ -118,13 +118,21 @@ extension Raft {
     /// Without entries: it is also the question whether the logs meet before `next`, by which lost
     /// entries are noticed.
     mutating func sendHeartbeat(to index: Int) {
-        send(entries: [], to: index)
+        if progresses[index].next <= log.base.index {
+            sendSnapshot(to: index)
+        } else {
+            send(entries: [], to: index)
+        }
     }
 
     /// Sends entries from `next` on: one batch while probing, else as many as may be in flight.
     mutating func sendBatch(to index: Int) {
         repeat {
             let progress = progresses[index]
+            if progress.next <= log.base.index {
+                if progress.transfer?.index != snapshot?.index { sendSnapshot(to: index) }
+                return
+            }
             let inFlight = Int(progress.next - progress.match) - 1
             let room = progress.isProbing ? Int.max : settings.inFlightEntryCountMax - inFlight
             guard room > 0, progress.next <= log.lastIndex else { return }
@@ -176,12 +184,11 @@ extension Raft {
             return
         }
         guard reply.term == term, role == .leader, let index = position(of: sender) else { return }
-        if let sentAt = rounds.first(where: { $0.number == reply.round })?.sentAt {
-            progresses[index].contact = max(progresses[index].contact ?? sentAt, sentAt)
-        }
-        if reply.round <= round {
-            progresses[index].answeredRound = max(progresses[index].answeredRound, reply.round)
-            confirmReads(at: now)
+        noteContact(index, round: reply.round, at: now)
+        // What comes late says nothing of the snapshot that is on its way.
+        if let transfer = progresses[index].transfer {
+            guard reply.accepted, reply.matchIndex >= transfer.index else { return }
+            progresses[index].transfer = nil
         }
         guard reply.accepted else {
             lead(back: index, to: reply.matchIndex)
@@ -202,6 +209,15 @@ extension Raft {
         if isNews { advanceCommitIndex(at: now) }
         // The commitment may have ended this node's leadership.
         if role == .leader { sendBatch(to: index) }
+    }
+
+    mutating func noteContact(_ index: Int, round answered: UInt64, at now: Instant) {
+        if let sentAt = rounds.first(where: { $0.number == answered })?.sentAt {
+            progresses[index].contact = max(progresses[index].contact ?? sentAt, sentAt)
+        }
+        guard answered <= round else { return }
+        progresses[index].answeredRound = max(progresses[index].answeredRound, answered)
+        confirmReads(at: now)
     }
 
     /// The other log lacks what stands before `next`: try again at its hint.

@@ -27,6 +27,21 @@ extension Raft {
         /// Reads that wait for a round; more are refused, and asked again.
         package var readCountMax = 1_024
 
+        /// A snapshot is taken when so many entries are new, or about so many bytes of them.
+        ///
+        /// To start again takes no longer than to apply these; to take one costs a walk over the
+        /// whole state, which so many entries should be worth.
+        package var snapshotEntryCount = 10_000
+        package var snapshotByteCount = 32 << 20
+        /// Entries before a snapshot that stay: who lacks no more needs no snapshot.
+        package var tailEntryCount = 2_000
+        /// While one is sent, the next waits for so many times as much to be new.
+        package var transferPatience = 4.0
+        /// Of a snapshot from another node: it is collected in memory.
+        package var snapshotByteCountMax = 1 << 30
+        /// Of one piece: it waits in the queue in which probes wait as well.
+        package var pieceByteCount = 128 << 10
+
         package init() {}
 
         package enum Mistake: Hashable, Sendable {
@@ -54,6 +69,10 @@ extension Raft {
                 ("batchByteCountMax", batchByteCountMax),
                 ("inFlightEntryCountMax", inFlightEntryCountMax),
                 ("uncommittedEntryCountMax", uncommittedEntryCountMax),
+                ("snapshotEntryCount", snapshotEntryCount),
+                ("snapshotByteCount", snapshotByteCount),
+                ("snapshotByteCountMax", snapshotByteCountMax),
+                ("pieceByteCount", pieceByteCount),
             ]
             for (name, count) in counts where count <= 0 { mistakes.append(.notPositive(name)) }
             return mistakes

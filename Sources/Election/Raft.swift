@@ -24,7 +24,11 @@
 // are performed, and all of a step are performed before the next one. With that, "saved before
 // answered" (figure 2) holds by itself; only a leader's entries go out before they are saved.
 //
-// The whole log is kept in memory, from index 1.
+//   compaction  The state after an entry stands for what came before (paper section 7): a snapshot
+//               is taken when enough is new, a tail of the log stays for slow followers, and who
+//               lacks more is sent the snapshot in pieces.
+//
+// What is left of the log is kept in memory; snapshots are not.
 //
 //   file                 what
 //   Raft                 the door: events, effects, queries
@@ -33,6 +37,7 @@
 //   Raft+Following       appending what a leader sends
 //   Raft+Leading         replication, commitment, quorum
 //   Raft+Reading         reads that see everything
+//   Raft+Snapshots       compaction, and snapshots from node to node
 //   Raft+Proposing       what a leader accepts, and changes of voters
 //   Log, Progress        the leaves
 
@@ -73,6 +78,10 @@ package struct Raft: Sendable {
         /// Lead no more and let others stand first, for instance before this node leaves; one that
         /// has the whole log is told to stand at once.
         case stepDown
+        /// `.snapshotDue` has come to its end: what was written, or nil where it could not be.
+        case snapshotTaken(SnapshotHead?)
+        /// `.snapshotArrived` has: whether its bytes are a state that can be taken up.
+        case snapshotRead(SnapshotHead, isGood: Bool)
         /// `nextDeadline` has come.
         case deadlinePassed
     }
@@ -92,6 +101,16 @@ package struct Raft: Sendable {
         /// Whoever has applied this index may answer the read.
         case readReady(UInt64, index: UInt64)
         case readRefused(UInt64)
+        /// The state after all that was committed shall be written: ends as `.snapshotTaken`.
+        case snapshotDue
+        /// Add the bytes of this snapshot from the offset on, as many as a piece has, and send it.
+        case sendSnapshot(SnapshotChunk, to: NodeID)
+        /// Read and write these bytes: ends as `.snapshotRead`.
+        case snapshotArrived(SnapshotHead, [UInt8])
+        /// This snapshot stands for the log up to it from now on, durably, as with `persist`: the
+        /// entries up to `base` go, or, where the log is not kept, all. Where its index is above
+        /// what was committed, its state takes the place of the driver's.
+        case adopt(SnapshotHead, base: LogPosition, isLogKept: Bool)
         case becameLeader(term: UInt64)
         case steppedDown(term: UInt64)
         /// Nil: no leader is known in this term.
@@ -126,6 +145,8 @@ package struct Raft: Sendable {
         case implausibleMessage(from: NodeID)
         /// A leader wants to replace what is committed. Nothing was changed.
         case conflictWithCommitted(index: UInt64, from: NodeID)
+        /// A snapshot is too large, or is none.
+        case snapshotRefused(index: UInt64, from: NodeID)
     }
 
     package let id: NodeID
@@ -164,12 +185,19 @@ package struct Raft: Sendable {
     /// In the order in which they came, and so of their rounds.
     var reads: [Read] = []
 
+    /// Where what was committed is kept when its entries are gone.
+    var snapshot: SnapshotHead?
+    var isTakingSnapshot = false
+    /// After a failure another one waits until so much is committed.
+    var snapshotRetryIndex: UInt64 = 0
+    var arrival: Arrival?
+
     // What this step has to say; `flush` puts it in order.
 
     var isHardStateUnsaved = false
     var firstUnsavedIndex: UInt64?
     var pending: [Effect] = []
-    private var toldCommitIndex: UInt64
+    var toldCommitIndex: UInt64
     private var toldLeader: NodeID?
     private var toldTerm: UInt64
     private var toldVoters: [NodeID]
@@ -177,8 +205,9 @@ package struct Raft: Sendable {
     /// Starts from what was persisted.
     ///
     /// - Parameters:
-    ///   - entries: the log from index 1 on. A founder starts with `founding(_:)`; a node that
+    ///   - entries: the log from `base` on. A founder starts with `founding(_:)`; a node that
     ///     joins starts with none and receives them.
+    ///   - snapshot: the latest that was adopted, with its base.
     ///   - commitIndex: what the driver's state already holds; `.committed` goes on after it. 0
     ///     where the state is built anew.
     package init(
@@ -187,16 +216,20 @@ package struct Raft: Sendable {
         seed: UInt64,
         hardState: HardState = HardState(),
         entries: [LogEntry] = [],
+        snapshot: SnapshotHead? = nil,
+        base: LogPosition = LogPosition(),
         commitIndex: UInt64 = 0,
         now: Instant
     ) {
         precondition(settings.mistakes().isEmpty, "\(settings.mistakes())")
         self.id = id
         self.settings = settings
-        precondition(commitIndex <= entries.count, "\(commitIndex) of \(entries.count) committed")
+        let commitIndex = max(commitIndex, snapshot?.index ?? 0)
         self.hardState = hardState
         self.commitIndex = commitIndex
-        log = Log(entries: entries)
+        self.snapshot = snapshot
+        log = Log(entries: entries, base: base, snapshot: snapshot)
+        precondition(commitIndex <= log.lastIndex, "\(commitIndex) of \(log.lastIndex) committed")
         // A founding has entries before any term was voted for.
         if log.lastTerm > hardState.term { self.hardState = HardState(term: log.lastTerm) }
         chance = Chance(seed: seed)
@@ -230,6 +263,8 @@ package struct Raft: Sendable {
             updateProgresses(at: now)
         case .peerUnreachable(let node): stopPipeline(to: node)
         case .stepDown: stepDown(at: now)
+        case .snapshotTaken(let head): taken(head)
+        case .snapshotRead(let head, let isGood): read(head, isGood: isGood)
         case .deadlinePassed: act(at: now)
         }
         if log.voters != toldVoters {
@@ -237,6 +272,7 @@ package struct Raft: Sendable {
             pending.append(.note(.votersChanged(toldVoters)))
             if role != .leader { resetElection(at: now) }
         }
+        if commitIndex > toldCommitIndex { noteSnapshotDue(at: now) }
         flush(into: &effects)
         nextDeadline = role == .leader ? min(heartbeatDue, learnerHeartbeatDue) : electionDue
     }
@@ -256,6 +292,8 @@ package struct Raft: Sendable {
         case .appendRequest(let request): take(request, from: sender, at: now)
         case .appendReply(let reply): take(reply, from: sender, at: now)
         case .timeoutNow(let order): take(order, from: sender, at: now)
+        case .snapshotChunk(let chunk): take(chunk, from: sender, at: now)
+        case .snapshotReply(let reply): take(reply, from: sender, at: now)
         }
     }
 
@@ -322,6 +360,14 @@ package struct Raft: Sendable {
         case .voteReply(let reply): return reply.term < limit
         case .appendReply(let reply): return reply.term < limit && reply.matchIndex < limit
         case .timeoutNow(let order): return order.term < limit
+        case .snapshotReply(let reply):
+            return reply.term < limit && reply.index < limit && reply.byteCount < limit
+        case .snapshotChunk(let chunk):
+            let head = chunk.head
+            return chunk.term < limit && head.term <= chunk.term && 1..<limit ~= head.index
+                && head.votersIndex <= head.index && !head.voters.isEmpty
+                && 1..<limit ~= head.byteCount && chunk.offset <= head.byteCount
+                && UInt64(chunk.part.count) <= head.byteCount - chunk.offset
         case .appendRequest(let request):
             guard request.term < limit, request.previousIndex < limit else { return false }
             var index = request.previousIndex

@@ -340,6 +340,33 @@ extension StatementRecorded: WireMessage, Coded {
     }
 }
 
+extension HistoryTrimmed: WireMessage, Coded {
+    typealias Stored = Swiftlet__Command__V1__HistoryTrimmed
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__command__v1__history_trimmed__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__command__v1__history_trimmed__init(stored)
+        stored.pointee.at = at
+        stored.pointee.task_count = taskCount
+        stored.pointee.plan_count = planCount
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            at: stored.pointee.at,
+            taskCount: stored.pointee.task_count,
+            planCount: stored.pointee.plan_count
+        )
+    }
+}
+
 extension Command: WireMessage, Coded {
     typealias Stored = Swiftlet__Command__V1__Command
 
@@ -392,6 +419,9 @@ extension Command: WireMessage, Coded {
         case .edgePolicySet(let value):
             stored.pointee.body_case = .init(rawValue: 13)
             stored.pointee.edge_policy_set = value.stored(in: arena)
+        case .historyTrimmed(let value):
+            stored.pointee.body_case = .init(rawValue: 14)
+            stored.pointee.history_trimmed = value.stored(in: arena)
         case .taskSubmitted(let value):
             stored.pointee.body_case = .init(rawValue: 20)
             stored.pointee.task_submitted = value.stored(in: arena)
@@ -475,6 +505,9 @@ extension Command: WireMessage, Coded {
         case 13:
             body = .edgePolicySet(try Field.message(
                 stored.pointee.edge_policy_set, "Command.edge_policy_set"))
+        case 14:
+            body = .historyTrimmed(try Field.message(
+                stored.pointee.history_trimmed, "Command.history_trimmed"))
         case 20:
             body = .taskSubmitted(try Field.message(
                 stored.pointee.task_submitted, "Command.task_submitted"))

@@ -172,6 +172,100 @@ extension TimeoutNow: WireMessage, Coded {
     }
 }
 
+extension SnapshotHead: WireMessage, Coded {
+    typealias Stored = Swiftlet__Election__V1__SnapshotHead
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__election__v1__snapshot_head__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__election__v1__snapshot_head__init(stored)
+        stored.pointee.index = index
+        stored.pointee.term = term
+        (stored.pointee.n_voters, stored.pointee.voters) = arena.identities(voters)
+        stored.pointee.voters_index = votersIndex
+        stored.pointee.byte_count = byteCount
+        stored.pointee.digest = arena.identity(digest)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            index: stored.pointee.index,
+            term: stored.pointee.term,
+            voters: try Field.identities(
+                stored.pointee.n_voters, stored.pointee.voters, "SnapshotHead.voters"),
+            votersIndex: stored.pointee.voters_index,
+            byteCount: stored.pointee.byte_count,
+            digest: try Field.identity(stored.pointee.digest, "SnapshotHead.digest")
+        )
+    }
+}
+
+extension SnapshotChunk: WireMessage, Coded {
+    typealias Stored = Swiftlet__Election__V1__SnapshotChunk
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__election__v1__snapshot_chunk__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__election__v1__snapshot_chunk__init(stored)
+        stored.pointee.term = term
+        stored.pointee.round = round
+        stored.pointee.head = head.stored(in: arena)
+        stored.pointee.offset = offset
+        stored.pointee.part = arena.bytes(part)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            term: stored.pointee.term,
+            round: stored.pointee.round,
+            head: try Field.message(stored.pointee.head, "SnapshotChunk.head"),
+            offset: stored.pointee.offset,
+            part: Field.bytes(stored.pointee.part)
+        )
+    }
+}
+
+extension SnapshotReply: WireMessage, Coded {
+    typealias Stored = Swiftlet__Election__V1__SnapshotReply
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__election__v1__snapshot_reply__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__election__v1__snapshot_reply__init(stored)
+        stored.pointee.term = term
+        stored.pointee.round = round
+        stored.pointee.index = index
+        stored.pointee.byte_count = byteCount
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            term: stored.pointee.term,
+            round: stored.pointee.round,
+            index: stored.pointee.index,
+            byteCount: stored.pointee.byte_count
+        )
+    }
+}
+
 extension ElectionMessage: WireMessage, Coded {
     typealias Stored = Swiftlet__Election__V1__ElectionMessage
 
@@ -200,6 +294,12 @@ extension ElectionMessage: WireMessage, Coded {
         case .timeoutNow(let value):
             stored.pointee.body_case = .init(rawValue: 5)
             stored.pointee.timeout_now = value.stored(in: arena)
+        case .snapshotChunk(let value):
+            stored.pointee.body_case = .init(rawValue: 6)
+            stored.pointee.snapshot_chunk = value.stored(in: arena)
+        case .snapshotReply(let value):
+            stored.pointee.body_case = .init(rawValue: 7)
+            stored.pointee.snapshot_reply = value.stored(in: arena)
         }
         return stored
     }
@@ -222,6 +322,12 @@ extension ElectionMessage: WireMessage, Coded {
         case 5:
             body = .timeoutNow(try Field.message(
                 stored.pointee.timeout_now, "ElectionMessage.timeout_now"))
+        case 6:
+            body = .snapshotChunk(try Field.message(
+                stored.pointee.snapshot_chunk, "ElectionMessage.snapshot_chunk"))
+        case 7:
+            body = .snapshotReply(try Field.message(
+                stored.pointee.snapshot_reply, "ElectionMessage.snapshot_reply"))
         default: throw .unknownCase(field: "ElectionMessage.body")
         }
         self.init(body: body)

@@ -45,8 +45,9 @@ extension Node {
             voids(coordination, at: now, into: &effects)
             + endings(isTurn: isTurn, at: now, into: &effects)
             + leases(coordination, at: now, into: &effects)
-            + state.plans.next { state.tasks[$0] != nil }
+            + state.plans.next { state.tasks[$0] != nil || state.tasks.hasForgotten($0) }
             + moves(at: now, into: &effects)
+            + (isTurn ? trims(at: now) : [])
         if !commands.isEmpty, let indices = append(commands, at: now, into: &effects) {
             self.coordination?.awaitedIndex = indices.upperBound
         }
@@ -245,6 +246,45 @@ extension Node {
             let deployment = state.deployment(of: work.model), deployment.refusal == nil
         else { return .anybody }
         return deployment.isReady ? .rather(deployment.placement.stages.map(\.node)) : .wait
+    }
+
+    // MARK: What ended long ago
+
+    // A part more than may be kept is kept until it is worth a walk over the rest.
+    private static let trimShare = 8
+    // Ages are told in so many steps.
+    private static let markCount = 16
+
+    /// What has ended and is too much or too old is forgotten; and now and then the log is told
+    /// what the time is.
+    private func trims(at now: Instant) -> [Command] {
+        let (tasks, plans) = (state.tasks.history, state.plans.history)
+        let seconds = settings.epochSeconds + UInt64(max(now.sinceStart.components.seconds, 0))
+        let age = UInt64(max(settings.keptDuration.components.seconds, 0))
+        var trimmed = HistoryTrimmed(
+            at: seconds, taskCount: tasks.forgottenCount, planCount: plans.forgottenCount)
+        for mark in state.marks where mark.at + age <= seconds {
+            trimmed.taskCount = max(trimmed.taskCount, mark.taskCount)
+            trimmed.planCount = max(trimmed.planCount, mark.planCount)
+        }
+        let taskCountMax = settings.keptTaskCountMax
+        if state.tasks.endedTaskCount > taskCountMax + taskCountMax / Self.trimShare {
+            let count = state.tasks.forgottenCount(keeping: taskCountMax)
+            trimmed.taskCount = max(trimmed.taskCount, count)
+        }
+        let planCountMax = settings.keptPlanCountMax
+        if plans.kept.count > planCountMax + planCountMax / Self.trimShare {
+            let count = plans.endedCount - UInt64(planCountMax)
+            trimmed.planCount = max(trimmed.planCount, count)
+        }
+        let last = state.marks.last
+        let isMarkDue =
+            seconds >= (last?.at ?? 0) + age / UInt64(Self.markCount)
+            && (tasks.endedCount > last?.taskCount ?? 0 || plans.endedCount > last?.planCount ?? 0)
+        guard isMarkDue || trimmed.taskCount > tasks.forgottenCount
+            || trimmed.planCount > plans.forgottenCount
+        else { return [] }
+        return [Command(body: .historyTrimmed(trimmed))]
     }
 
     // MARK: Stages

@@ -35,6 +35,10 @@ extension Node {
         case issuingKeySealed(voter: NodeID, sealed: [UInt8])
         // An edge node's result was computed again: nil where that was not possible.
         indirect case replayed(EdgeResult, from: NodeID, isSame: Bool?)
+        // `.takeSnapshot` has come to its end: what was written, nil where that was not possible.
+        case snapshotTaken(SnapshotHead?)
+        // `.readSnapshot` has: nil where the bytes are not the state that the head says.
+        indirect case snapshotRead(SnapshotHead, ReplicatedState?)
         // Endpoints or resources of this node changed.
         indirect case profileChanged(Profile)
         // Gossip that this node goes, hand over what it holds, then `.left`.
@@ -46,6 +50,18 @@ extension Node {
         // or above the first one's index is replaced by them.
         case persist(hardState: Raft.HardState?, entries: [LogEntry])
         case send(Envelope.Body, to: NodeID)
+        // Write the image of this state aside, under the head with the bytes' count and digest;
+        // ends as `.snapshotTaken`.
+        indirect case takeSnapshot(SnapshotHead, ReplicatedState)
+        // Check these bytes, write them aside, read the state; ends as `.snapshotRead`.
+        indirect case readSnapshot(SnapshotHead, [UInt8])
+        // What was written aside under this head stands for the log from now on, as a `.persist`:
+        // entries up to `base` go, or all where the log is not kept; so do older snapshots.
+        indirect case adoptSnapshot(SnapshotHead, base: LogPosition, isLogKept: Bool)
+        // The bytes of this snapshot from the chunk's offset on, as many as a piece has.
+        indirect case sendSnapshot(SnapshotChunk, to: NodeID)
+        // Another state took this one's place: many entries took effect, none of which is named.
+        case stateReplaced(index: UInt64)
         // Address book: repeated whenever certificates or profile of a node change.
         indirect case peer(NodeID, certificates: [[UInt8]], Profile)
         // Revoked: cut its connections and forget its address.
@@ -126,6 +142,19 @@ extension Node {
         }
     }
 
+    /// A state that stands for the log up to its index, and where the entries begin that are kept.
+    package struct Snapshot: Sendable {
+        package var head: SnapshotHead
+        package var base: LogPosition
+        package var state: ReplicatedState
+
+        package init(head: SnapshotHead, base: LogPosition, state: ReplicatedState) {
+            self.head = head
+            self.base = base
+            self.state = state
+        }
+    }
+
     /// What the driver kept, and whom it was introduced to.
     package struct Boot: Sendable {
         package var id: NodeID
@@ -133,8 +162,11 @@ extension Node {
         // Greater than at any earlier start of this node: its first word about itself.
         package var incarnation: UInt64
         package var hardState: Raft.HardState
-        // From index 1, contiguous. A founder starts with MeshFounded at index 1 in term 1.
+        // From the snapshot's base on, or from index 1; contiguous. A founder starts with
+        // MeshFounded at index 1 in term 1.
         package var entries: [LogEntry]
+        // The latest that was adopted.
+        package var snapshot: Snapshot?
         // From JoinAccepted or an earlier run: where to find the mesh.
         package var introductions: [Introduction]
 
@@ -144,6 +176,7 @@ extension Node {
             incarnation: UInt64,
             hardState: Raft.HardState,
             entries: [LogEntry],
+            snapshot: Snapshot? = nil,
             introductions: [Introduction]
         ) {
             self.id = id
@@ -151,6 +184,7 @@ extension Node {
             self.incarnation = incarnation
             self.hardState = hardState
             self.entries = entries
+            self.snapshot = snapshot
             self.introductions = introductions
         }
     }
@@ -185,6 +219,10 @@ extension Node {
         // after the other move a model once.
         package var placementRest: Duration = .seconds(300)
         package var placementReviewInterval: Duration = .seconds(60)
+        /// Of what has ended so many tasks are kept, and so many plans, for so long.
+        package var keptTaskCountMax = 20_000
+        package var keptPlanCountMax = 1_000
+        package var keptDuration: Duration = .seconds(7 * 86_400)
 
         package init() {}
     }

@@ -1,3 +1,4 @@
+import Basics
 import Election
 import Membership
 package import Scheduling

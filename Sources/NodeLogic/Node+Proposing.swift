@@ -164,6 +164,13 @@ extension Node {
         }
     }
 
+    /// Entries were passed over: what stood in a place that was promised is to be found out.
+    mutating func recheckRequests(at now: Instant, into effects: inout [Effect]) {
+        for request in requests where 1...appliedIndex ~= request.awaitedIndex {
+            recheck(request.number, at: now, into: &effects)
+        }
+    }
+
     // The place it was promised is taken: either its effect is there, or it was lost.
     private mutating func recheck(
         _ number: UInt64,
@@ -284,7 +291,7 @@ extension Node {
     private func mayPropose(_ command: Command, _ sender: NodeID) -> Bool {
         switch command.body {
         case .meshFounded, .nodeEnrolled, .votersChanged, .issuingKeySealed, .tasksLeased,
-            .planAdvanced:
+            .planAdvanced, .historyTrimmed:
             false
         case .tasksRequeued(let requeued):
             requeued.voids.allSatisfy { void in

@@ -57,7 +57,7 @@ extension Node {
     // What was leased to an earlier life of this node is not taken up again: the coordinator sees
     // in the reports that it is lost, and leases it anew.
     private func ownLease(of number: Int) -> TaskRecord.Lease? {
-        guard let lease = state.tasks.records[number].lease, lease.holder == id,
+        guard let lease = state.tasks.record(UInt64(number))?.lease, lease.holder == id,
             lease.fence.index > bootIndex
         else { return nil }
         return lease
@@ -82,7 +82,8 @@ extension Node {
 
     private func stop(_ run: Run, into effects: inout [Effect]) {
         if !run.isFinished { effects.append(.stopTask(run.task)) }
-        let record = state.tasks.records[run.number]
+        // Where its end is forgotten already, nobody can say whose it was.
+        guard let record = state.tasks.record(UInt64(run.number)) else { return }
         let isOurs = record.completion.map { $0.node == id && $0.attempt == run.attempt }
         if isOurs != true, record.failureCount == 0 {
             effects.append(.note(.resultVoid(run.task, attempt: run.attempt)))

@@ -16,6 +16,8 @@
 //                                              (Node+Working.swift, Node+Staging.swift)
 //   - it speaks for the edge nodes that dialled it, whose own machine is EdgeNode.swift
 //                                                                        (Node+Relaying.swift)
+//   - the state as a whole is written now and then, and taken up from elsewhere
+//                                                                        (Node+Snapshots.swift)
 //   - where the layers of a model go is planned from what the nodes measured (Node+Placing.swift)
 //   - the coordinator, once it holds a quorum and has applied an entry of its own term, requeues
 //     lost leases, leases queued tasks, drives plans, moves stages, chooses voters and has the
@@ -47,6 +49,12 @@ package struct Node: Sendable {
     var introductions: [NodeID: Introduction] = [:]
     private var isBegun = false
     private let boot: [Introduction]
+
+    // Node+Snapshots.
+    var isSnapshotDue = false
+    /// What was read of a snapshot that Raft is asked to adopt: one at most, and mostly none. An
+    /// array, because a state in the node's own memory would be copied with it.
+    var arrived: [ReplicatedState] = []
 
     // What the driver was told last of each node; looked up, never iterated.
     var toldPeers: [NodeID: Introduction] = [:]
@@ -118,15 +126,24 @@ package struct Node: Sendable {
             seed: chance.next(),
             hardState: boot.hardState,
             entries: boot.entries,
+            snapshot: boot.snapshot?.head,
+            base: boot.snapshot?.base ?? LogPosition(),
             now: now
         )
+        if let snapshot = boot.snapshot {
+            state = snapshot.state
+            appliedIndex = state.appliedIndex
+        }
         bootIndex = raft.lastIndex
         // Numbers of an earlier life must not meet ours at the coordinator.
         requestNumber = chance.next() >> 1
         replaySeed = chance.next()
         nextReport = now
         nextDeadline = now
-        for introduction in Self.enrolments(in: boot.entries) + self.boot {
+        let enrolled = state.nodes.filter { $0.revocation == nil }.map {
+            Introduction(node: $0.id, certificates: $0.certificates, profile: Profile())
+        }
+        for introduction in enrolled + Self.enrolments(in: boot.entries) + self.boot {
             introductions[introduction.node] = introduction
         }
     }
@@ -157,7 +174,7 @@ package struct Node: Sendable {
     /// Leads, though perhaps without a quorum at this moment.
     package var isCoordinator: Bool { coordination != nil }
     /// The state's, but read without looking into it.
-    package private(set) var appliedIndex: UInt64 = 0
+    package internal(set) var appliedIndex: UInt64 = 0
     /// Whether a proposal would be judged and appended here now.
     package func acceptsWork(at now: Instant) -> Bool {
         coordination != nil && raft.isLeaderWithQuorum(at: now)
@@ -219,6 +236,7 @@ package struct Node: Sendable {
         for event in events { take(event, at: now, into: &effects) }
         appendProposals(at: now, into: &effects)
         settle(at: now, into: &effects)
+        takeSnapshot(into: &effects)
         nextDeadline = hasLeft ? .distantFuture : isUnsettled ? now : earliestDeadline()
     }
 
@@ -255,6 +273,9 @@ package struct Node: Sendable {
             replayed(result, from: ward, isSame: isSame, at: now, into: &effects)
         case .profileChanged(let profile):
             detect(.profileChanged(profile), at: now, into: &effects)
+        case .snapshotTaken(let head): elect(.snapshotTaken(head), at: now, into: &effects)
+        case .snapshotRead(let head, let image):
+            snapshotRead(head, image, at: now, into: &effects)
         case .leave: leave(at: now, into: &effects)
         }
     }
@@ -268,6 +289,7 @@ package struct Node: Sendable {
         let seeds = boot.filter { !$0.profile.isEdge }
             .map { FailureDetector.Seed(id: $0.node, profile: $0.profile) }
         if !seeds.isEmpty { detect(.joining(through: seeds), at: now, into: &effects) }
+        if state.appliedIndex > 0 { takeUp(since: ReplicatedState(), at: now, into: &effects) }
     }
 
     private mutating func act(at now: Instant, into effects: inout [Effect]) {
@@ -424,6 +446,13 @@ package struct Node: Sendable {
             case .readReady(let ticket, let index):
                 conclude(ticket, index: index, into: &effects)
             case .readRefused(let ticket): conclude(ticket, index: nil, into: &effects)
+            case .snapshotDue: isSnapshotDue = true
+            case .sendSnapshot(let chunk, let peer):
+                effects.append(.sendSnapshot(chunk, to: peer))
+            case .snapshotArrived(let head, let bytes):
+                effects.append(.readSnapshot(head, bytes))
+            case .adopt(let head, let base, let isLogKept):
+                adopt(head, base: base, isLogKept: isLogKept, at: now, into: &effects)
             case .becameLeader(let term):
                 coordination = Coordination(term: term, since: now)
                 isUnsettled = true
@@ -481,16 +510,7 @@ package struct Node: Sendable {
         case .nodeEnrolled(let enrolled):
             admit(enrolled.node, at: now, into: &effects)
             settleEnrolments(into: &effects)
-        case .nodeRevoked(let revoked):
-            guard revoked.node != id else {
-                beRevoked(at: now, into: &effects)
-                break
-            }
-            detect(.expelled(revoked.node), at: now, into: &effects)
-            wards.removeAll { $0.node == revoked.node }
-            introductions[revoked.node] = nil
-            toldPeers[revoked.node] = nil
-            effects.append(.expel(revoked.node))
+        case .nodeRevoked(let revoked): expel(revoked.node, at: now, into: &effects)
         case .tasksLeased(let leased):
             for grant in leased.grants where grant.holder == id {
                 touchedTasks += grant.tasks.map { Int($0) }
@@ -507,13 +527,22 @@ package struct Node: Sendable {
         }
     }
 
-    private mutating func admit(
-        _ node: NodeID,
-        at now: Instant,
-        into effects: inout [Effect]
-    ) {
+    mutating func expel(_ node: NodeID, at now: Instant, into effects: inout [Effect]) {
+        guard node != id else { return beRevoked(at: now, into: &effects) }
+        detect(.expelled(node), at: now, into: &effects)
+        wards.removeAll { $0.node == node }
+        introductions[node] = nil
+        toldPeers[node] = nil
+        effects.append(.expel(node))
+    }
+
+    mutating func admit(_ node: NodeID, at now: Instant, into effects: inout [Effect]) {
         guard node != id else { return }
         detect(.admitted(node), at: now, into: &effects)
+        tell(node, into: &effects)
+    }
+
+    mutating func tell(_ node: NodeID, into effects: inout [Effect]) {
         if let member = detector.member(node) { tell(node, member.profile, into: &effects) }
     }
 

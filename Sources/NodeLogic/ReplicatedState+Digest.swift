@@ -52,6 +52,10 @@ extension ReplicatedState {
                 reports.joined(separator: ",")
             )
         }
+        for history in [tasks.history, plans.history] {
+            let words = history.words.count
+            line("history", "\(history.forgottenCount)", "\(history.kept)", "\(words)")
+        }
         for plan in plans.plans {
             line("plan", plan.id.hex, "\(plan.steps.count)", plan.closed?.answer ?? "-")
             for step in plan.steps {

@@ -49,7 +49,19 @@ extension ReplicatedState {
         case .planOpened(let opened): Verdict(plans.judge(opened))
         case .planAdvanced(let advanced): Verdict(plans.judge(advanced))
         case .planClosed(let closed): Verdict(plans.judge(closed))
+        case .historyTrimmed(let trimmed): judge(trimmed)
         }
+    }
+
+    private func judge(_ trimmed: HistoryTrimmed) -> Verdict {
+        guard trimmed.taskCount <= tasks.history.endedCount,
+            trimmed.planCount <= plans.history.endedCount
+        else { return .refused("nothing is forgotten before it has ended") }
+        let isNews =
+            trimmed.taskCount > tasks.history.forgottenCount
+            || trimmed.planCount > plans.history.forgottenCount
+            || trimmed.at > (marks.last?.at ?? 0)
+        return isNews ? .fresh : .done
     }
 
     private func judge(_ enrolled: NodeEnrolled) -> Verdict {

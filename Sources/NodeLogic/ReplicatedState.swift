@@ -9,35 +9,38 @@ package import Wire
 /// the log without effect; every node sees that alike, because nothing but the state and the
 /// command is asked. Repeating a command is therefore harmless, and askers repeat themselves.
 package struct ReplicatedState: Sendable {
-    package private(set) var appliedIndex: UInt64 = 0
-    package private(set) var appliedTerm: UInt64 = 0
-    package private(set) var mesh: MeshFounded?
+    package internal(set) var appliedIndex: UInt64 = 0
+    package internal(set) var appliedTerm: UInt64 = 0
+    package internal(set) var mesh: MeshFounded?
     /// Sorted by id.
-    package private(set) var nodes: [NodeRecord] = []
+    package internal(set) var nodes: [NodeRecord] = []
     // Asked for each message that comes; mostly nobody is.
-    private var isAnybodyRevoked = false
+    var isAnybodyRevoked = false
     /// In the order of creation.
-    package private(set) var tokens: [TokenRecord] = []
+    package internal(set) var tokens: [TokenRecord] = []
     /// Sorted by id.
-    package private(set) var voters: [NodeID] = []
+    package internal(set) var voters: [NodeID] = []
     /// The issuing key, sealed to each of these; sorted by id.
-    package private(set) var issuingKeys: [IssuingKeySealed] = []
-    package private(set) var allowedLicenses: [String] = []
+    package internal(set) var issuingKeys: [IssuingKeySealed] = []
+    package internal(set) var allowedLicenses: [String] = []
     /// Of a hundred results of edge nodes so many are computed again before they count.
-    package private(set) var edgeReplayPercent: UInt32 = 10
+    package internal(set) var edgeReplayPercent: UInt32 = 10
     /// In the order of the log.
-    package private(set) var statements: [StatementRecorded] = []
-    package private(set) var tasks = TaskTable()
+    package internal(set) var statements: [StatementRecorded] = []
+    package internal(set) var tasks = TaskTable()
     /// In the order of the first deployment.
-    package private(set) var deployments: [Deployment] = []
-    package private(set) var plans = PlanTable()
+    package internal(set) var deployments: [Deployment] = []
+    package internal(set) var plans = PlanTable()
+    /// How much had ended when, by the coordinator's clock, the oldest first.
+    package internal(set) var marks: [HistoryMark] = []
 
     // Looked up, never iterated.
-    private var statementsBySubject: [Digest: [Int]] = [:]
+    var statementsBySubject: [Digest: [Int]] = [:]
 
     // A Sigstore bundle with a chain of three certificates has some 6 KB.
     package static let bundleByteCountMax = 64 << 10
     package static let layerCountMax: UInt32 = 4_096
+    static let markCountMax = 64
 
     package init() {}
 
@@ -117,9 +120,25 @@ package struct ReplicatedState: Sendable {
         case .planOpened(let opened): _ = plans.apply(opened)
         case .planAdvanced(let advanced): _ = plans.apply(advanced)
         case .planClosed(let closed): _ = plans.apply(closed)
+        case .historyTrimmed(let trimmed): trim(trimmed)
         default: applyMesh(command.body, at: entry.index)
         }
         return verdict
+    }
+
+    // Marks whose age says no more than that of the next one are forgotten with what they marked.
+    private mutating func trim(_ trimmed: HistoryTrimmed) {
+        tasks.forget(through: trimmed.taskCount)
+        plans.forget(through: trimmed.planCount)
+        marks.removeAll {
+            $0.taskCount <= tasks.history.forgottenCount
+                && $0.planCount <= plans.history.forgottenCount
+        }
+        if marks.count == Self.markCountMax { marks.removeFirst() }
+        marks.append(
+            HistoryMark(
+                at: trimmed.at, taskCount: tasks.history.endedCount,
+                planCount: plans.history.endedCount))
     }
 
     private mutating func applyMesh(_ body: Command.Body, at index: UInt64) {
@@ -160,11 +179,14 @@ package struct ReplicatedState: Sendable {
             nodes[position(of: slept.node)].sleepSequence = slept.sequence
         case .edgePolicySet(let policy): edgeReplayPercent = policy.replayPercent
         case .policySet(let policy): allowedLicenses = policy.allowedLicenses
-        case .statementRecorded(let statement):
-            statementsBySubject[statement.subject, default: []].append(statements.count)
-            statements.append(statement)
+        case .statementRecorded(let statement): append(statement)
         default: preconditionFailure("not a command about the mesh")
         }
+    }
+
+    mutating func append(_ statement: StatementRecorded) {
+        statementsBySubject[statement.subject, default: []].append(statements.count)
+        statements.append(statement)
     }
 
     private mutating func enrol(_ enrolled: NodeEnrolled, at index: UInt64) {

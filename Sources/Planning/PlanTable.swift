@@ -16,9 +16,11 @@ package struct PlanTable: Hashable, Sendable {
     package static let goalByteCountMax = 4_096
 
     /// In the order of their opening.
-    package private(set) var plans: [Plan] = []
-    private var positions: [Digest: Int] = [:]
-    private var openPositions: [Int] = []
+    package internal(set) var plans = Numbered<Plan>()
+    /// Those that are closed, by number.
+    package internal(set) var history = History()
+    var positions: [Digest: Int] = [:]
+    var openPositions: [Int] = []
     // The tasks of the steps that are going on.
     private var awaited: [Digest: Awaited] = [:]
 
@@ -42,6 +44,9 @@ package struct PlanTable: Hashable, Sendable {
     package func judge(_ command: PlanOpened) -> Verdict {
         if let plan = self[command.plan] {
             return plan.opened == command ? .done : .refused("another plan has this id")
+        }
+        guard !history.hasForgotten(command.plan) else {
+            return .refused("the plan \(command.plan.short) was closed long ago and is kept no more")
         }
         guard 1...Self.stepCountMax ~= command.stepCountMax else {
             return .refused("a plan takes 1 to \(Self.stepCountMax) steps")
@@ -81,10 +86,11 @@ package struct PlanTable: Hashable, Sendable {
     package mutating func apply(_ command: PlanOpened) -> Verdict {
         let verdict = judge(command)
         guard verdict == .fresh else { return verdict }
-        positions[command.plan] = plans.count
-        openPositions.append(plans.count)
+        let position = plans.nextNumber
+        positions[command.plan] = position
+        openPositions.append(position)
         plans.append(Plan(opened: command))
-        expect(.propose, of: plans.count - 1)
+        expect(.propose, of: position)
         return verdict
     }
 
@@ -107,7 +113,23 @@ package struct PlanTable: Hashable, Sendable {
         guard verdict == .fresh, let position = positions[command.plan] else { return verdict }
         plans[position].closed = command
         openPositions.removeAll { $0 == position }
+        history.end(position)
+        if let step = plans[position].steps.last {
+            awaited[PlanStep.task(.propose, plan: command.plan, step: step.number)] = nil
+            awaited[PlanStep.task(.act, plan: command.plan, step: step.number)] = nil
+        }
         return verdict
+    }
+
+    /// Forgets closed plans until so many are forgotten in all.
+    package mutating func forget(through count: UInt64) {
+        let numbers = history.forget(through: count)
+        for number in numbers {
+            let id = plans[number].id
+            positions[id] = nil
+            history.forget(id)
+        }
+        plans.remove(numbers.map { $0..<$0 + 1 })
     }
 
     /// Whether the end of any task would be news.
@@ -133,7 +155,7 @@ package struct PlanTable: Hashable, Sendable {
         if count < plans[position].steps.count { expect(.propose, of: position) }
     }
 
-    private mutating func expect(_ phase: PlanStep.Phase, of position: Int) {
+    mutating func expect(_ phase: PlanStep.Phase, of position: Int) {
         guard let step = plans[position].steps.last else { return }
         let task = PlanStep.task(phase, plan: plans[position].id, step: step.number)
         awaited[task] = Awaited(position: position, phase: phase)

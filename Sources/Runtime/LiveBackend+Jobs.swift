@@ -127,7 +127,13 @@ extension LiveBackend {
         {
             return job
         }
-        let jobs = await loop.read { $0.state.tasks.jobs }
+        let (jobs, isForgotten) = await loop.read { node in
+            let tasks = node.state.tasks
+            return (tasks.jobs, tasks.history.hasForgotten(prefix: id))
+        }
+        if isForgotten, !jobs.contains(where: { $0.id.hex.hasPrefix(id.lowercased()) }) {
+            throw Self.forgotten("job", id)
+        }
         return try Self.resolve(id, among: jobs, kind: "job") { $0.id }
     }
 

@@ -113,7 +113,13 @@ extension LiveBackend {
         if let digest = Digest(hex: id), let record = await loop.read({ $0.state.tasks[digest] }) {
             return record
         }
-        let records = await loop.read { $0.state.tasks.records }
+        let (records, isForgotten) = await loop.read { node in
+            let tasks = node.state.tasks
+            return (tasks.records, tasks.history.hasForgotten(prefix: id))
+        }
+        if isForgotten, !records.contains(where: { $0.id.hex.hasPrefix(id.lowercased()) }) {
+            throw Self.forgotten("task", id)
+        }
         return try Self.resolve(id, among: records, kind: "task") { $0.id }
     }
 
@@ -183,7 +189,8 @@ extension LiveBackend {
     func statementDigest(of record: TaskRecord) async -> Digest? {
         if let statement = record.completion?.result.statement { return statement.digest }
         guard let proof = record.completion?.proof else { return nil }
-        return Digest.of(await loop.read { $0.state.tasks.batches[proof.batch].statement })
+        let batch = await loop.read { $0.state.tasks.batches.element(proof.batch) }
+        return batch.map { Digest.of($0.statement) }
     }
 
     private func text(

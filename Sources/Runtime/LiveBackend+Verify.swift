@@ -72,7 +72,8 @@ extension LiveBackend {
             }
             if let record = try? await record(of: text) {
                 if let proof = record.completion?.proof {
-                    let batch = await loop.read { $0.state.tasks.batches[proof.batch] }
+                    let batch = await loop.read { $0.state.tasks.batches.element(proof.batch) }
+                    guard let batch else { throw Self.forgotten("task", record.id.hex) }
                     return [Document(bundle: batch.statement, task: record.id)]
                 }
                 guard let statement = record.completion?.result.statement else {
@@ -180,7 +181,7 @@ extension LiveBackend {
     private func results(in document: Document) async -> [Provenance.TaskResult] {
         await loop.read { node in
             let tasks = node.state.tasks
-            guard let batch = tasks.batches.firstIndex(where: {
+            guard let batch = tasks.batches.firstNumber(where: {
                 $0.statement == document.bundle
             }) else { return [] }
             return tasks.records.compactMap { record in
@@ -197,7 +198,7 @@ extension LiveBackend {
     private func check(_ signed: TaskResults, _ document: Document) async -> VerificationCheck {
         let sentence = await loop.read { node -> String? in
             let tasks = node.state.tasks
-            guard let position = tasks.batches.firstIndex(where: {
+            guard let position = tasks.batches.firstNumber(where: {
                 $0.statement == document.bundle
             }) else { return "the replicated log holds no such statement" }
             let bytes = tasks.batches[position].leaves

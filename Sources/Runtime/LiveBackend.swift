@@ -66,13 +66,14 @@ struct LiveBackend: Backend {
 
     /// The one item whose id has this prefix.
     static func resolve<Item>(
-        _ text: String, among items: [Item], kind: String, id: (Item) -> Digest
+        _ text: String, among items: some Sequence<Item>, kind: String, id: (Item) -> Digest
     ) throws -> Item {
         let prefix = text.lowercased()
         let found = items.filter { id($0).hex.hasPrefix(prefix) }
         guard !prefix.isEmpty, let first = found.first else {
             throw notFound(
-                "there is no \(kind) \(text); list them to see the ids", "\(kind)_not_found")
+                "there is no \(kind) \(text), or it ended long ago; list them to see the ids",
+                "\(kind)_not_found")
         }
         guard found.count == 1 else {
             throw APIError(
@@ -80,6 +81,14 @@ struct LiveBackend: Backend {
                 code: "ambiguous_id")
         }
         return first
+    }
+
+    /// It was there, and has given its place to what came later.
+    static func forgotten(_ kind: String, _ text: String) -> APIError {
+        APIError(
+            status: 410,
+            message: "the \(kind) \(text) ended long ago, and the mesh keeps only what ended lately",
+            code: "\(kind)_forgotten")
     }
 }
 

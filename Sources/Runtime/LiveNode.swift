@@ -31,6 +31,11 @@ package final class LiveNode: Sendable {
         package var memoryByteCountMax: Int?
         /// Tokens that a head guesses behind each token, where a text repeats itself.
         package var guessCount: Int
+        /// Entries of the log between two snapshots.
+        package var snapshotEntryCount: Int
+        /// Ended tasks that are remembered, while this node is the coordinator.
+        package var keptTaskCountMax: Int
+        package var keptDuration: Duration
         package var logLevel: Logger.Level
 
         /// A guess is computed in the same step as its token: so all are few rows.
@@ -40,6 +45,8 @@ package final class LiveNode: Sendable {
             directory: NodeDirectory, listen: String, http: String? = nil, apiKey: String? = nil,
             slotCount: Int? = nil, threadCount: Int? = nil,
             cacheByteCountMax: Int = 1 << 30, memoryByteCountMax: Int? = nil, guessCount: Int = 3,
+            snapshotEntryCount: Int = 10_000, keptTaskCountMax: Int = 20_000,
+            keptDuration: Duration = .seconds(7 * 86_400),
             logLevel: Logger.Level = .info
         ) {
             self.directory = directory
@@ -51,6 +58,9 @@ package final class LiveNode: Sendable {
             self.cacheByteCountMax = cacheByteCountMax
             self.memoryByteCountMax = memoryByteCountMax
             self.guessCount = guessCount
+            self.snapshotEntryCount = snapshotEntryCount
+            self.keptTaskCountMax = keptTaskCountMax
+            self.keptDuration = keptDuration
             self.logLevel = logLevel
         }
     }
@@ -67,6 +77,7 @@ package final class LiveNode: Sendable {
     let generator: Generator
     let worker: TaskWorker
     let lanes: LanePool
+    let snapshots: SnapshotDesk
     let enroller: Enroller
     /// As it was at the start; what is measured comes to it later.
     let profile: Profile
@@ -126,6 +137,8 @@ package final class LiveNode: Sendable {
             generator: generator,
             guests: GuestQueue(
                 lanes: lanes, slotCount: settings.slotCount ?? coreCount, loop: loop))
+        let log = try LogStore(path: directory.log)
+        snapshots = SnapshotDesk(log: log, loop: loop, logger: logger)
         enroller = Enroller(identity: identity, folder: directory.identity)
         meter = CapabilityMeter(
             stages: stages, threadCount: threadCount,
@@ -133,7 +146,7 @@ package final class LiveNode: Sendable {
         ) { [loop] capability in
             loop.post { core in core.change { $0.capability = capability } }
         }
-        try startLoop(credentials, keys, slotCount: settings.slotCount ?? coreCount)
+        try startLoop(credentials, keys, log, slotCount: settings.slotCount ?? coreCount)
         meter.start()
     }
 
@@ -154,26 +167,20 @@ package final class LiveNode: Sendable {
 
     /// Starts the node thread with what lies on the disk.
     private func startLoop(
-        _ credentials: Credentials, _ keys: BulkKeys, slotCount: Int
+        _ credentials: Credentials, _ keys: BulkKeys, _ log: LogStore, slotCount: Int
     ) throws {
         let directory = settings.directory
-        let log = try LogStore(path: directory.log)
         let stored = try log.load()
-        let entries = try stored.entries.map { entry in
-            LogEntry(
-                index: entry.index, term: entry.term,
-                command: entry.bytes.isEmpty
-                    ? nil : try Command(decoding: entry.bytes.span, limit: 16 << 20))
-        }
         let own = identity.id
         let boot = Node.Boot(
             id: own, profile: profile, incarnation: stored.boot,
             hardState: Raft.HardState(term: stored.term, votedFor: stored.votedFor),
-            entries: entries,
+            entries: try entries(in: stored),
+            snapshot: try stored.snapshot.map(snapshot),
             introductions: directory.introductions().filter { $0.node != own })
         let parts = NodeCore.Parts(
             credentials: credentials, bulkKeys: keys, bulk: bulk, log: log,
-            directory: directory,
+            snapshots: snapshots, directory: directory,
             hands: LiveHands(
                 loop: loop, worker: worker, stages: stages, exchange: exchange,
                 enroller: enroller, admission: admission, leaving: leaving),
@@ -181,14 +188,44 @@ package final class LiveNode: Sendable {
         let control = ControlSettings(
             bindEndpoint: settings.listen, node: own, mesh: identity.meshID,
             keys: identity.keys.curve.forTransport())
+        let nodeSettings = nodeSettings(slotCount: slotCount)
         try loop.start {
-            var nodeSettings = Node.Settings()
-            nodeSettings.slotCount = slotCount
-            nodeSettings.epochSeconds = UInt64(WallClock.seconds)
-            return NodeCore(
+            NodeCore(
                 boot: boot, settings: nodeSettings,
                 control: try ControlPlane(settings: control, authority: credentials),
                 parts: parts)
+        }
+    }
+
+    private func nodeSettings(slotCount: Int) -> Node.Settings {
+        var node = Node.Settings()
+        node.slotCount = slotCount
+        node.epochSeconds = UInt64(WallClock.seconds)
+        node.raft.snapshotEntryCount = settings.snapshotEntryCount
+        node.raft.tailEntryCount = settings.snapshotEntryCount / 5
+        node.keptTaskCountMax = settings.keptTaskCountMax
+        node.keptDuration = settings.keptDuration
+        return node
+    }
+
+    private func entries(in stored: LogStore.StoredState) throws -> [LogEntry] {
+        try stored.entries.map { entry in
+            LogEntry(
+                index: entry.index, term: entry.term,
+                command: entry.bytes.isEmpty
+                    ? nil : try Command(decoding: entry.bytes.span, limit: 16 << 20))
+        }
+    }
+
+    private func snapshot(_ stored: LogStore.StoredSnapshot) throws -> Node.Snapshot {
+        do {
+            let head = try SnapshotHead(decoding: stored.head, limit: 1 << 20)
+            return Node.Snapshot(
+                head: head, base: LogPosition(index: stored.baseIndex, term: stored.baseTerm),
+                state: try SnapshotDesk.state(head, stored.bytes))
+        } catch {
+            throw RuntimeError(
+                "the snapshot in \(settings.directory.log) cannot be read: \(error)")
         }
     }
 
@@ -224,6 +261,7 @@ package final class LiveNode: Sendable {
         loop.stop()
         bulk.close()
         lanes.close()
+        snapshots.close()
         worker.close()
         stages.close()
         admission.close()

@@ -19,6 +19,7 @@ final class NodeCore: TurningCore {
         var bulkKeys: BulkKeys
         var bulk: BulkPlane
         var log: LogStore
+        var snapshots: SnapshotDesk
         var directory: NodeDirectory
         var hands: any NodeHands
         var logger: Logger
@@ -96,8 +97,10 @@ final class NodeCore: TurningCore {
     }
 
     /// Earlier than it must be is always early enough: all is made durable in the place of the
-    /// first.
+    /// first. A snapshot parts what comes before it from what comes after.
     static func withOnePersist(_ effects: [Node.Effect]) -> [Node.Effect] {
+        let isParted = effects.contains { if case .adoptSnapshot = $0 { true } else { false } }
+        if isParted { return effects }
         var hardState: Raft.HardState?
         var entries: [LogEntry] = []
         var place: Int?
@@ -166,6 +169,15 @@ final class NodeCore: TurningCore {
         switch effect {
         case .persist(let hardState, let entries): persist(hardState, entries)
         case .send(let body, let peer): send(body, to: peer)
+        case .takeSnapshot(let head, let state): parts.snapshots.take(head, state)
+        case .readSnapshot(let head, let image): parts.snapshots.read(head, image)
+        case .adoptSnapshot(let head, let base, let isLogKept):
+            adopt(head, base: base, isLogKept: isLogKept)
+        case .sendSnapshot(let chunk, let peer): send(chunk, to: peer)
+        case .stateReplaced(let index):
+            parts.logger.info("took up the state after entry \(index) as a whole")
+            parts.hands.admissionChanged()
+            haveConditionsChanged = true
         case .peer(let peer, let certificates, let profile): enter(peer, certificates, profile)
         case .expel(let peer): expel(peer)
         case .startTask(let task, let attempt, let fence, let spec):
@@ -206,6 +218,36 @@ final class NodeCore: TurningCore {
         }
     }
 
+    private func adopt(_ head: SnapshotHead, base: LogPosition, isLogKept: Bool) {
+        do {
+            try parts.log.adopt(
+                number: head.index, head: head.encoded(), base: (base.index, base.term),
+                isLogKept: isLogKept)
+            parts.logger.debug("the log begins with a snapshot of entry \(head.index)")
+        } catch {
+            failToWrite(error)
+        }
+    }
+
+    private func send(_ chunk: SnapshotChunk, to peer: NodeID) {
+        var chunk = chunk
+        let count = min(
+            UInt64(node.settings.raft.pieceByteCount), chunk.head.byteCount - chunk.offset)
+        let part = try? parts.log.bytes(
+            ofSnapshot: chunk.head.index, from: Int(chunk.offset), count: Int(count))
+        // Replaced in the meantime: the node is asked again, and begins with the next one.
+        guard let part else { return }
+        chunk.part = part
+        send(.election(ElectionMessage(body: .snapshotChunk(chunk))), to: peer)
+    }
+
+    private func failToWrite(_ error: any Error) -> Never {
+        // A node that cannot remember its vote must not vote: it stops at once.
+        parts.logger.critical(
+            "cannot write the log in \(parts.directory.path): \(error); the node stops")
+        fatalError("the replicated log cannot be written")
+    }
+
     private func persist(_ hardState: Raft.HardState?, _ entries: [LogEntry]) {
         do {
             try parts.log.persist(
@@ -216,10 +258,7 @@ final class NodeCore: TurningCore {
                         bytes: entry.command?.encoded() ?? [])
                 })
         } catch {
-            // A node that cannot remember its vote must not vote: it stops at once.
-            parts.logger.critical(
-                "cannot write the log in \(parts.directory.path): \(error); the node stops")
-            fatalError("the replicated log cannot be written")
+            failToWrite(error)
         }
     }
 

@@ -9,9 +9,11 @@ extension TaskTable {
         append(alone, job: nil, after: [], ids: { _ in command.task }, at: index)
         guard let node = command.node, let result = command.result else { return verdict }
         // Done before it was submitted: the entry that makes it known grants the lease and ends it.
-        let number = records.count - 1
-        let proof = TaskRecord.Proof(batch: batches.count, leaf: 0)
-        batches.append(Batch(node: node, statement: command.statement, leaves: []))
+        let number = records.nextNumber - 1
+        let proof = TaskRecord.Proof(batch: batches.nextNumber, leaf: 0)
+        var batch = Batch(node: node, statement: command.statement, leaves: [])
+        batch.taskCount = 1
+        batches.append(batch)
         records[number].attemptCount = 1
         records[number].lastHolder = node
         grantCount += 1
@@ -27,26 +29,26 @@ extension TaskTable {
     package mutating func apply(_ command: JobSubmitted, at index: UInt64 = 0) -> Verdict {
         let verdict = judge(command)
         guard verdict == .fresh else { return verdict }
-        let (first, firstTask) = (sets.count, records.count)
+        let (first, firstTask) = (sets.nextNumber, records.nextNumber)
         for set in command.sets {
-            let offset = records.count - firstTask
+            let offset = records.nextNumber - firstTask
             append(
                 set,
-                job: jobs.count,
+                job: jobs.nextNumber,
                 after: set.after.map { first + Int($0) },
                 ids: { command.job.derived(UInt64(offset + $0)) },
                 at: index
             )
         }
-        jobPositions[command.job] = jobs.count
+        jobPositions[command.job] = jobs.nextNumber
         jobs.append(
             JobRecord(
                 id: command.job,
                 name: command.name,
                 submitter: command.submitter,
                 submittedAt: command.submittedAt,
-                sets: first..<sets.count,
-                tasks: firstTask..<records.count,
+                sets: first..<sets.nextNumber,
+                tasks: firstTask..<records.nextNumber,
                 fingerprint: Self.fingerprint(of: command)
             )
         )
@@ -60,16 +62,16 @@ extension TaskTable {
         ids: (Int) -> Digest,
         at index: UInt64
     ) {
-        let position = sets.count
-        let first = records.count
+        let position = sets.nextNumber
+        let first = records.nextNumber
         let items = set.items.isEmpty ? [TaskItem()] : set.items
         for (offset, item) in items.enumerated() {
             let id = ids(offset)
-            numbers[id] = records.count
-            if set.spec.deadline != 0 { deadlines.append(records.count) }
+            numbers[id] = records.nextNumber
+            if set.spec.deadline != 0 { deadlines.append(records.nextNumber) }
             var record = TaskRecord(
                 id: id,
-                number: records.count,
+                number: records.nextNumber,
                 setPosition: position,
                 spec: set.spec.with(item)
             )
@@ -83,7 +85,7 @@ extension TaskTable {
                 position: position,
                 job: job,
                 set: set,
-                tasks: first..<records.count,
+                tasks: first..<records.nextNumber,
                 after: after,
                 blockerCount: blockers.count,
                 grantCountBefore: grantCount
@@ -160,12 +162,8 @@ extension TaskTable {
     package mutating func apply(_ command: TasksFinished, at index: UInt64 = 0) -> Verdict {
         let verdict = judge(command)
         guard verdict == .fresh else { return verdict }
-        let batch = batches.count
-        if !command.statement.isEmpty {
-            batches.append(
-                Batch(node: command.node, statement: command.statement, leaves: command.leaves)
-            )
-        }
+        var batch = Batch(
+            node: command.node, statement: command.statement, leaves: command.leaves)
         for (leaf, end) in command.ends.enumerated()
         where judge(end, by: command.node) == .fresh {
             let number = Int(end.task)
@@ -185,12 +183,16 @@ extension TaskTable {
                         node: command.node,
                         attempt: end.attempt,
                         fence: end.fence,
-                        proof: command.statement.isEmpty ? nil : .init(batch: batch, leaf: leaf)
+                        proof: command.statement.isEmpty
+                            ? nil : .init(batch: batches.nextNumber, leaf: leaf)
                     )
                 ),
                 of: number
             )
+            batch.taskCount += 1
         }
+        // What holds no result proves nothing.
+        if !command.statement.isEmpty, batch.taskCount > 0 { batches.append(batch) }
         return verdict
     }
 
@@ -278,6 +280,7 @@ extension TaskTable {
         let place = holderPlace(lease.holder)
         Ascending.remove(number, from: &holders[place].tasks)
         holders[place].slotCount -= sets[position].slotCount
+        if holders[place].tasks.isEmpty { holders.remove(at: place) }
         sets[position].leasedCount -= 1
         leasedCount -= 1
         let tenant = tenantPlace(sets[position].tenant)
@@ -291,6 +294,7 @@ extension TaskTable {
         } else {
             sets[position].failedCount += 1
         }
+        endUnit(of: position)
         guard sets[position].failedCount > 0 || sets[position].hasSucceeded,
             let waiting = dependants.removeValue(forKey: position)
         else { return }
@@ -303,7 +307,20 @@ extension TaskTable {
         }
     }
 
-    private mutating func tenantPlace(_ name: String) -> Int {
+    // A job, or a task by itself, is over with its last set: that is so once.
+    private mutating func endUnit(of position: Int) {
+        guard sets[position].isOver else { return }
+        guard let job = sets[position].job else {
+            history.end(position)
+            endedTaskCount += sets[position].tasks.count
+            return
+        }
+        guard let record = jobs.element(job), isOver(record) else { return }
+        history.end(record.sets.lowerBound)
+        endedTaskCount += record.tasks.count
+    }
+
+    mutating func tenantPlace(_ name: String) -> Int {
         if let place = tenants.firstIndex(where: { $0.name == name }) { return place }
         let place = tenants.firstIndex { name < $0.name } ?? tenants.count
         tenants.insert(Tenant(name: name), at: place)

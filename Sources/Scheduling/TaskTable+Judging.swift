@@ -3,7 +3,12 @@ package import Wire
 
 extension TaskTable {
     package func judge(_ command: TaskSubmitted) -> Verdict {
-        guard let record = self[command.task] else { return .fresh }
+        guard let record = self[command.task] else {
+            return hasForgotten(command.task)
+                ? .refused(
+                    "the task \(command.task.short) ended long ago and is kept no more: submit it "
+                        + "under another key") : .fresh
+        }
         // Asked again through another node, or later, it is the same task.
         var spec = command.spec
         (spec.submitter, spec.submittedAt) = (record.spec.submitter, record.spec.submittedAt)
@@ -14,6 +19,11 @@ extension TaskTable {
         if let job = job(command.job) {
             return job.fingerprint == Self.fingerprint(of: command)
                 ? .done : .refused("another job has this id")
+        }
+        guard !hasForgotten(command.job) else {
+            return .refused(
+                "the job \(command.job.short) ended long ago and is kept no more: submit it under "
+                    + "another key")
         }
         guard 1...Self.setCountMax ~= command.sets.count else {
             return .refused("a job has 1 to \(Self.setCountMax) kinds of tasks")

@@ -22,6 +22,8 @@ package struct TaskTable: Hashable, Sendable {
         package let statement: [UInt8]
         /// 32 bytes for each result; empty where one was signed by itself.
         package let leaves: [UInt8]
+        /// How many tasks have their result in it.
+        package internal(set) var taskCount = 0
     }
 
     /// What a tenant uses now and how much it may.
@@ -38,19 +40,24 @@ package struct TaskTable: Hashable, Sendable {
         package internal(set) var fuel: UInt64 = 0
     }
 
-    /// In the order of submission, which is the same on every node: a task's number is its place.
-    package internal(set) var records: [TaskRecord] = []
-    package internal(set) var sets: [TaskSetRecord] = []
-    package internal(set) var jobs: [JobRecord] = []
+    /// In the order of submission, which is the same on every node: a task's number is how many
+    /// were submitted before it.
+    package internal(set) var records = Numbered<TaskRecord>()
+    package internal(set) var sets = Numbered<TaskSetRecord>()
+    package internal(set) var jobs = Numbered<JobRecord>()
     /// Sorted by node.
     package internal(set) var holders: [Holder] = []
-    package internal(set) var batches: [Batch] = []
+    package internal(set) var batches = Numbered<Batch>()
     /// Sorted by name.
     package internal(set) var tenants: [Tenant] = []
     /// How many leases were granted ever.
     package internal(set) var grantCount: UInt64 = 0
     package internal(set) var queuedCount = 0
     package internal(set) var leasedCount = 0
+    /// Jobs and tasks by themselves, by the number of their first set.
+    package internal(set) var history = History()
+    /// Tasks of all that has ended and is kept.
+    package internal(set) var endedTaskCount = 0
 
     // Looked up, never iterated.
     var numbers: [Digest: Int] = [:]
@@ -63,6 +70,8 @@ package struct TaskTable: Hashable, Sendable {
     var dependants: [Int: [Int]] = [:]
     /// Tasks that the coordinator must end because they shall not run again, ascending.
     var exhausted: [Int] = []
+    /// By set, while the table is restored.
+    var restoredSpecs: [Int: TaskSpec] = [:]
 
     /// A job is one entry of the log, and one message.
     package static let setCountMax = 256
@@ -74,7 +83,7 @@ package struct TaskTable: Hashable, Sendable {
     package subscript(task: Digest) -> TaskRecord? { numbers[task].map { records[$0] } }
 
     package func record(_ number: UInt64) -> TaskRecord? {
-        number < UInt64(records.count) ? records[Int(number)] : nil
+        records.element(Int(clamping: number))
     }
 
     package func job(_ id: Digest) -> JobRecord? { jobPositions[id].map { jobs[$0] } }

@@ -96,6 +96,10 @@ package final class Machine {
     // The disk.
     var hardState = Raft.HardState()
     var entries: [LogEntry] = []
+    /// What the log begins with, and the image of its state.
+    private(set) var snapshot: (head: SnapshotHead, base: LogPosition, image: [UInt8])?
+    /// Written, and not adopted yet.
+    var aside: [(head: SnapshotHead, image: [UInt8])] = []
     var introductions: [Introduction] = []
     var parked: [EdgeNode.Parked] = []
     var startCount: UInt64 = 0
@@ -175,9 +179,30 @@ package final class Machine {
     func persist(_ state: Raft.HardState?, _ news: [LogEntry]) {
         if let state { hardState = state }
         guard let first = news.first else { return }
-        precondition(first.index <= UInt64(entries.count) + 1, "a hole in the log on disk")
-        entries.removeSubrange(Int(first.index - 1)...)
+        let base = snapshot?.base.index ?? 0
+        precondition(
+            base < first.index && first.index <= base + UInt64(entries.count) + 1,
+            "a hole in the log on disk")
+        entries.removeSubrange(Int(first.index - base - 1)...)
         entries.append(contentsOf: news)
+    }
+
+    /// All or nothing, as a transaction is.
+    func adopt(_ head: SnapshotHead, base: LogPosition, isLogKept: Bool) {
+        guard let image = image(of: head) else {
+            preconditionFailure("node \(number) adopts a snapshot that it has not written")
+        }
+        let oldBase = snapshot?.base.index ?? 0
+        let passedCount = isLogKept ? Int(base.index - oldBase) : entries.count
+        entries.removeFirst(passedCount)
+        snapshot = (head, base, image)
+        aside = []
+    }
+
+    /// The bytes of a snapshot that lies on the disk.
+    func image(of head: SnapshotHead) -> [UInt8]? {
+        if let snapshot, snapshot.head == head { return snapshot.image }
+        return aside.last { $0.head == head }?.image
     }
 
     func park(_ lease: EdgeLease) {
@@ -206,6 +231,8 @@ package final class Machine {
     func loseDisk() {
         hardState = Raft.HardState()
         entries = []
+        snapshot = nil
+        aside = []
     }
 
     func start(edge settings: EdgeNode.Settings, seed: UInt64, now: Instant) {
@@ -220,17 +247,30 @@ package final class Machine {
         seat = Seat(EdgeNode(boot, settings: settings, seed: seed, now: clock.local(now)))
     }
 
-    func start(settings: Node.Settings, seed: UInt64, now: Instant) {
+    func start(settings: Node.Settings, codec: StateCodec?, seed: UInt64, now: Instant) {
         begin()
+        // What was not adopted before the end is of no use.
+        aside = []
         let boot = Node.Boot(
             id: id,
             profile: profile,
             incarnation: startCount,
             hardState: hardState,
             entries: entries,
+            snapshot: codec.flatMap { kept($0) },
             introductions: introductions
         )
         whole = Whole(Node(boot, settings: settings, seed: seed, now: clock.local(now)))
+    }
+
+    private func kept(_ codec: StateCodec) -> Node.Snapshot? {
+        guard let snapshot else { return nil }
+        do {
+            let state = try ReplicatedState(image: snapshot.image, codec)
+            return .init(head: snapshot.head, base: snapshot.base, state: state)
+        } catch {
+            preconditionFailure("node \(number) cannot read its snapshot: \(error)")
+        }
     }
 
     /// Starts only the failure detector, in a mesh that it knows already.

@@ -23,6 +23,8 @@ extension Node.Event {
         case .tasksReturned: 14
         case .capacityChanged: 15
         case .replayed: 16
+        case .snapshotTaken: 17
+        case .snapshotRead: 18
         }
     }
 
@@ -47,6 +49,9 @@ extension Node.Event {
         case .stageLoaded(let model, let epoch, _): "loaded \(model) epoch \(epoch)"
         case .certificateIssued(let issued): "issued a certificate for \(issued.node)"
         case .issuingKeySealed(let voter, _): "sealed the key for \(voter)"
+        case .snapshotTaken(let head): "has written a snapshot up to \(head?.index ?? 0)"
+        case .snapshotRead(let head, let state):
+            "has read a \(state == nil ? "bad" : "good") snapshot up to \(head.index)"
         case .profileChanged: "profile changed"
         case .leave: "leaves"
         }
@@ -88,6 +93,8 @@ extension Envelope.Body {
             case .appendRequest(let request): 1_000 + request.previousIndex
             case .appendReply(let reply): 1_000_000_000 + reply.matchIndex
             case .timeoutNow: 32
+            case .snapshotChunk(let chunk): 2_000_000_000 + chunk.head.index + chunk.offset
+            case .snapshotReply(let reply): 3_000_000_000 + reply.index + reply.byteCount
             }
         case .proposal: 40
         case .proposalReply: 41

@@ -1,4 +1,5 @@
 import Basics
+import Election
 import NodeLogic
 
 extension Scenario {
@@ -132,6 +133,12 @@ extension Scenario {
         case "tasks":
             settings.taskDurationMin = try line.duration()
             settings.taskDurationMax = try line.duration()
+        case "snapshots":
+            settings.node.raft.snapshotEntryCount = max(try line.count("number of entries"), 1)
+            settings.node.raft.tailEntryCount = try line.count("number of entries")
+            // Of these small ones, several pieces.
+            settings.node.raft.pieceByteCount = 2_048
+        case "keep": settings.node.keptTaskCountMax = try line.count("number of tasks")
         case "delay", "loss", "duplicates", "reorder":
             settings.network.take(try line.action(keyword))
         case "group":

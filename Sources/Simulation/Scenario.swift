@@ -13,6 +13,8 @@
 ///     reorder 5% 200ms              that share is held back for up to so long
 ///     slots 2                       how many tasks a node runs at a time
 ///     tasks 5ms 2s                  what a task takes, at least and at most
+///     snapshots 20 5                one is taken every 20 entries, and 5 before it stay in the log
+///     keep 50                       so many ended tasks are remembered
 ///     group slow 4                  a name for nodes chosen once in each run
 ///     sweep D 2s 8s                 the whole scenario for each of these, with `$D` in its text
 ///     at 10s ACTION for 5s          what happens, and after how long it is undone
@@ -47,6 +49,7 @@
 ///     minority_accepted   in a run: proposals accepted where no quorum was
 ///     recovery            from the death of a task's worker to its next lease
 ///     edge_tasks, sleeps  in a run: tasks that ended on edge nodes, and sleeps that were announced
+///     snapshots, installs in a run: that were taken, and that were taken up from others
 ///     wake                from the end of a sleep until the mesh has it for awake
 ///     agreement           from the end until all agree and every acknowledged task is done
 ///

@@ -1,5 +1,6 @@
 import Basics
 import NodeLogic
+import Scheduling
 import Wire
 
 /// A user who wants tasks done and asks again, anywhere, until each is acknowledged.
@@ -56,7 +57,9 @@ struct ScenarioClient {
             seenAnswerCount += 1
             guard let index = position(of: answer.request) else { continue }
             let wish = wishes.remove(at: index)
-            if case .accepted = answer.answer {
+            // Done and forgotten is done.
+            let table = simulator.machines[answer.node].whole?.node.state.tasks
+            if answer.answer.isAccepted || table?.hasForgotten(wish.task.task) == true {
                 acknowledged.append(wish.task.task)
                 acceptances.append(Acceptance(node: wish.node, split: wish.split))
             } else {
@@ -76,4 +79,8 @@ struct ScenarioClient {
         let position = wishes.partitionPoint { $0.request < request }
         return position < wishes.count && wishes[position].request == request ? position : nil
     }
+}
+
+extension Node.Answer {
+    fileprivate var isAccepted: Bool { if case .accepted = self { true } else { false } }
 }

@@ -60,15 +60,17 @@ package struct ScenarioRun {
     var sleepers: [(number: Int, until: Instant)] = []
 
     /// - Parameters:
+    ///   - codec: without it nobody takes a snapshot.
     ///   - byteCount: of a message on the wire.
     ///   - trace: gets a line for each event.
     package static func play(
         _ scenario: Scenario,
         seed: UInt64,
+        codec: StateCodec? = nil,
         byteCount: @escaping (Envelope.Body) -> Int = { _ in 0 },
         trace: ((String) -> Void)? = nil
     ) -> Outcome {
-        var run = ScenarioRun(scenario, seed: seed)
+        var run = ScenarioRun(scenario, seed: seed, codec: codec)
         run.simulator.observations.byteCount = byteCount
         run.simulator.trace = trace
         run.play()
@@ -81,9 +83,10 @@ package struct ScenarioRun {
         return outcome
     }
 
-    private init(_ scenario: Scenario, seed: UInt64) {
+    private init(_ scenario: Scenario, seed: UInt64, codec: StateCodec?) {
         self.scenario = scenario
         var settings = scenario.settings
+        settings.codec = codec
         // With thousands of tasks the digest of the state takes longer than all else.
         settings.digestInterval = 512
         simulator = Simulator(nodeCount: scenario.nodeCount, seed: seed, settings: settings)
@@ -183,6 +186,10 @@ package struct ScenarioRun {
         if scenario.settings.edgeCount > 0 {
             tally.add("edge_tasks", Double(simulator.edgeTaskCount))
             tally.add("sleeps", Double(simulator.sleepCount))
+        }
+        if simulator.settings.codec != nil {
+            tally.add("snapshots", Double(simulator.snapshotCount))
+            tally.add("installs", Double(simulator.installCount))
         }
         if scenario.cues.contains(where: { if case .submit = $0.action { true } else { false } }) {
             tally.add("minority_accepted", Double(minorityCount))

@@ -8,6 +8,16 @@ extension Simulator {
         switch effect {
         case .persist(let hardState, let entries): machines[number].persist(hardState, entries)
         case .send(let body, let peer): send(body, from: number, to: Machine.number(of: peer))
+        case .takeSnapshot(let head, let state): takeSnapshot(head, state, on: number)
+        case .readSnapshot(let head, let image): readSnapshot(head, image, on: number)
+        case .adoptSnapshot(let head, let base, let isLogKept):
+            adopt(head, base: base, isLogKept: isLogKept, on: number)
+        case .sendSnapshot(let chunk, let peer): sendSnapshot(chunk, from: number, to: peer)
+        case .stateReplaced(let index):
+            mix(index)
+            installCount += 1
+            if let process = machines[number].whole { witness.compare(process, number) }
+            trace?("  node \(number): takes up the state after entry \(index)")
         case .peer(let peer, let certificates, let profile):
             observations.introduced(peer, profile, to: number, at: now)
             guard settings.scope == .nodes else { break }

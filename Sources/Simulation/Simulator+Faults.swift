@@ -163,7 +163,8 @@ extension Simulator {
         if machines[number].isEdge {
             machines[number].start(edge: settings.edge, seed: chance.next(), now: now)
         } else {
-            machines[number].start(settings: settings.node, seed: chance.next(), now: now)
+            machines[number].start(
+                settings: settings.node, codec: settings.codec, seed: chance.next(), now: now)
         }
         trace?("\(now.sinceStart.seconds) node \(number) starts")
         step(number, .deadlinePassed)

@@ -8,7 +8,7 @@
 //   network   every message is delayed by chance, so that later ones overtake earlier ones; it may
 //             be lost or doubled; any direction between two nodes can be cut
 //   disks     what a node persisted survives its death; a death may come between two effects of
-//             one step
+//             one step, and before a snapshot that is being written is adopted
 //   work      a task ends after a time of chance with a result that follows from its spec; a
 //             planner reads the prompt that a real one would read
 //   identity  certificates and sealed keys are just bytes
@@ -29,6 +29,7 @@
 //   Simulator+Faults     crash, restart, pause, cut, heal, and other harm
 //   Simulator+Client     what users ask of the mesh
 //   Simulator+Edge       devices at the edge of the mesh
+//   Simulator+Snapshots  what stands for the log, on disks and between nodes
 //   Simulator+Effects    what a node asks of the world
 //   Observations         what happened when, for measuring
 //   FakeWork             results of tasks
@@ -39,7 +40,7 @@ import Election
 import Membership
 package import NodeLogic
 import Scheduling
-import Wire
+package import Wire
 
 package struct Simulator {
     package enum Scope: Hashable, Sendable {
@@ -60,6 +61,10 @@ package struct Simulator {
         package var taskDurationMax: Duration = .seconds(2)
         /// Until then the other nodes begin to join, one after the other, by chance.
         package var joinDuration: Duration = .seconds(2)
+        /// With it nodes take snapshots and send them to each other.
+        package var codec: StateCodec?
+        /// What it takes to write a snapshot, or to read one.
+        package var snapshotDurationMax: Duration = .milliseconds(300)
         /// A digest of the whole state is compared at each multiple of this index.
         package var digestInterval: UInt64 = 16
 
@@ -91,6 +96,9 @@ package struct Simulator {
     private var scratch: [FailureDetector.Effect] = []
     let token = Digest.of("the simulation's join token")
     let edgeToken = Digest.of("the simulation's join token for edge nodes")
+    /// How many snapshots were taken, and how many were taken up from others.
+    package internal(set) var snapshotCount = 0
+    package internal(set) var installCount = 0
     /// How often an edge node's sleep was announced.
     package internal(set) var sleepCount = 0
 
@@ -299,9 +307,7 @@ package struct Simulator {
     private mutating func perform(_ effects: ArraySlice<Node.Effect>, of number: Int) {
         for index in effects.indices {
             perform(effects[index], of: number)
-            guard case .persist = effects[index], machines[number].diskDelay > .zero else {
-                continue
-            }
+            guard effects[index].isWrite, machines[number].diskDelay > .zero else { continue }
             // The rest waits for the disk, and so does the process.
             machines[number].unperformed = Array(effects[(index + 1)...])
             machines[number].isWriting = true
@@ -424,7 +430,7 @@ package struct Simulator {
         guard up.allSatisfy({ appliedIndex(of: $0) == index }),
             let table = machines[up[0]].whole?.node.state.tasks
         else { return false }
-        return tasks.allSatisfy { table[$0]?.completion != nil }
+        return tasks.allSatisfy { table[$0]?.completion != nil || table.hasForgotten($0) }
     }
 
     /// All running nodes hold each other for alive, follow one coordinator, and have applied the

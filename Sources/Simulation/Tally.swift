@@ -8,6 +8,7 @@ package struct Tally: Sendable {
         "messages": "1/s", "links": "peers", "coordinator": "s", "reunion": "s",
         "minority_accepted": "a run", "recovery": "s", "agreement": "s",
         "edge_tasks": "a run", "sleeps": "a run", "wake": "s",
+        "snapshots": "a run", "installs": "a run",
     ]
 
     package struct Measure: Sendable {

@@ -109,13 +109,16 @@ package struct Witness: Sendable {
 
     /// Compares the whole state, whatever the index is.
     mutating func compare(_ process: Machine.Whole, _ number: Int) {
-        let digest = process.node.state.digest
-        let appliedIndex = process.appliedIndex
+        compare(process.node.state, process.appliedIndex, number)
+        for record in process.node.state.tasks.records { look(at: record.id, process, number) }
+    }
+
+    mutating func compare(_ state: ReplicatedState, _ appliedIndex: UInt64, _ number: Int) {
+        let digest = state.digest
         if let known = digests[appliedIndex], known != digest {
             report("node \(number) has another state after entry \(appliedIndex)")
         }
         digests[appliedIndex] = digest
-        for record in process.node.state.tasks.records { look(at: record.id, process, number) }
     }
 
     private mutating func look(at task: Digest, _ process: Machine.Whole, _ number: Int) {
@@ -141,8 +144,10 @@ extension Simulator {
         for number in upNumbers {
             guard let process = machines[number].whole else { continue }
             witness.compare(process, number)
-            for task in acknowledged where process.node.state.tasks[task]?.completion == nil {
-                let what = process.node.state.tasks[task] == nil ? "lost" : "not finished"
+            let table = process.node.state.tasks
+            for task in acknowledged
+            where table[task]?.completion == nil && !table.hasForgotten(task) {
+                let what = table[task] == nil ? "lost" : "not finished"
                 witness.report("task \(task.short) is \(what) on node \(number)")
             }
         }

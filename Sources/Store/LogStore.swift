@@ -3,6 +3,10 @@ import Foundation
 import GRDB
 
 /// The replicated log, the term and the vote of one node, in one SQLite file.
+///
+/// A snapshot stands for the log's beginning. Its bytes are written aside, in parts and a few at a
+/// time, so that the log is never long in waiting; then one transaction puts it in the place of the
+/// entries. What was written aside and not adopted is removed when the file is opened again.
 package final class LogStore: Sendable {
     /// An entry as it lies on the disk; the command is opaque here.
     package struct StoredEntry: Hashable, Sendable {
@@ -17,9 +21,19 @@ package final class LogStore: Sendable {
         }
     }
 
+    package struct StoredSnapshot: Hashable, Sendable {
+        /// The caller's, as `adopt` got it.
+        package var head: [UInt8]
+        package var baseIndex: UInt64
+        package var baseTerm: UInt64
+        package var bytes: [UInt8]
+    }
+
     package struct StoredState: Sendable {
         package var term: UInt64
         package var votedFor: NodeID?
+        /// What stands for the entries up to its base.
+        package var snapshot: StoredSnapshot?
         package var entries: [StoredEntry]
         /// How often this directory has been opened: 1 the first time.
         package var boot: UInt64
@@ -44,20 +58,49 @@ package final class LogStore: Sendable {
                     UPDATE hard_state SET boot = boot + 1;
                     CREATE TABLE IF NOT EXISTS entry (
                       position INTEGER PRIMARY KEY, term INTEGER NOT NULL, command BLOB NOT NULL);
+                    CREATE TABLE IF NOT EXISTS snapshot (
+                      only INTEGER PRIMARY KEY CHECK (only = 1), number INTEGER NOT NULL,
+                      head BLOB NOT NULL, base_position INTEGER NOT NULL,
+                      base_term INTEGER NOT NULL);
+                    CREATE TABLE IF NOT EXISTS snapshot_part (
+                      number INTEGER NOT NULL, place INTEGER NOT NULL, bytes BLOB NOT NULL,
+                      PRIMARY KEY (number, place));
+                    DELETE FROM snapshot_part
+                      WHERE number NOT IN (SELECT number FROM snapshot);
                     """)
         }
+        try shrink()
     }
+
+    // Of a large file that is mostly empty, since its log was cut off, the rest is given back.
+    private func shrink() throws {
+        try database.writeWithoutTransaction { database in
+            let pageCount = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
+            let freeCount = try Int.fetchOne(database, sql: "PRAGMA freelist_count") ?? 0
+            if freeCount > Self.freePageCountMax, freeCount * 2 > pageCount {
+                try database.execute(sql: "VACUUM")
+            }
+        }
+    }
+
+    // 64 MiB.
+    private static let freePageCountMax = 16_384
 
     /// Everything that was persisted, entries in order.
     package func load() throws -> StoredState {
         try database.read { database in
             let state = try Row.fetchOne(database, sql: "SELECT * FROM hard_state")
+            let snapshot = try Self.snapshot(in: database)
             let rows = try Row.fetchAll(
-                database, sql: "SELECT position, term, command FROM entry ORDER BY position")
+                database,
+                sql: """
+                    SELECT position, term, command FROM entry WHERE position > ? ORDER BY position
+                    """, arguments: [Int64(bitPattern: snapshot?.baseIndex ?? 0)])
             let voted: [UInt8]? = (state?["voted_for"] as Data?).map { Array($0) }
             return StoredState(
                 term: UInt64(bitPattern: state?["term"] ?? 0),
                 votedFor: voted.flatMap { NodeID(bytes: $0) },
+                snapshot: snapshot,
                 entries: rows.map { row in
                     let command: Data = row["command"]
                     return StoredEntry(
@@ -94,6 +137,92 @@ package final class LogStore: Sendable {
                     Data(entry.bytes),
                 ])
             }
+        }
+    }
+
+    // MARK: Snapshots
+
+    private static func snapshot(in database: Database) throws -> StoredSnapshot? {
+        guard let row = try Row.fetchOne(database, sql: "SELECT * FROM snapshot") else {
+            return nil
+        }
+        let number: Int64 = row["number"]
+        let head: Data = row["head"]
+        var bytes: [UInt8] = []
+        let parts = try Data.fetchCursor(
+            database, sql: "SELECT bytes FROM snapshot_part WHERE number = ? ORDER BY place",
+            arguments: [number])
+        while let part = try parts.next() { bytes += part }
+        return StoredSnapshot(
+            head: Array(head), baseIndex: UInt64(bitPattern: row["base_position"]),
+            baseTerm: UInt64(bitPattern: row["base_term"]), bytes: bytes)
+    }
+
+    private static let partByteCount = 64 << 10
+    // Parts of one transaction: the log waits for no more than these.
+    private static let partCountMax = 4
+
+    /// Writes the bytes of a snapshot under a number, for `adopt` to find.
+    package func writeAside(_ bytes: [UInt8], number: UInt64) throws {
+        let number = Int64(bitPattern: number)
+        try database.write { database in
+            try database.execute(
+                sql: "DELETE FROM snapshot_part WHERE number = ?", arguments: [number])
+        }
+        let places = stride(from: 0, to: bytes.count, by: Self.partByteCount).enumerated()
+        var waiting = Array(places)[...]
+        while !waiting.isEmpty {
+            let parts = waiting.prefix(Self.partCountMax)
+            waiting = waiting.dropFirst(Self.partCountMax)
+            try database.write { database in
+                let statement = try database.cachedStatement(
+                    sql: "INSERT INTO snapshot_part VALUES (?, ?, ?)")
+                for (place, start) in parts {
+                    let end = min(start + Self.partByteCount, bytes.count)
+                    try statement.execute(arguments: [number, place, Data(bytes[start..<end])])
+                }
+            }
+        }
+    }
+
+    /// Puts the snapshot of this number in the place of the log's beginning, or of all of it where
+    /// the log is not kept: all of it or nothing.
+    package func adopt(
+        number: UInt64, head: [UInt8], base: (index: UInt64, term: UInt64), isLogKept: Bool
+    ) throws {
+        let number = Int64(bitPattern: number)
+        let index = Int64(bitPattern: base.index)
+        try database.write { database in
+            try database.execute(
+                sql: "INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, ?, ?)",
+                arguments: [number, Data(head), index, Int64(bitPattern: base.term)])
+            try database.execute(
+                sql: "DELETE FROM snapshot_part WHERE number != ?", arguments: [number])
+            if isLogKept {
+                try database.execute(
+                    sql: "DELETE FROM entry WHERE position <= ?", arguments: [index])
+            } else {
+                try database.execute(sql: "DELETE FROM entry")
+            }
+        }
+    }
+
+    /// Some bytes of the snapshot of this number; nil where it is not there any more.
+    package func bytes(ofSnapshot number: UInt64, from offset: Int, count: Int) throws -> [UInt8]? {
+        try database.read { database in
+            var found: [UInt8] = []
+            var offset = offset
+            while found.count < count {
+                let part = try Data.fetchOne(
+                    database, sql: "SELECT bytes FROM snapshot_part WHERE number = ? AND place = ?",
+                    arguments: [Int64(bitPattern: number), offset / Self.partByteCount])
+                guard let part else { break }
+                let piece = part.dropFirst(offset % Self.partByteCount).prefix(count - found.count)
+                guard !piece.isEmpty else { break }
+                found += piece
+                offset += piece.count
+            }
+            return found.isEmpty ? nil : found
         }
     }
 

@@ -2,7 +2,8 @@
 //
 //   LogStore        the replicated log, the vote and the term, in SQLite through GRDB.
 //                   A write has reached the disk when the call returns (journal in WAL mode,
-//                   synchronous = FULL): Raft's answers may not leave before that.
+//                   synchronous = FULL): Raft's answers may not leave before that. A snapshot
+//                   stands for the log's beginning, in the same file.
 //   ArtifactStore   content-addressed files. A file's name is the SHA-256 of its bytes; it appears
 //                   under that name only when it is whole, on the disk, and its digest is right.
 //                   It is never changed afterwards.

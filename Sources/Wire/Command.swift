@@ -195,6 +195,21 @@ public struct StatementRecorded: Hashable, Sendable {
     }
 }
 
+/// What ended long ago is forgotten: so many of the jobs and tasks by themselves, and of the plans,
+/// in the order in which they ended. And the time, so that the log tells how old they are.
+public struct HistoryTrimmed: Hashable, Sendable {
+    /// Seconds since 1970, by the coordinator's clock.
+    public var at: UInt64
+    public var taskCount: UInt64
+    public var planCount: UInt64
+
+    public init(at: UInt64 = 0, taskCount: UInt64 = 0, planCount: UInt64 = 0) {
+        self.at = at
+        self.taskCount = taskCount
+        self.planCount = planCount
+    }
+}
+
 public struct Command: Hashable, Sendable {
     public var body: Body
 
@@ -212,6 +227,7 @@ public struct Command: Hashable, Sendable {
         case tenantWeighted(TenantWeighted)
         case nodeSlept(NodeSlept)
         case edgePolicySet(EdgePolicySet)
+        case historyTrimmed(HistoryTrimmed)
         case taskSubmitted(TaskSubmitted)
         case taskCancelled(TaskCancelled)
         case tasksLeased(TasksLeased)

@@ -4,8 +4,11 @@
 //
 //   election    = VoteRequest(pre_vote) *VoteReply VoteRequest *VoteReply
 //   replication = *(AppendRequest AppendReply)
+//   snapshot    = *(SnapshotChunk SnapshotReply) AppendReply
 //
 // Voters vote; learners only receive the log. The leader of the current term is the coordinator.
+public import Basics
+
 public struct LogEntry: Hashable, Sendable {
     public var index: UInt64
     public var term: UInt64
@@ -109,6 +112,74 @@ public struct TimeoutNow: Hashable, Sendable {
     }
 }
 
+/// The state after an entry: what stands for the log up to there.
+public struct SnapshotHead: Hashable, Sendable {
+    public var index: UInt64
+    public var term: UInt64
+    /// By the last entry up to there that names them, and where that one stood.
+    public var voters: [NodeID]
+    public var votersIndex: UInt64
+    public var byteCount: UInt64
+    public var digest: Digest
+
+    public init(
+        index: UInt64 = 0,
+        term: UInt64 = 0,
+        voters: [NodeID] = [],
+        votersIndex: UInt64 = 0,
+        byteCount: UInt64 = 0,
+        digest: Digest
+    ) {
+        self.index = index
+        self.term = term
+        self.voters = voters
+        self.votersIndex = votersIndex
+        self.byteCount = byteCount
+        self.digest = digest
+    }
+}
+
+/// A piece of a snapshot, for a node that lacks entries which the leader does not keep any more.
+public struct SnapshotChunk: Hashable, Sendable {
+    public var term: UInt64
+    /// As in AppendRequest.
+    public var round: UInt64
+    public var head: SnapshotHead
+    public var offset: UInt64
+    /// Empty: a heartbeat, which asks how much has arrived.
+    public var part: [UInt8]
+
+    public init(
+        term: UInt64 = 0,
+        round: UInt64 = 0,
+        head: SnapshotHead,
+        offset: UInt64 = 0,
+        part: [UInt8] = []
+    ) {
+        self.term = term
+        self.round = round
+        self.head = head
+        self.offset = offset
+        self.part = part
+    }
+}
+
+public struct SnapshotReply: Hashable, Sendable {
+    public var term: UInt64
+    public var round: UInt64
+    /// Of the snapshot.
+    public var index: UInt64
+    /// So much of it has arrived.
+    public var byteCount: UInt64
+
+    public init(term: UInt64 = 0, round: UInt64 = 0, index: UInt64 = 0, byteCount: UInt64 = 0) {
+        self.term = term
+        self.round = round
+        self.index = index
+        self.byteCount = byteCount
+    }
+}
+
 public struct ElectionMessage: Hashable, Sendable {
     public var body: Body
 
@@ -118,6 +189,8 @@ public struct ElectionMessage: Hashable, Sendable {
         case appendRequest(AppendRequest)
         case appendReply(AppendReply)
         case timeoutNow(TimeoutNow)
+        case snapshotChunk(SnapshotChunk)
+        case snapshotReply(SnapshotReply)
     }
 
     public init(body: Body) {

@@ -76,7 +76,7 @@ struct SimulateCommand: AsyncParsableCommand {
         _ scenario: Scenario, seed: UInt64, trace: Bool
     ) -> ScenarioRun.Outcome {
         ScenarioRun.play(
-            scenario, seed: seed, byteCount: { WireCost.byteCount(of: $0) },
+            scenario, seed: seed, codec: .protobuf, byteCount: { WireCost.byteCount(of: $0) },
             trace: trace ? { Terminal.remark($0) } : nil)
     }
 }

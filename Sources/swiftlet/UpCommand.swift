@@ -21,6 +21,12 @@ struct NodeRunOptions: ParsableArguments {
     var memory: Int?
     @Option(help: "Tokens guessed ahead of a text that repeats itself; 0 guesses none.")
     var guesses = 3
+    @Option(help: "Ended tasks that the mesh remembers; the coordinator's number counts.")
+    var keepTasks = 20_000
+    @Option(help: "How long it remembers them at most, as 7d or 12h.")
+    var keepFor = "7d"
+    @Option(help: "Entries of the log after which the state is written as a whole.")
+    var snapshotEntries = 10_000
     @Flag(help: "An edge node whose link is paid by the byte: only tasks that allow it run here.")
     var metered = false
     @Option(help: "An edge node's battery in percent; else what the system says.")
@@ -41,11 +47,20 @@ struct NodeRunOptions: ParsableArguments {
             throw ValidationError(
                 "--guesses must be 0 to \(LiveNode.Settings.guessCountMax).")
         }
+        guard 10...1_000_000 ~= snapshotEntries, 0...1_000_000 ~= keepTasks else {
+            throw ValidationError(
+                "--snapshot-entries is 10 to 1000000, and --keep-tasks 0 to 1000000.")
+        }
+        _ = try keptDuration
         guard (slots ?? 1) > 0, (threads ?? 1) > 0, 1...(1 << 30) ~= kvCache,
             1...(1 << 30) ~= memory ?? 1
         else {
             throw ValidationError("--slots, --threads, --kv-cache and --memory must be 1 or more.")
         }
+    }
+
+    private var keptDuration: Duration {
+        get throws { .seconds(try TokenCommand.Create.seconds(keepFor)) }
     }
 
     /// Runs the node until SIGTERM, SIGINT, or `leave`.
@@ -63,6 +78,8 @@ struct NodeRunOptions: ParsableArguments {
             apiKey: ProcessInfo.processInfo.environment["SWIFTLET_API_KEY"], slotCount: slots,
             threadCount: threads, cacheByteCountMax: kvCache << 20,
             memoryByteCountMax: memory.map { $0 << 20 }, guessCount: guesses,
+            snapshotEntryCount: snapshotEntries, keptTaskCountMax: keepTasks,
+            keptDuration: try keptDuration,
             logLevel: Logger.Level(rawValue: logLevel) ?? .info)
         try await LiveNode(settings).run()
     }

@@ -42,15 +42,19 @@ final class TestMesh {
     private var ports: [String: Int] = [:]
     private var nodes: [String: ChildProcess] = [:]
     private var commandCount = 0
+    /// Of `up`, for each node.
+    private var options: [String] = []
 
     /// Runs `body` with a mesh of these nodes, the first of them its founder.
     static func with(
-        _ names: [String] = ["ada", "bob", "eve"], _ body: (TestMesh) async throws -> Void
+        _ names: [String] = ["ada", "bob", "eve"], options: [String] = [],
+        _ body: (TestMesh) async throws -> Void
     ) async throws {
         guard FileManager.default.isExecutableFile(atPath: program) else {
             throw Failure("there is no program \(program): build it, or set SWIFTLET_PROGRAM")
         }
         let mesh = try TestMesh()
+        mesh.options = options
         do {
             try await mesh.found(names[0])
             for name in names.dropFirst() { try await mesh.enrol(name) }
@@ -86,6 +90,12 @@ final class TestMesh {
         }.joined(separator: "\n")
     }
 
+    /// Whether a node has said this in its log.
+    func hasLogged(_ text: String, on name: String) -> Bool {
+        let log = try? String(contentsOfFile: "\(folder)/\(name).log", encoding: .utf8)
+        return log?.contains(text) ?? false
+    }
+
     // MARK: nodes
 
     /// The nodes that run now.
@@ -118,7 +128,7 @@ final class TestMesh {
         let log = "\(folder)/\(name).log"
         let node = try ChildProcess(
             Self.program,
-            ["up", "--data", data(of: name), "--listen", "tcp://127.0.0.1:\(port)"],
+            ["up", "--data", data(of: name), "--listen", "tcp://127.0.0.1:\(port)"] + options,
             output: log, errors: log)
         undertaker.watch(node.pid)
         nodes[name] = node

@@ -12,6 +12,9 @@ struct VirtualVoters {
     struct Disk {
         var hardState = Raft.HardState()
         var entries: [LogEntry] = []
+        var snapshot: (head: SnapshotHead, base: LogPosition)?
+        /// Images of states, by the index; written, and perhaps not adopted.
+        var images: [UInt64: [UInt8]] = [:]
     }
 
     struct Faults {
@@ -21,7 +24,11 @@ struct VirtualVoters {
         var delayMax: Duration = .milliseconds(3)
     }
 
-    private enum Occurrence { case delivery(ElectionMessage, from: Int, to: Int), deadline(Int) }
+    private enum Occurrence {
+        case delivery(ElectionMessage, from: Int, to: Int), deadline(Int)
+        /// Of one life of a node.
+        case event(Raft.Event, Int, UInt64)
+    }
 
     private struct Item {
         let at: Instant
@@ -47,6 +54,10 @@ struct VirtualVoters {
     private(set) var committed: [LogEntry] = []
     /// How far each node's state machine is.
     private(set) var applied: [Int]
+    private(set) var adoptionCount = 0
+    private(set) var installCount = 0
+    /// By node: which start it lives by.
+    private var lives: [UInt64]
     /// How much was committed anywhere when each read was asked.
     private var asked: [UInt64] = []
     private(set) var readCount = 0
@@ -108,6 +119,7 @@ struct VirtualVoters {
         }
         armed = Array(repeating: .distantFuture, count: count)
         applied = Array(repeating: 0, count: count)
+        lives = applied.map { _ in 0 }
         if isTranscribing { effectLog = [] }
         for node in 0..<count { rafts.append(startedRaft(node)) }
         for node in 0..<count { arm(node) }
@@ -115,12 +127,16 @@ struct VirtualVoters {
 
     private mutating func startedRaft(_ node: Int) -> Raft {
         startCount += 1
+        lives[node] = startCount
+        applied[node] = Int(disks[node].snapshot?.head.index ?? 0)
         return Raft(
             id: Self.id(node),
             settings: settings,
             seed: seed &* 7_919 &+ startCount,
             hardState: disks[node].hardState,
             entries: disks[node].entries,
+            snapshot: disks[node].snapshot?.head,
+            base: disks[node].snapshot?.base ?? LogPosition(),
             now: now
         )
     }
@@ -136,7 +152,6 @@ struct VirtualVoters {
 
     mutating func restart(_ node: Int) {
         down.remove(node)
-        applied[node] = 0
         rafts[node] = startedRaft(node)
         armed[node] = .distantFuture
         arm(node)
@@ -175,6 +190,8 @@ struct VirtualVoters {
                 step(node, .deadlinePassed)
             case .delivery(let message, let sender, let receiver):
                 step(receiver, .received(message, from: Self.id(sender)))
+            case .event(let event, let node, let life):
+                if lives[node] == life { step(node, event) }
             }
         }
         now = end
@@ -194,7 +211,9 @@ struct VirtualVoters {
         case .persist(let hardState, let entries):
             if let hardState { save(hardState, of: node) }
             if let first = entries.first {
-                disks[node].entries.removeLast(disks[node].entries.count - Int(first.index) + 1)
+                let base = disks[node].snapshot?.base.index ?? 0
+                let keptCount = Int(first.index - base) - 1
+                disks[node].entries.removeLast(disks[node].entries.count - keptCount)
                 disks[node].entries += entries
             }
         case .send(let message, let receiver): deliver(message, from: node, to: receiver)
@@ -206,7 +225,9 @@ struct VirtualVoters {
             leaders[term] = Self.id(node)
             leaderTimes.append((now, node, term))
             // Leader completeness (5.4.3): whatever was committed is in the new leader's log.
-            for entry in committed where rafts[node].entry(at: entry.index) != entry {
+            let base = disks[node].snapshot?.base.index ?? 0
+            for entry in committed.dropFirst(Int(base))
+            where rafts[node].entry(at: entry.index) != entry {
                 violations.append("leader \(node) of term \(term) lacks entry \(entry.index)")
             }
         case .accepted(let indices, _): accepted.append(indices)
@@ -219,8 +240,68 @@ struct VirtualVoters {
             if index < asked[Int(ticket)] {
                 violations.append("read \(ticket) misses entries that were committed before it")
             }
+        case .snapshotDue: takeSnapshot(node)
+        case .sendSnapshot(let chunk, let receiver): deliver(chunk, from: node, to: receiver)
+        case .snapshotArrived(let head, let image):
+            if Digest.of(image) != head.digest { violations.append("node \(node) got a bad image") }
+            disks[node].images[head.index] = image
+            occur(.snapshotRead(head, isGood: Digest.of(image) == head.digest), on: node)
+        case .adopt(let head, let base, let isLogKept):
+            adopt(head, base, isLogKept: isLogKept, on: node)
         case .steppedDown, .leaderChanged, .readRefused, .note: break
         }
+    }
+
+    // MARK: Snapshots
+
+    /// A state is told by its index here; its image takes several pieces.
+    private func image(at index: UInt64) -> [UInt8] {
+        var chance = Chance(seed: index)
+        return (0..<350).map { _ in UInt8(truncatingIfNeeded: chance.next()) }
+    }
+
+    private mutating func takeSnapshot(_ node: Int) {
+        let index = rafts[node].commitIndex
+        var head = rafts[node].head(at: index)
+        let image = image(at: index)
+        head.byteCount = UInt64(image.count)
+        head.digest = Digest.of(image)
+        disks[node].images[index] = image
+        occur(.snapshotTaken(head), on: node)
+    }
+
+    private mutating func occur(_ event: Raft.Event, on node: Int) {
+        let delay = faults.delayMax * Double.random(in: 0.05..<3, using: &chance)
+        push(.event(event, node, lives[node]), at: now + delay)
+    }
+
+    private mutating func deliver(_ chunk: SnapshotChunk, from node: Int, to receiver: NodeID) {
+        guard let image = disks[node].images[chunk.head.index] else { return }
+        var chunk = chunk
+        let end = min(Int(chunk.offset) + settings.pieceByteCount, image.count)
+        chunk.part = Array(image[Int(chunk.offset)..<end])
+        deliver(ElectionMessage(body: .snapshotChunk(chunk)), from: node, to: receiver)
+    }
+
+    private mutating func adopt(
+        _ head: SnapshotHead, _ base: LogPosition, isLogKept: Bool, on node: Int
+    ) {
+        guard disks[node].images[head.index] == image(at: head.index) else {
+            violations.append("node \(node) adopts another state as that of \(head.index)")
+            return
+        }
+        let passed = base.index - (disks[node].snapshot?.base.index ?? 0)
+        let count = disks[node].entries.count
+        disks[node].entries.removeFirst(isLogKept ? Int(passed) : count)
+        disks[node].snapshot = (head, base)
+        disks[node].images = disks[node].images.filter { $0.key == head.index }
+        adoptionCount += 1
+        if head.index > UInt64(committed.count) {
+            violations.append("node \(node) takes \(head.index) up, which nobody committed")
+        }
+        guard head.index > UInt64(applied[node]) else { return }
+        installCount += 1
+        applied[node] = Int(head.index)
     }
 
     private mutating func save(_ hardState: Raft.HardState, of node: Int) {

@@ -18,11 +18,16 @@ struct VirtualVotersTests {
     }
 
     /// Five voters, half a minute of everything that goes wrong, then quiet.
-    private static func storm(seed: UInt64, isTranscribing: Bool = false) -> VirtualVoters {
+    private static func storm(
+        seed: UInt64,
+        settings: Raft.Settings = .init(),
+        isTranscribing: Bool = false
+    ) -> VirtualVoters {
         var mesh = VirtualVoters(
             count: 5,
             voterCount: 5,
             seed: seed,
+            settings: settings,
             isTranscribing: isTranscribing
         )
         mesh.faults = .init(
@@ -64,7 +69,26 @@ struct VirtualVotersTests {
 
     @Test(arguments: 0..<200 as Range<UInt64>)
     func `no storm breaks a promise, and there is progress after it`(seed: UInt64) {
-        var mesh = Self.storm(seed: seed)
+        Self.weather(Self.storm(seed: seed), seed)
+    }
+
+    @Test func `nor does one in which the log is cut off after a few entries`() {
+        var settings = Raft.Settings()
+        settings.snapshotEntryCount = 6
+        settings.tailEntryCount = 2
+        settings.pieceByteCount = 100
+        var installCount = 0
+        for seed in 0..<200 as Range<UInt64> {
+            let mesh = Self.storm(seed: seed, settings: settings)
+            #expect(mesh.adoptionCount > 0)
+            installCount += mesh.installCount
+            Self.weather(mesh, seed)
+        }
+        #expect(installCount > 100)
+    }
+
+    private static func weather(_ storm: VirtualVoters, _ seed: UInt64) {
+        var mesh = storm
         mesh.faults = .init()
         mesh.fallShare = 0
         mesh.broken = []

@@ -110,6 +110,16 @@ extension StatementRecorded: Arbitrary {
     }
 }
 
+extension HistoryTrimmed: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        HistoryTrimmed(
+            at: .arbitrary(using: &chance),
+            taskCount: .arbitrary(using: &chance),
+            planCount: .arbitrary(using: &chance)
+        )
+    }
+}
+
 extension Command: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         Command(body: .arbitrary(using: &chance))
@@ -117,7 +127,7 @@ extension Command: Arbitrary {
 }
 
 extension Command.Body: ArbitraryCases {
-    static let caseCount = 26
+    static let caseCount = 27
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
@@ -134,18 +144,19 @@ extension Command.Body: ArbitraryCases {
         case 10: .tenantWeighted(.arbitrary(using: &chance))
         case 11: .nodeSlept(.arbitrary(using: &chance))
         case 12: .edgePolicySet(.arbitrary(using: &chance))
-        case 13: .taskSubmitted(.arbitrary(using: &chance))
-        case 14: .taskCancelled(.arbitrary(using: &chance))
-        case 15: .tasksLeased(.arbitrary(using: &chance))
-        case 16: .tasksRequeued(.arbitrary(using: &chance))
-        case 17: .tasksFinished(.arbitrary(using: &chance))
-        case 18: .jobSubmitted(.arbitrary(using: &chance))
-        case 19: .jobCancelled(.arbitrary(using: &chance))
-        case 20: .modelDeployed(.arbitrary(using: &chance))
-        case 21: .stageReady(.arbitrary(using: &chance))
-        case 22: .modelUndeployed(.arbitrary(using: &chance))
-        case 23: .planOpened(.arbitrary(using: &chance))
-        case 24: .planAdvanced(.arbitrary(using: &chance))
+        case 13: .historyTrimmed(.arbitrary(using: &chance))
+        case 14: .taskSubmitted(.arbitrary(using: &chance))
+        case 15: .taskCancelled(.arbitrary(using: &chance))
+        case 16: .tasksLeased(.arbitrary(using: &chance))
+        case 17: .tasksRequeued(.arbitrary(using: &chance))
+        case 18: .tasksFinished(.arbitrary(using: &chance))
+        case 19: .jobSubmitted(.arbitrary(using: &chance))
+        case 20: .jobCancelled(.arbitrary(using: &chance))
+        case 21: .modelDeployed(.arbitrary(using: &chance))
+        case 22: .stageReady(.arbitrary(using: &chance))
+        case 23: .modelUndeployed(.arbitrary(using: &chance))
+        case 24: .planOpened(.arbitrary(using: &chance))
+        case 25: .planAdvanced(.arbitrary(using: &chance))
         default: .planClosed(.arbitrary(using: &chance))
         }
     }

@@ -64,6 +64,42 @@ extension TimeoutNow: Arbitrary {
     }
 }
 
+extension SnapshotHead: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        SnapshotHead(
+            index: .arbitrary(using: &chance),
+            term: .arbitrary(using: &chance),
+            voters: .arbitrary(using: &chance),
+            votersIndex: .arbitrary(using: &chance),
+            byteCount: .arbitrary(using: &chance),
+            digest: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension SnapshotChunk: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        SnapshotChunk(
+            term: .arbitrary(using: &chance),
+            round: .arbitrary(using: &chance),
+            head: .arbitrary(using: &chance),
+            offset: .arbitrary(using: &chance),
+            part: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension SnapshotReply: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        SnapshotReply(
+            term: .arbitrary(using: &chance),
+            round: .arbitrary(using: &chance),
+            index: .arbitrary(using: &chance),
+            byteCount: .arbitrary(using: &chance)
+        )
+    }
+}
+
 extension ElectionMessage: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         ElectionMessage(body: .arbitrary(using: &chance))
@@ -71,7 +107,7 @@ extension ElectionMessage: Arbitrary {
 }
 
 extension ElectionMessage.Body: ArbitraryCases {
-    static let caseCount = 5
+    static let caseCount = 7
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
@@ -79,7 +115,9 @@ extension ElectionMessage.Body: ArbitraryCases {
         case 1: .voteReply(.arbitrary(using: &chance))
         case 2: .appendRequest(.arbitrary(using: &chance))
         case 3: .appendReply(.arbitrary(using: &chance))
-        default: .timeoutNow(.arbitrary(using: &chance))
+        case 4: .timeoutNow(.arbitrary(using: &chance))
+        case 5: .snapshotChunk(.arbitrary(using: &chance))
+        default: .snapshotReply(.arbitrary(using: &chance))
         }
     }
 }

@@ -1,7 +1,11 @@
 import Basics
+import Election
 import Foundation
+import Messages
+import NodeLogic
 import Simulation
 import Testing
+import Wire
 
 /// The language of scenarios, and what scenarios of the project bring about.
 struct ScenarioTests {
@@ -23,6 +27,7 @@ struct ScenarioTests {
         _ name: String,
         nodes: Int? = nil,
         seeds: Range<UInt64>,
+        codec: StateCodec? = nil,
         change: (inout Scenario) -> Void = { _ in }
     ) throws {
         var total = Tally()
@@ -32,7 +37,7 @@ struct ScenarioTests {
             expectations = scenario.expectations
             var tally = Tally()
             for seed in seeds {
-                let outcome = ScenarioRun.play(scenario, seed: seed)
+                let outcome = ScenarioRun.play(scenario, seed: seed, codec: codec)
                 #expect(outcome.violations == [], "\(name) \(scenario.label) seed \(seed)")
                 tally.add(outcome.tally)
             }
@@ -138,6 +143,22 @@ struct ScenarioTests {
     @Test func `crashes, disks that fail and messages out of order end in agreement`() throws {
         try Self.play("faults", nodes: 12, seeds: seeds(100))
         try Self.play("disks", seeds: seeds(60))
+    }
+
+    @Test func `nodes that lag, die and lose their disks are sent snapshots, and nothing is lost`()
+        throws
+    {
+        try Self.play("snapshots", seeds: seeds(20), codec: .protobuf)
+    }
+
+    @Test(arguments: ["losses", "disks", "fencing", "edge"])
+    func `what holds with the whole log holds with a few entries of it`(name: String) throws {
+        let count: UInt64 = name == "fencing" ? 10 : 4
+        try Self.play(name, seeds: seeds(count), codec: .protobuf) { scenario in
+            scenario.settings.node.raft.snapshotEntryCount = 25
+            scenario.settings.node.raft.tailEntryCount = 6
+            scenario.settings.node.raft.pieceByteCount = 4_096
+        }
     }
 
     @Test func `a run twice from one seed is the same run`() throws {

@@ -7,11 +7,20 @@ struct GeneratedCodeTests {
     static let folders: [(path: String, byHand: Set<String>)] = [
         ("Sources/CMessages", []),
         ("Sources/CMessages/include", ["module.modulemap"]),
-        ("Sources/Wire", ["Wire.swift"]),
-        ("Sources/Messages", ["Messages.swift", "Arena.swift", "Coded.swift", "Field.swift"]),
+        ("Sources/Wire", ["Wire.swift", "StateCodec.swift"]),
+        (
+            "Sources/Messages",
+            [
+                "Messages.swift", "Arena.swift", "Coded.swift", "Field.swift",
+                "StateCodec+Protobuf.swift",
+            ]
+        ),
         (
             "Tests/MessagesTests",
-            ["Arbitrary.swift", "HostileFrameTests.swift", "WireMessageTests.swift"]
+            [
+                "Arbitrary.swift", "HostileFrameTests.swift", "StateImageTests.swift",
+                "StateMix.swift", "WireMessageTests.swift",
+            ]
         ),
     ]
 

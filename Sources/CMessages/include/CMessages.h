@@ -8,4 +8,5 @@
 #include "model.pb-c.h"
 #include "node.pb-c.h"
 #include "plan.pb-c.h"
+#include "state.pb-c.h"
 #include "task.pb-c.h"

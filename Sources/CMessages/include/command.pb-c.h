@@ -30,6 +30,7 @@ typedef struct Swiftlet__Command__V1__VotersChanged Swiftlet__Command__V1__Voter
 typedef struct Swiftlet__Command__V1__IssuingKeySealed Swiftlet__Command__V1__IssuingKeySealed;
 typedef struct Swiftlet__Command__V1__PolicySet Swiftlet__Command__V1__PolicySet;
 typedef struct Swiftlet__Command__V1__StatementRecorded Swiftlet__Command__V1__StatementRecorded;
+typedef struct Swiftlet__Command__V1__HistoryTrimmed Swiftlet__Command__V1__HistoryTrimmed;
 typedef struct Swiftlet__Command__V1__Command Swiftlet__Command__V1__Command;
 
 
@@ -279,6 +280,25 @@ struct  Swiftlet__Command__V1__StatementRecorded
     , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0, {0,NULL}, {0,NULL} }
 
 
+/*
+ * What ended long ago is forgotten: so many of the jobs and tasks by themselves, and of the plans,
+ * in the order in which they ended. And the time, so that the log tells how old they are.
+ */
+struct  Swiftlet__Command__V1__HistoryTrimmed
+{
+  ProtobufCMessage base;
+  /*
+   * seconds since 1970, by the coordinator's clock
+   */
+  uint64_t at;
+  uint64_t task_count;
+  uint64_t plan_count;
+};
+#define SWIFTLET__COMMAND__V1__HISTORY_TRIMMED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__command__v1__history_trimmed__descriptor) \
+    , 0, 0, 0 }
+
+
 typedef enum {
   SWIFTLET__COMMAND__V1__COMMAND__BODY__NOT_SET = 0,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_MESH_FOUNDED = 1,
@@ -294,6 +314,7 @@ typedef enum {
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TENANT_WEIGHTED = 11,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_NODE_SLEPT = 12,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_EDGE_POLICY_SET = 13,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_HISTORY_TRIMMED = 14,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TASK_SUBMITTED = 20,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TASK_CANCELLED = 24,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TASKS_LEASED = 25,
@@ -328,6 +349,7 @@ struct  Swiftlet__Command__V1__Command
     Swiftlet__Task__V1__TenantWeighted *tenant_weighted;
     Swiftlet__Command__V1__NodeSlept *node_slept;
     Swiftlet__Command__V1__EdgePolicySet *edge_policy_set;
+    Swiftlet__Command__V1__HistoryTrimmed *history_trimmed;
     Swiftlet__Task__V1__TaskSubmitted *task_submitted;
     Swiftlet__Task__V1__TaskCancelled *task_cancelled;
     Swiftlet__Task__V1__TasksLeased *tasks_leased;
@@ -576,6 +598,25 @@ Swiftlet__Command__V1__StatementRecorded *
 void   swiftlet__command__v1__statement_recorded__free_unpacked
                      (Swiftlet__Command__V1__StatementRecorded *message,
                       ProtobufCAllocator *allocator);
+/* Swiftlet__Command__V1__HistoryTrimmed methods */
+void   swiftlet__command__v1__history_trimmed__init
+                     (Swiftlet__Command__V1__HistoryTrimmed         *message);
+size_t swiftlet__command__v1__history_trimmed__get_packed_size
+                     (const Swiftlet__Command__V1__HistoryTrimmed   *message);
+size_t swiftlet__command__v1__history_trimmed__pack
+                     (const Swiftlet__Command__V1__HistoryTrimmed   *message,
+                      uint8_t             *out);
+size_t swiftlet__command__v1__history_trimmed__pack_to_buffer
+                     (const Swiftlet__Command__V1__HistoryTrimmed   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Command__V1__HistoryTrimmed *
+       swiftlet__command__v1__history_trimmed__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__command__v1__history_trimmed__free_unpacked
+                     (Swiftlet__Command__V1__HistoryTrimmed *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Command__V1__Command methods */
 void   swiftlet__command__v1__command__init
                      (Swiftlet__Command__V1__Command         *message);
@@ -633,6 +674,9 @@ typedef void (*Swiftlet__Command__V1__PolicySet_Closure)
 typedef void (*Swiftlet__Command__V1__StatementRecorded_Closure)
                  (const Swiftlet__Command__V1__StatementRecorded *message,
                   void *closure_data);
+typedef void (*Swiftlet__Command__V1__HistoryTrimmed_Closure)
+                 (const Swiftlet__Command__V1__HistoryTrimmed *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Command__V1__Command_Closure)
                  (const Swiftlet__Command__V1__Command *message,
                   void *closure_data);
@@ -654,6 +698,7 @@ extern const ProtobufCMessageDescriptor swiftlet__command__v1__voters_changed__d
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__issuing_key_sealed__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__policy_set__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__statement_recorded__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__command__v1__history_trimmed__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__command__descriptor;
 
 PROTOBUF_C__END_DECLS

@@ -22,6 +22,9 @@ typedef struct Swiftlet__Election__V1__VoteReply Swiftlet__Election__V1__VoteRep
 typedef struct Swiftlet__Election__V1__AppendRequest Swiftlet__Election__V1__AppendRequest;
 typedef struct Swiftlet__Election__V1__AppendReply Swiftlet__Election__V1__AppendReply;
 typedef struct Swiftlet__Election__V1__TimeoutNow Swiftlet__Election__V1__TimeoutNow;
+typedef struct Swiftlet__Election__V1__SnapshotHead Swiftlet__Election__V1__SnapshotHead;
+typedef struct Swiftlet__Election__V1__SnapshotChunk Swiftlet__Election__V1__SnapshotChunk;
+typedef struct Swiftlet__Election__V1__SnapshotReply Swiftlet__Election__V1__SnapshotReply;
 typedef struct Swiftlet__Election__V1__ElectionMessage Swiftlet__Election__V1__ElectionMessage;
 
 
@@ -125,13 +128,85 @@ struct  Swiftlet__Election__V1__TimeoutNow
     , 0 }
 
 
+/*
+ * The state after an entry: what stands for the log up to there.
+ */
+struct  Swiftlet__Election__V1__SnapshotHead
+{
+  ProtobufCMessage base;
+  uint64_t index;
+  uint64_t term;
+  /*
+   * By the last entry up to there that names them, and where that one stood.
+   */
+  /*
+   * as NodeID
+   */
+  size_t n_voters;
+  ProtobufCBinaryData *voters;
+  uint64_t voters_index;
+  uint64_t byte_count;
+  /*
+   * as Digest
+   */
+  ProtobufCBinaryData digest;
+};
+#define SWIFTLET__ELECTION__V1__SNAPSHOT_HEAD__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__election__v1__snapshot_head__descriptor) \
+    , 0, 0, 0,NULL, 0, 0, {0,NULL} }
+
+
+/*
+ * A piece of a snapshot, for a node that lacks entries which the leader does not keep any more.
+ */
+struct  Swiftlet__Election__V1__SnapshotChunk
+{
+  ProtobufCMessage base;
+  uint64_t term;
+  /*
+   * As in AppendRequest.
+   */
+  uint64_t round;
+  Swiftlet__Election__V1__SnapshotHead *head;
+  uint64_t offset;
+  /*
+   * Empty: a heartbeat, which asks how much has arrived.
+   */
+  ProtobufCBinaryData part;
+};
+#define SWIFTLET__ELECTION__V1__SNAPSHOT_CHUNK__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__election__v1__snapshot_chunk__descriptor) \
+    , 0, 0, NULL, 0, {0,NULL} }
+
+
+struct  Swiftlet__Election__V1__SnapshotReply
+{
+  ProtobufCMessage base;
+  uint64_t term;
+  uint64_t round;
+  /*
+   * Of the snapshot.
+   */
+  uint64_t index;
+  /*
+   * So much of it has arrived.
+   */
+  uint64_t byte_count;
+};
+#define SWIFTLET__ELECTION__V1__SNAPSHOT_REPLY__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__election__v1__snapshot_reply__descriptor) \
+    , 0, 0, 0, 0 }
+
+
 typedef enum {
   SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY__NOT_SET = 0,
   SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_VOTE_REQUEST = 1,
   SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_VOTE_REPLY = 2,
   SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_APPEND_REQUEST = 3,
   SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_APPEND_REPLY = 4,
-  SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_TIMEOUT_NOW = 5
+  SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_TIMEOUT_NOW = 5,
+  SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_SNAPSHOT_CHUNK = 6,
+  SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY_SNAPSHOT_REPLY = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__BODY__CASE)
 } Swiftlet__Election__V1__ElectionMessage__BodyCase;
 
@@ -145,6 +220,8 @@ struct  Swiftlet__Election__V1__ElectionMessage
     Swiftlet__Election__V1__AppendRequest *append_request;
     Swiftlet__Election__V1__AppendReply *append_reply;
     Swiftlet__Election__V1__TimeoutNow *timeout_now;
+    Swiftlet__Election__V1__SnapshotChunk *snapshot_chunk;
+    Swiftlet__Election__V1__SnapshotReply *snapshot_reply;
   };
 };
 #define SWIFTLET__ELECTION__V1__ELECTION_MESSAGE__INIT \
@@ -266,6 +343,63 @@ Swiftlet__Election__V1__TimeoutNow *
 void   swiftlet__election__v1__timeout_now__free_unpacked
                      (Swiftlet__Election__V1__TimeoutNow *message,
                       ProtobufCAllocator *allocator);
+/* Swiftlet__Election__V1__SnapshotHead methods */
+void   swiftlet__election__v1__snapshot_head__init
+                     (Swiftlet__Election__V1__SnapshotHead         *message);
+size_t swiftlet__election__v1__snapshot_head__get_packed_size
+                     (const Swiftlet__Election__V1__SnapshotHead   *message);
+size_t swiftlet__election__v1__snapshot_head__pack
+                     (const Swiftlet__Election__V1__SnapshotHead   *message,
+                      uint8_t             *out);
+size_t swiftlet__election__v1__snapshot_head__pack_to_buffer
+                     (const Swiftlet__Election__V1__SnapshotHead   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Election__V1__SnapshotHead *
+       swiftlet__election__v1__snapshot_head__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__election__v1__snapshot_head__free_unpacked
+                     (Swiftlet__Election__V1__SnapshotHead *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Election__V1__SnapshotChunk methods */
+void   swiftlet__election__v1__snapshot_chunk__init
+                     (Swiftlet__Election__V1__SnapshotChunk         *message);
+size_t swiftlet__election__v1__snapshot_chunk__get_packed_size
+                     (const Swiftlet__Election__V1__SnapshotChunk   *message);
+size_t swiftlet__election__v1__snapshot_chunk__pack
+                     (const Swiftlet__Election__V1__SnapshotChunk   *message,
+                      uint8_t             *out);
+size_t swiftlet__election__v1__snapshot_chunk__pack_to_buffer
+                     (const Swiftlet__Election__V1__SnapshotChunk   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Election__V1__SnapshotChunk *
+       swiftlet__election__v1__snapshot_chunk__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__election__v1__snapshot_chunk__free_unpacked
+                     (Swiftlet__Election__V1__SnapshotChunk *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Election__V1__SnapshotReply methods */
+void   swiftlet__election__v1__snapshot_reply__init
+                     (Swiftlet__Election__V1__SnapshotReply         *message);
+size_t swiftlet__election__v1__snapshot_reply__get_packed_size
+                     (const Swiftlet__Election__V1__SnapshotReply   *message);
+size_t swiftlet__election__v1__snapshot_reply__pack
+                     (const Swiftlet__Election__V1__SnapshotReply   *message,
+                      uint8_t             *out);
+size_t swiftlet__election__v1__snapshot_reply__pack_to_buffer
+                     (const Swiftlet__Election__V1__SnapshotReply   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Election__V1__SnapshotReply *
+       swiftlet__election__v1__snapshot_reply__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__election__v1__snapshot_reply__free_unpacked
+                     (Swiftlet__Election__V1__SnapshotReply *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Election__V1__ElectionMessage methods */
 void   swiftlet__election__v1__election_message__init
                      (Swiftlet__Election__V1__ElectionMessage         *message);
@@ -305,6 +439,15 @@ typedef void (*Swiftlet__Election__V1__AppendReply_Closure)
 typedef void (*Swiftlet__Election__V1__TimeoutNow_Closure)
                  (const Swiftlet__Election__V1__TimeoutNow *message,
                   void *closure_data);
+typedef void (*Swiftlet__Election__V1__SnapshotHead_Closure)
+                 (const Swiftlet__Election__V1__SnapshotHead *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Election__V1__SnapshotChunk_Closure)
+                 (const Swiftlet__Election__V1__SnapshotChunk *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Election__V1__SnapshotReply_Closure)
+                 (const Swiftlet__Election__V1__SnapshotReply *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Election__V1__ElectionMessage_Closure)
                  (const Swiftlet__Election__V1__ElectionMessage *message,
                   void *closure_data);
@@ -320,6 +463,9 @@ extern const ProtobufCMessageDescriptor swiftlet__election__v1__vote_reply__desc
 extern const ProtobufCMessageDescriptor swiftlet__election__v1__append_request__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__election__v1__append_reply__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__election__v1__timeout_now__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__election__v1__snapshot_head__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__election__v1__snapshot_chunk__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__election__v1__snapshot_reply__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__election__v1__election_message__descriptor;
 
 PROTOBUF_C__END_DECLS
