@@ -46,7 +46,8 @@ package struct PlanTable: Hashable, Sendable {
             return plan.opened == command ? .done : .refused("another plan has this id")
         }
         guard !history.hasForgotten(command.plan) else {
-            return .refused("the plan \(command.plan.short) was closed long ago and is kept no more")
+            return .refused(
+                "the plan \(command.plan.short) was closed long ago and is kept no more")
         }
         guard 1...Self.stepCountMax ~= command.stepCountMax else {
             return .refused("a plan takes 1 to \(Self.stepCountMax) steps")
