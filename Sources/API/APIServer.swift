@@ -170,10 +170,12 @@ package struct APIServer: Service {
                 status: 500, message: "HTTP over TCP needs a key that is not empty.",
                 code: "key_missing")
         }
-        let chain = try NIOSSLCertificate.fromPEMFile(tcp.certificateChainPath)
-        let key = try NIOSSLPrivateKey(file: tcp.privateKeyPath, format: .pem)
-        let tls = TLSConfiguration.makeServerConfiguration(
-            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+        let served = try ServedCertificate(
+            chainPath: tcp.certificateChainPath, keyPath: tcp.privateKeyPath, logger: logger)
+        var tls = TLSConfiguration.makeServerConfiguration(
+            certificateChain: Array(served.chain.prefix(1)), privateKey: served.key)
+        // Of each connection that opens: the certificate is renewed while the server runs.
+        tls.sslContextCallback = { _, promise in promise.succeed(served.current) }
         let onListening = onListening
         let gate = ConnectionGate()
         let configuration = HTTP1Channel.Configuration(

@@ -18,7 +18,8 @@ package protocol Backend: Sendable {
     // MARK: the mesh
 
     /// `id`, `name`, `role`, `state`, `mesh`, `address`, `coordinator`, `term`, `commit_index`,
-    /// `member_count`, …; every number in it, at any depth, becomes a metric.
+    /// `member_count`, `certificate_expires_at` (seconds since 1970), `certificate_warning` (a
+    /// sentence, or null), …; every number in it, at any depth, becomes a metric.
     func status() async throws -> JSON
     /// `members` [`id`, `name`, `address`, `state`, `role`], `coordinator` (id or null), `term`.
     func members() async throws -> JSON

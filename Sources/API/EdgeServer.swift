@@ -8,7 +8,8 @@ import ServiceLifecycle
 
 /// What an edge node can do for its user.
 package protocol EdgeBackend: Sendable {
-    /// `id`, `name`, `role`, `state` ("alive", "asleep", "alone"), `relay`, `spare`, `parked`.
+    /// `id`, `name`, `role`, `state` ("alive", "asleep", "alone"), `relay`, `spare`, `parked`,
+    /// `certificate_expires_at`, `certificate_warning`.
     func status() async throws -> JSON
     /// `id`, `until`. Returns once the whole mesh knows.
     func sleep(for time: Duration) async throws -> JSON

@@ -151,6 +151,11 @@ package struct NodeIdentity: Sendable {
         try keys.key.sign(bytes)
     }
 
+    /// The same node with its next certificate; the chain is as `chain` gives it.
+    package func renewed(with chain: [[UInt8]]) throws(IdentityError) -> NodeIdentity {
+        try NodeIdentity(keys: keys, chain: chain, rootCertificate: rootCertificate)
+    }
+
     /// A request for the next certificate, with the same keys and name.
     package func renewalRequest() throws(IdentityError) -> SigningRequest {
         try SigningRequest(name: name, keys: keys)

@@ -23,6 +23,11 @@ extension Node {
         // A joiner proved at this node's door that it knows the token's secret, and the driver has
         // checked the token's expiry by its clock. `request` returns in `.enrolled`.
         indirect case enrol(request: UInt64, EnrolRequest)
+        // This node's own certificate ends in so long (it may have ended), and lived `lifetime`;
+        // said at the start, now and then, and when there is a new one.
+        case certificateHolds(for: Duration, lifetime: Duration, isNew: Bool)
+        // The PKCS #10 request that `.renewCertificate` asked for; ends as `.renewed`.
+        case renew(signingRequest: [UInt8])
         // From this node's lanes, each the end of effects below; of tasks the end of several, with
         // one signed statement about them and its leaves.
         case tasksFinished([TaskEnding], statement: [UInt8], leaves: [UInt8])
@@ -86,6 +91,12 @@ extension Node {
         case answer(request: UInt64, Answer)
         // Leaf first; empty where `refusal` says why not.
         case enrolled(request: UInt64, certificates: [[UInt8]], refusal: String)
+        // It is time for this node's next certificate: the driver makes a request for it, and where
+        // nobody lets the node in any more, asks at the door of another node. Comes again, later
+        // and later, until `.certificateHolds` names a new one.
+        case renewCertificate
+        // This node's next certificate, leaf first; empty where `refusal` says why not.
+        case renewed(certificates: [[UInt8]], refusal: String)
         // An entry took effect, or was void (`refusal`), in the order of the log.
         case applied(index: UInt64, Command, refusal: String?)
         case coordinatorChanged(NodeID?, term: UInt64)

@@ -9,6 +9,8 @@ struct Enrolment: Sendable {
     /// The caller's number.
     let request: UInt64
     let wish: EnrolRequest
+    /// This node's own next certificate.
+    let isOwn: Bool
     var due: Instant
     let end: Instant
     /// The coordinator's answer; it counts here once the log says the same.
@@ -47,11 +49,22 @@ extension Node {
         requestNumber += 1
         var wish = wish
         wish.request = requestNumber
+        add(wish, for: request, isOwn: false, at: now, into: &effects)
+    }
+
+    mutating func add(
+        _ wish: EnrolRequest,
+        for request: UInt64,
+        isOwn: Bool,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
         enrolments.append(
             Enrolment(
-                number: requestNumber,
+                number: wish.request,
                 request: request,
                 wish: wish,
+                isOwn: isOwn,
                 due: now,
                 end: now + settings.proposalDuration
             )
@@ -133,7 +146,13 @@ extension Node {
         guard let position = enrolments.firstIndex(where: { $0.number == number }) else { return }
         let enrolment = enrolments.remove(at: position)
         effects.append(
-            .enrolled(request: enrolment.request, certificates: certificates, refusal: refusal)
+            enrolment.isOwn
+                ? .renewed(certificates: certificates, refusal: refusal)
+                : .enrolled(
+                    request: enrolment.request,
+                    certificates: certificates,
+                    refusal: refusal
+                )
         )
     }
 

@@ -11,7 +11,8 @@
 //     against the replicated state and appends it; the asker answers its caller when the entry is
 //     applied on the asker's own side                                    (Node+Proposing.swift)
 //   - a read that must not be stale asks the coordinator how far it has to be  (Node+Reading.swift)
-//   - a joiner's request goes the same way, and a certificate comes back  (Node+Enrolling.swift)
+//   - a joiner's request goes the same way, and a certificate comes back  (Node+Enrolling.swift);
+//     so does each node's own request for its next certificate             (Node+Renewing.swift)
 //   - a node acts on its own leases and its own stages as they are applied
 //                                              (Node+Working.swift, Node+Staging.swift)
 //   - it speaks for the edge nodes that dialled it, whose own machine is EdgeNode.swift
@@ -64,6 +65,8 @@ package struct Node: Sendable {
     var requests: [Request] = []
     var enrolments: [Enrolment] = []
     var requestNumber: UInt64
+    // Node+Renewing.
+    var renewal: Renewal
     // On the coordinator: judged, and appended at the end of the step.
     var proposals: [(command: Command, request: UInt64, sender: NodeID)] = []
 
@@ -138,6 +141,7 @@ package struct Node: Sendable {
         // Numbers of an earlier life must not meet ours at the coordinator.
         requestNumber = chance.next() >> 1
         replaySeed = chance.next()
+        renewal = Renewal(seed: chance.next())
         nextReport = now
         nextDeadline = now
         let enrolled = state.nodes.filter { $0.revocation == nil }.map {
@@ -253,6 +257,9 @@ package struct Node: Sendable {
             ask(command, for: .caller(request), at: now, into: &effects)
         case .read(let request): read(for: request, at: now, into: &effects)
         case .enrol(let request, let wish): enrol(wish, for: request, at: now, into: &effects)
+        case .certificateHolds(let rest, let lifetime, let isNew):
+            certificateHolds(for: rest, lifetime: lifetime, isNew: isNew, at: now)
+        case .renew(let request): renew(request, at: now, into: &effects)
         case .tasksFinished(let endings, let statement, let leaves):
             finish(endings, statement: statement, leaves: leaves, at: now, into: &effects)
         case .tasksReturned(let tasks): giveBack(tasks, at: now, into: &effects)
@@ -297,6 +304,7 @@ package struct Node: Sendable {
         if raft.nextDeadline <= now { elect(.deadlinePassed, at: now, into: &effects) }
         repeatRequests(at: now, into: &effects)
         repeatEnrolments(at: now, into: &effects)
+        repeatRenewal(at: now, into: &effects)
         if !readings.isEmpty { repeatReads(at: now, into: &effects) }
         if nextReport <= now { report(at: now, into: &effects) }
         if nextWardCheck <= now { missWards(at: now, into: &effects) }
@@ -330,8 +338,7 @@ package struct Node: Sendable {
         if raft.leader != nil { earliest = min(earliest, nextReport) }
         if let coordination { earliest = min(earliest, coordination.nextTurn) }
         if let leaveDue { earliest = min(earliest, leaveDue) }
-        earliest = min(earliest, nextWardCheck)
-        return earliest
+        return min(earliest, nextWardCheck, renewal.due)
     }
 
     private mutating func receive(
@@ -460,6 +467,7 @@ package struct Node: Sendable {
             case .leaderChanged(let leader, let term):
                 effects.append(.coordinatorChanged(leader, term: term))
                 hurry(at: now)
+                if leader != nil { renewal.retry(within: renewalSpread, at: now) }
             case .note(let fact): effects.append(.note(.election(fact)))
             }
         }

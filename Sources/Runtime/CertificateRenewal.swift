@@ -4,18 +4,20 @@ import Messages
 import Transport
 import Wire
 
-/// How an edge node gets its next certificate, also after the last one ended while it was away.
+/// How a node gets its next certificate at another one's door, after the last one ended while it
+/// was away; an edge node always.
 ///
 /// Its hello would be refused then, so it comes as a joiner does, in quarantine. In the place of
 /// the token stands its id, and it signs with its key, which stays the same: the log knows the
 /// node, and whether it was revoked.
 enum CertificateRenewal {
-    /// A third of a certificate's life before its end.
-    private static let aheadSeconds: Int64 = 10 * 86_400
     private static let limit = Duration.seconds(5)
 
+    /// A third of a certificate's life before its end.
     static func isDue(_ identity: NodeIdentity) -> Bool {
-        identity.certificate.notAfter - WallClock.seconds < aheadSeconds
+        let certificate = identity.certificate
+        let ahead = (certificate.notAfter - certificate.notBefore) / 3
+        return certificate.notAfter - WallClock.seconds < ahead
     }
 
     /// Asks one relay after the other; blocks its thread.
@@ -57,9 +59,7 @@ enum CertificateRenewal {
                     token: id, signingRequest: request.der, proof: try identity.sign(signed),
                     name: identity.name)), timeout: limit)
         guard case .joinAccepted(let accepted) = second else { throw refusal(second) }
-        let next = try NodeIdentity(
-            keys: identity.keys, chain: accepted.certificates,
-            rootCertificate: identity.rootCertificate)
+        let next = try identity.renewed(with: accepted.certificates)
         guard !isDue(next) else { throw RuntimeError("the relay gave an old certificate") }
         return next
     }

@@ -59,6 +59,19 @@ final class Enroller: Sendable {
         }
     }
 
+    /// Of a node that nobody else issues one for: time enough to find the others.
+    private static let ownLifetimeSeconds: Int64 = 86_400
+
+    /// A certificate for this node itself; nil where it does not hold the issuing key.
+    func issueOwn(for identity: NodeIdentity, sealed: [UInt8]?) throws -> NodeIdentity? {
+        guard let authority = try? authority(sealed: sealed) else { return nil }
+        let certificate = try authority.issue(
+            try identity.renewalRequest(), at: WallClock.seconds,
+            lifetimeSeconds: Self.ownLifetimeSeconds)
+        return try identity.renewed(
+            with: [certificate.der, identity.issuingCertificate.der])
+    }
+
     /// The issuing key sealed to another voter; nil where this node does not hold it.
     func seal(for certificates: [[UInt8]], sealed: [UInt8]?) -> [UInt8]? {
         guard let leaf = certificates.first, let certificate = try? Certificate(der: leaf),

@@ -65,7 +65,8 @@ struct JoinDesk {
             joiners[index].token == request.token
         else { return refuse("begin the join again") }
         let node = NodeID(request.token)
-        if let record = core.node.state.node(node), record.revocation == nil {
+        if let record = core.node.state.node(node) {
+            guard record.revocation == nil else { return refuse("the node is revoked") }
             let bytes = JoinProof.renewalBytes(
                 nonces: joiners[index].nonces, signingRequest: request.signingRequest)
             guard let wish = try? SigningRequest(der: request.signingRequest),

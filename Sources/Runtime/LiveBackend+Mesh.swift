@@ -12,6 +12,8 @@ extension LiveBackend {
     func status() async throws -> JSON {
         let profile = node.profile
         let mesh = node.identity.meshID
+        let certificate = node.credentials.identity.certificate
+        let warning = CertificateKeeper.warning(certificate)
         return await loop.read { node in
             let tasks = node.state.tasks
             return [
@@ -27,6 +29,8 @@ extension LiveBackend {
                 "leased_task_count": JSON(tasks.leasedCount),
                 "task_count": JSON(tasks.records.count),
                 "running_task_count": JSON(node.running.count),
+                "certificate_expires_at": JSON(certificate.notAfter),
+                "certificate_warning": warning.map { .string($0) } ?? .null,
                 "version": .string(profile.version),
             ]
         }

@@ -4,6 +4,7 @@ import Foundation
 import Identity
 package import Logging
 import NodeLogic
+import Provenance
 import ServiceLifecycle
 import Store
 import Synchronization
@@ -43,7 +44,7 @@ package final class LiveEdge: Sendable {
     let loop: EdgeLoop
     let leaving = Flag()
     let worker: EdgeWorker
-    private let credentials: Credentials
+    let credentials: Credentials
     private let renewal = Lane(name: "renewal", capacity: 1)
     private let bulk: BulkPlane
     private let lock: DirectoryLock
@@ -148,10 +149,11 @@ package final class LiveEdge: Sendable {
         logger.info("edge node \(identity.name) has stopped")
     }
 
-    /// Gets the next certificate where the one that it has ends soon, or has ended.
-    func renewCertificate() async {
+    /// Gets the next certificate where the one that it has ends soon, or has ended; false where
+    /// that was tried in vain.
+    func renewCertificate() async -> Bool {
         let identity = credentials.identity
-        guard CertificateRenewal.isDue(identity) else { return }
+        guard CertificateRenewal.isDue(identity) else { return true }
         let relays = await loop.read { $0.node.relays }
         do {
             let next = try await renewal.run {
@@ -159,9 +161,15 @@ package final class LiveEdge: Sendable {
             }
             try next.saveCertificate(to: settings.directory.identity)
             credentials.update(identity: next)
-            logger.notice("the certificate is renewed")
+            let end = Timestamp(seconds: next.certificate.notAfter)
+            logger.notice("the certificate is renewed; it ends at \(end)")
+            return true
         } catch {
-            logger.info("the certificate could not be renewed yet: \(error)")
+            let warning = CertificateKeeper.warning(identity.certificate)
+            logger.log(
+                level: warning == nil ? .info : .warning,
+                "the certificate could not be renewed yet: \(error)")
+            return false
         }
     }
 
@@ -203,10 +211,16 @@ private struct EdgeWatch: Service {
         try? await cancelWhenGracefulShutdown {
             var last = LiveEdge.device(edge.settings)
             var lookCount = 0
+            // In looks; later and later, up to ten minutes.
+            var nextRenewal = 1
+            var renewalPause = 10
             while !edge.leaving.isRaised {
                 try await Task.sleep(for: .milliseconds(500))
                 lookCount += 1
-                if lookCount % 10 == 1 { await edge.renewCertificate() }
+                if nextRenewal <= lookCount {
+                    renewalPause = await edge.renewCertificate() ? 10 : min(renewalPause * 2, 1_200)
+                    nextRenewal = lookCount + renewalPause
+                }
                 // What only the start needed goes back at once, and what the first hellos needed.
                 if lookCount == 1 || lookCount == 6 { Footprint.trim() }
                 guard lookCount.isMultiple(of: 60) else { continue }
@@ -235,6 +249,8 @@ struct EdgeFront: EdgeBackend {
 
     func status() async throws -> JSON {
         let identity = edge.identity
+        let certificate = edge.credentials.identity.certificate
+        let warning = CertificateKeeper.warning(certificate)
         return await edge.loop.read { core in
             let node = core.node
             func milliseconds(_ id: NodeID?) -> JSON {
@@ -257,6 +273,8 @@ struct EdgeFront: EdgeBackend {
                             "state": .string(state(of: parked)),
                         ]
                     }),
+                "certificate_expires_at": JSON(certificate.notAfter),
+                "certificate_warning": warning.map { .string($0) } ?? .null,
                 "version": .string(Version.text),
             ]
         }

@@ -79,6 +79,8 @@ package final class LiveNode: Sendable {
     let lanes: LanePool
     let snapshots: SnapshotDesk
     let enroller: Enroller
+    let credentials: Credentials
+    let keeper: CertificateKeeper
     /// As it was at the start; what is measured comes to it later.
     let profile: Profile
     let meter: CapabilityMeter
@@ -126,7 +128,7 @@ package final class LiveNode: Sendable {
             bulkEndpoint: bulk.boundEndpoint, role: "worker", coreCount: UInt32(coreCount),
             memoryByteCount: UInt64(ProcessInfo.processInfo.physicalMemory),
             version: Version.text)
-        let credentials = Credentials(identity: identity, profile: profile, bulkKeys: keys)
+        credentials = Credentials(identity: identity, profile: profile, bulkKeys: keys)
         notary = Notary(credentials: credentials)
         admission = AdmissionDesk(loop: loop, store: exchange.store, notary: notary)
         generator = Generator(
@@ -140,13 +142,17 @@ package final class LiveNode: Sendable {
         let log = try LogStore(path: directory.log)
         snapshots = SnapshotDesk(log: log, loop: loop, logger: logger)
         enroller = Enroller(identity: identity, folder: directory.identity)
+        keeper = CertificateKeeper(
+            credentials: credentials, enroller: enroller, folder: directory.identity, loop: loop,
+            logger: logger)
         meter = CapabilityMeter(
             stages: stages, threadCount: threadCount,
             memoryByteCountMax: settings.memoryByteCountMax
         ) { [loop] capability in
             loop.post { core in core.change { $0.capability = capability } }
         }
-        try startLoop(credentials, keys, log, slotCount: settings.slotCount ?? coreCount)
+        try startLoop(keys, log, slotCount: settings.slotCount ?? coreCount)
+        keeper.tell()
         meter.start()
     }
 
@@ -166,9 +172,8 @@ package final class LiveNode: Sendable {
     }
 
     /// Starts the node thread with what lies on the disk.
-    private func startLoop(
-        _ credentials: Credentials, _ keys: BulkKeys, _ log: LogStore, slotCount: Int
-    ) throws {
+    private func startLoop(_ keys: BulkKeys, _ log: LogStore, slotCount: Int) throws {
+        let credentials = credentials
         let directory = settings.directory
         let stored = try log.load()
         let own = identity.id
@@ -184,6 +189,7 @@ package final class LiveNode: Sendable {
             hands: LiveHands(
                 loop: loop, worker: worker, stages: stages, exchange: exchange,
                 enroller: enroller, admission: admission, leaving: leaving),
+            keeper: keeper, bootSealedKey: Self.sealedIssuingKey(of: own, in: boot),
             logger: logger)
         let control = ControlSettings(
             bindEndpoint: settings.listen, node: own, mesh: identity.meshID,
@@ -229,6 +235,17 @@ package final class LiveNode: Sendable {
         }
     }
 
+    private static func sealedIssuingKey(
+        of node: NodeID, in boot: Node.Boot
+    ) -> [UInt8]? {
+        for entry in boot.entries.reversed() {
+            if case .issuingKeySealed(let key) = entry.command?.body, key.voter == node {
+                return key.sealed
+            }
+        }
+        return boot.snapshot?.state.sealedIssuingKey(of: node)
+    }
+
     /// Serves until SIGTERM or SIGINT, or until the node was asked to leave; then leaves cleanly.
     package func run() async throws {
         let server = try APIServer(
@@ -244,7 +261,7 @@ package final class LiveNode: Sendable {
             "node \(identity.name) (\(identity.id.short)) of mesh \(identity.meshID.short) listens",
             metadata: ["control": "\(settings.listen)", "bulk": "\(profile.bulkEndpoint)"])
         let group = ServiceGroup(
-            serving: server, until: Departure(leaving: leaving), logger: logger)
+            serving: server, until: Departure(leaving: leaving, keeper: keeper), logger: logger)
         defer { close() }
         try await group.run()
         await leave()
@@ -258,6 +275,7 @@ package final class LiveNode: Sendable {
 
     private func close() {
         meter.close()
+        keeper.close()
         loop.stop()
         bulk.close()
         lanes.close()
@@ -274,11 +292,18 @@ package final class LiveNode: Sendable {
 /// Ends the service group when the node was asked to leave the mesh.
 private struct Departure: Service {
     let leaving: Flag
+    let keeper: CertificateKeeper
 
     func run() async throws {
         // The sleep is cancelled by a shutdown from outside: that too is a good end.
         try? await cancelWhenGracefulShutdown {
-            while !leaving.isRaised { try await Task.sleep(for: .milliseconds(100)) }
+            var lookCount = 0
+            while !leaving.isRaised {
+                try await Task.sleep(for: .milliseconds(100))
+                lookCount += 1
+                // The clock on the wall may have been set, or gone on while this machine slept.
+                if lookCount.isMultiple(of: 6_000) { keeper.tell() }
+            }
         }
     }
 }

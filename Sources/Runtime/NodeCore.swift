@@ -22,6 +22,10 @@ final class NodeCore: TurningCore {
         var snapshots: SnapshotDesk
         var directory: NodeDirectory
         var hands: any NodeHands
+        var keeper: CertificateKeeper
+        /// The issuing key that the log on the disk has for this node: what was applied is known
+        /// only once there is a coordinator.
+        var bootSealedKey: [UInt8]?
         var logger: Logger
     }
 
@@ -199,6 +203,10 @@ final class NodeCore: TurningCore {
             answers.removeValue(forKey: request)?(answer, node)
         case .enrolled(let request, let certificates, let refusal):
             joins.enrolled(request, certificates, refusal, core: self)
+        case .renewCertificate:
+            parts.keeper.renew(through: book, sealed: sealedIssuingKey ?? parts.bootSealedKey)
+        case .renewed(let certificates, let refusal):
+            parts.keeper.renewed(certificates, refusal: refusal)
         case .applied(_, let command, let refusal):
             if let refusal { parts.logger.debug("an entry of the log was void: \(refusal)") }
             switch command.body {

@@ -15,16 +15,27 @@ struct Notary: Sendable {
     }
 
     /// Every check of one signed document, passed or not.
+    ///
+    /// A certificate that has ended opens no channel, but what was signed under it stands: its node
+    /// has the same key under its next certificate, and a key that was lost is revoked, with all
+    /// that it signed, for ever. So it is checked as of the last second in which it held.
     func check(
         _ bundle: [UInt8], as kind: Admission.Kind, digestFound: Digest?, licenses: [String]
     ) -> StatementVerification {
         credentials.identity.trust.check(
             bundle, as: kind, digestFound: digestFound, policy: LicensePolicy(allowed: licenses),
-            at: WallClock.seconds,
+            at: Self.time(of: bundle),
             revoked: { subject in
                 if case .node(let node) = subject { return credentials.isRevoked(node) }
                 return false
             })
+    }
+
+    private static func time(of bundle: [UInt8]) -> Int64 {
+        guard let leaf = (try? SignedStatement(parsing: bundle))?.chain.first,
+            let certificate = try? Certificate(der: leaf)
+        else { return WallClock.seconds }
+        return min(WallClock.seconds, certificate.notAfter)
     }
 
     /// Nil where one of the bundles admits an artifact with this digest; else why the last does

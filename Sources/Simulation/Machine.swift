@@ -101,6 +101,8 @@ package final class Machine {
     /// Written, and not adopted yet.
     var aside: [(head: SnapshotHead, image: [UInt8])] = []
     var introductions: [Introduction] = []
+    package internal(set) var certificate: [UInt8] = []
+    var renewalCount = 0
     var parked: [EdgeNode.Parked] = []
     var startCount: UInt64 = 0
 
@@ -127,8 +129,6 @@ package final class Machine {
     package static func id(of number: Int) -> NodeID { NodeID(UInt64(number) + 1) }
 
     package static func number(of id: NodeID) -> Int { Int(id.leadingWord) - 1 }
-
-    static func certificate(of id: NodeID) -> [UInt8] { Array("certificate ".utf8) + id.bytes }
 
     func knows(_ other: Int) -> Bool { other < known.count && known[other] }
 

@@ -25,6 +25,8 @@ extension Node.Event {
         case .replayed: 16
         case .snapshotTaken: 17
         case .snapshotRead: 18
+        case .certificateHolds: 19
+        case .renew: 20
         }
     }
 
@@ -40,6 +42,8 @@ extension Node.Event {
         case .propose(let request, _): "is asked, request \(request)"
         case .read(let request): "is asked to read, request \(request)"
         case .enrol(let request, _): "is asked to enrol, request \(request)"
+        case .certificateHolds(let rest, _, _): "has a certificate for \(rest.seconds) s"
+        case .renew: "asks for its next certificate"
         case .tasksFinished(let endings, _, _):
             endings.map { "finished \($0.task.short) as \($0.attempt)" }.joined(separator: ", ")
         case .tasksReturned(let tasks): "gives \(tasks.count) tasks back"

@@ -72,11 +72,13 @@ extension Simulator {
 
     /// The door lets a joiner in: it starts with what the door knows.
     mutating func letIn(_ certificates: [[UInt8]], by door: Int) {
-        let joiner = machines.indices.first {
-            Machine.certificate(of: machines[$0].id) == certificates.first
+        guard let certificate = certificates.first, let id = Self.holder(of: certificate) else {
+            return
         }
-        guard let joiner, !machines[joiner].isEnrolled else { return }
+        let joiner = Machine.number(of: id)
+        guard !machines[joiner].isEnrolled else { return }
         machines[joiner].isEnrolled = true
+        machines[joiner].certificate = certificate
         for introduction in machines[door].introductions
         where introduction.node != machines[joiner].id {
             machines[joiner].introduce(introduction)
@@ -84,7 +86,7 @@ extension Simulator {
         machines[joiner].introduce(
             Introduction(
                 node: machines[door].id,
-                certificates: [Machine.certificate(of: machines[door].id)],
+                certificates: [machines[door].certificate],
                 profile: machines[door].profile
             )
         )

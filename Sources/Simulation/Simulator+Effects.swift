@@ -50,7 +50,11 @@ extension Simulator {
         case .sealIssuingKey(let voter, _): seal(for: voter, by: number)
         case .answer(let request, let answer):
             reply(answer, to: request, by: number)
-        case .enrolled(_, let certificates, _): letIn(certificates, by: number)
+        case .enrolled(let request, let certificates, _):
+            if !isRenewed(request, certificates) { letIn(certificates, by: number) }
+        case .renewCertificate: renew(number)
+        case .renewed(let certificates, _):
+            if let certificate = certificates.first { install(certificate, on: number) }
         case .applied(let index, let command, let refusal):
             mix(index)
             observations.applied(index, command, refusal: refusal, at: now)
@@ -121,12 +125,13 @@ extension Simulator {
     private mutating func issue(_ order: Node.CertificateOrder, by number: Int) {
         guard let joiner = NodeID(bytes: order.signingRequest) else { return }
         let holdsKey = holdsIssuingKey(number)
+        let certificates = holdsKey ? [newCertificate(of: joiner)] : []
         schedule(
             .certificateIssued(
                 Node.IssuedCertificate(
                     order: order.order,
                     node: joiner,
-                    certificates: holdsKey ? [Machine.certificate(of: joiner)] : [],
+                    certificates: certificates,
                     refusal: holdsKey ? "" : "the issuing key is not here yet"
                 )
             ),
@@ -142,11 +147,5 @@ extension Simulator {
             of: number,
             after: .milliseconds(5)
         )
-    }
-
-    // The founder made the key; others hold what the log holds for them.
-    private func holdsIssuingKey(_ number: Int) -> Bool {
-        number == 0
-            || machines[number].whole?.node.state.sealedIssuingKey(of: machines[number].id) != nil
     }
 }

@@ -165,6 +165,9 @@ extension Simulator {
         } else {
             machines[number].start(
                 settings: settings.node, codec: settings.codec, seed: chance.next(), now: now)
+            if let event = holding(of: number, isNew: true) {
+                schedule(event, of: number, after: .milliseconds(1))
+            }
         }
         trace?("\(now.sinceStart.seconds) node \(number) starts")
         step(number, .deadlinePassed)

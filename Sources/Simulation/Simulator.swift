@@ -11,7 +11,7 @@
 //             one step, and before a snapshot that is being written is adopted
 //   work      a task ends after a time of chance with a result that follows from its spec; a
 //             planner reads the prompt that a real one would read
-//   identity  certificates and sealed keys are just bytes
+//   identity  certificates and sealed keys are just bytes; they may end, and then nobody listens
 //
 // While it runs the `Witness` checks what must never happen: two leaders in one term, two different
 // entries in one place, two states after the same entries, a task that finishes twice or without
@@ -30,6 +30,7 @@
 //   Simulator+Client     what users ask of the mesh
 //   Simulator+Edge       devices at the edge of the mesh
 //   Simulator+Snapshots  what stands for the log, on disks and between nodes
+//   Simulator+Certificates   who is listened to, and how nodes renew
 //   Simulator+Effects    what a node asks of the world
 //   Observations         what happened when, for measuring
 //   FakeWork             results of tasks
@@ -57,6 +58,8 @@ package struct Simulator {
         package var edgeCount = 0
         package var edge = EdgeNode.Settings()
         package var network = Network.Settings()
+        /// Nil: certificates last for ever.
+        package var certificateLifetime: Duration?
         package var taskDurationMin: Duration = .milliseconds(5)
         package var taskDurationMax: Duration = .seconds(2)
         /// Until then the other nodes begin to join, one after the other, by chance.
@@ -91,6 +94,9 @@ package struct Simulator {
     var chance: Chance
     var requestNumber: UInt64 = 0
     var readRequests: [UInt64] = []
+    // Of those who came to a door for their next certificate; looked up, never iterated.
+    var doorRequests: [UInt64: Int] = [:]
+    var serialNumber: UInt64 = 0
     // Buffers of one step, kept for the next.
     private var effects: [Node.Effect] = []
     private var scratch: [FailureDetector.Effect] = []
@@ -139,15 +145,17 @@ package struct Simulator {
 
     private mutating func found() {
         let founder = machines[0].id
+        let certificate = newCertificate(of: founder)
         let founded = MeshFounded(
             mesh: Digest.of("the simulated mesh"),
             founder: founder,
             founderName: "node-0",
             root: [0],
-            certificates: [Machine.certificate(of: founder)],
+            certificates: [certificate],
             allowedLicenses: ["Apache-2.0"]
         )
         machines[0].isEnrolled = true
+        machines[0].certificate = certificate
         machines[0].entries = [
             LogEntry(index: 1, term: 1, command: Command(body: .meshFounded(founded)))
         ]
@@ -214,7 +222,7 @@ package struct Simulator {
     mutating func happen(_ happening: Happening) {
         switch happening {
         case .deliver(let body, let sender, let receiver):
-            guard machines[receiver].isUp else { return }
+            guard machines[receiver].isUp, isCertificateGood(sender) else { return }
             if machines[receiver].isHeld { return keep(happening, for: receiver) }
             if settings.scope == .nodes { machines[receiver].know(sender) }
             step(receiver, .received(body, from: Machine.id(of: sender)))

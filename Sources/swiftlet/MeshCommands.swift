@@ -13,7 +13,9 @@ struct StatusCommand: AsyncParsableCommand {
         if options.json { return Terminal.document(status) }
         for member in status.asObject ?? [] {
             let name = member.name.split(separator: "_").joined(separator: " ")
-            Terminal.line("\(name): \(Text.cell(member.value))")
+            let isTime = member.name.hasSuffix("_at")
+            if member.name == "certificate_warning", member.value == .null { continue }
+            Terminal.line("\(name): \(isTime ? Text.time(member.value) : Text.cell(member.value))")
         }
     }
 }

@@ -38,7 +38,7 @@ extension MeshTests {
         }
     }
 
-    private func expectCertificates(of names: [String], in mesh: TestMesh) async throws {
+    func expectCertificates(of names: [String], in mesh: TestMesh) async throws {
         for name in names {
             let identity = mesh.data(of: name) + "/identity"
             let log = "\(mesh.folder)/openssl-\(name)"

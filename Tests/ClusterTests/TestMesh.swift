@@ -102,6 +102,11 @@ final class TestMesh {
     var names: [String] { nodes.keys.sorted() }
 
     func data(of name: String) -> String { "\(folder)/\(name)" }
+    func log(of name: String) throws -> String {
+        try String(contentsOfFile: "\(folder)/\(name).log", encoding: .utf8)
+    }
+    func port(of name: String) -> Int? { ports[name] }
+    func pid(of name: String) -> pid_t? { nodes[name]?.pid }
 
     private func found(_ name: String) async throws {
         try await succeed("init", on: name, "--name", name)
@@ -121,15 +126,20 @@ final class TestMesh {
     }
 
     /// Starts a node in its folder, at the port that it had.
-    func start(_ name: String) async throws {
+    ///
+    /// - Parameter http: with HTTPS at this port of the loopback address; the key is "key".
+    func start(_ name: String, http: Int? = nil) async throws {
         let known = ports[name]
         let port = if let known { known } else { try Self.freePort() }
         ports[name] = port
         let log = "\(folder)/\(name).log"
+        let secure = http.map { ["--http", "127.0.0.1:\($0)"] } ?? []
         let node = try ChildProcess(
-            Self.program,
-            ["up", "--data", data(of: name), "--listen", "tcp://127.0.0.1:\(port)"] + options,
-            output: log, errors: log)
+            "env",
+            [
+                "SWIFTLET_API_KEY=key", Self.program, "up", "--data", data(of: name), "--listen",
+                "tcp://127.0.0.1:\(port)",
+            ] + secure + options, output: log, errors: log)
         undertaker.watch(node.pid)
         nodes[name] = node
         try await wait("\(name) to answer") {
@@ -158,7 +168,7 @@ final class TestMesh {
     }
 
     /// Two neighbouring ports that nobody has, below those that the kernel gives to clients.
-    private static func freePort() throws -> Int {
+    static func freePort() throws -> Int {
         for _ in 0..<200 {
             let port = Int.random(in: 10_000..<32_000)
             if isFree(port), isFree(port + 1) { return port }
