@@ -33,6 +33,14 @@ package protocol Backend: Sendable {
     func revokeNode(_ idOrName: String, reason: String) async throws -> JSON
     /// `id`, `left`. The node gives up its roles and then ends; the answer comes before that.
     func leave() async throws -> JSON
+    /// `newest` (the number of the newest root), `roots` [`number`, `name`, `fingerprint`,
+    /// `expires_at`, `trusted_until` (null: the newest), `node_count` (whose certificates hang on
+    /// it)], `issuing_expires_at`, `has_root_key` (whether this node can make another).
+    func keys() async throws -> JSON
+    /// Makes a new root and issuing key; the root before opens channels for so long. As `keys`.
+    func rotateKeys(grace: Duration) async throws -> JSON
+    /// All roots but the newest open no channel any more. As `keys`.
+    func distrustOldKeys() async throws -> JSON
     /// `allowed_licenses` [SPDX ids], `edge_replay_percent`.
     func policy() async throws -> JSON
     func setPolicy(allowedLicenses: [String]) async throws -> JSON

@@ -35,6 +35,7 @@ struct MeshRoutes: Sendable {
             return Response(try await backend.drain(node, isDrained: isDrained))
         }
         addTokens(to: router)
+        addKeys(to: router)
         addPolicy(to: router)
     }
 
@@ -54,6 +55,22 @@ struct MeshRoutes: Sendable {
         }
         router.delete("/api/tokens/:id") { _, context in
             Response(try await backend.revokeToken(try context.parameter("id")))
+        }
+    }
+
+    private func addKeys(to router: Router<BasicRequestContext>) {
+        let (backend, limits) = (backend, limits)
+        router.get("/api/keys") { _, _ in Response(try await backend.keys()) }
+        router.post("/api/keys/rotate") { request, _ in
+            var request = request
+            var fields = try await request.fields(limits)
+            let seconds = try fields.integer("grace_seconds", in: 0...(30 * 86_400))
+            try fields.finish()
+            return Response(
+                try await backend.rotateKeys(grace: .seconds(seconds ?? 30 * 86_400)))
+        }
+        router.post("/api/keys/distrust") { _, _ in
+            Response(try await backend.distrustOldKeys())
         }
     }
 

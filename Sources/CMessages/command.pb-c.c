@@ -457,6 +457,96 @@ void   swiftlet__command__v1__issuing_key_sealed__free_unpacked
   assert(message->base.descriptor == &swiftlet__command__v1__issuing_key_sealed__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__command__v1__root_rotated__init
+                     (Swiftlet__Command__V1__RootRotated         *message)
+{
+  static const Swiftlet__Command__V1__RootRotated init_value = SWIFTLET__COMMAND__V1__ROOT_ROTATED__INIT;
+  *message = init_value;
+}
+size_t swiftlet__command__v1__root_rotated__get_packed_size
+                     (const Swiftlet__Command__V1__RootRotated *message)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__root_rotated__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__command__v1__root_rotated__pack
+                     (const Swiftlet__Command__V1__RootRotated *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__root_rotated__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__command__v1__root_rotated__pack_to_buffer
+                     (const Swiftlet__Command__V1__RootRotated *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__root_rotated__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Command__V1__RootRotated *
+       swiftlet__command__v1__root_rotated__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Command__V1__RootRotated *)
+     protobuf_c_message_unpack (&swiftlet__command__v1__root_rotated__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__command__v1__root_rotated__free_unpacked
+                     (Swiftlet__Command__V1__RootRotated *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__command__v1__root_rotated__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__command__v1__roots_distrusted__init
+                     (Swiftlet__Command__V1__RootsDistrusted         *message)
+{
+  static const Swiftlet__Command__V1__RootsDistrusted init_value = SWIFTLET__COMMAND__V1__ROOTS_DISTRUSTED__INIT;
+  *message = init_value;
+}
+size_t swiftlet__command__v1__roots_distrusted__get_packed_size
+                     (const Swiftlet__Command__V1__RootsDistrusted *message)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__roots_distrusted__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__command__v1__roots_distrusted__pack
+                     (const Swiftlet__Command__V1__RootsDistrusted *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__roots_distrusted__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__command__v1__roots_distrusted__pack_to_buffer
+                     (const Swiftlet__Command__V1__RootsDistrusted *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__command__v1__roots_distrusted__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Command__V1__RootsDistrusted *
+       swiftlet__command__v1__roots_distrusted__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Command__V1__RootsDistrusted *)
+     protobuf_c_message_unpack (&swiftlet__command__v1__roots_distrusted__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__command__v1__roots_distrusted__free_unpacked
+                     (Swiftlet__Command__V1__RootsDistrusted *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__command__v1__roots_distrusted__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__command__v1__policy_set__init
                      (Swiftlet__Command__V1__PolicySet         *message)
 {
@@ -740,7 +830,7 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__mesh_founded__descriptor
   (ProtobufCMessageInit) swiftlet__command__v1__mesh_founded__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__command__v1__node_enrolled__field_descriptors[5] =
+static const ProtobufCFieldDescriptor swiftlet__command__v1__node_enrolled__field_descriptors[6] =
 {
   {
     "node",
@@ -802,18 +892,31 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__node_enrolled__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "root_number",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__NodeEnrolled, root_number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__command__v1__node_enrolled__field_indices_by_name[] = {
   3,   /* field[3] = certificates */
   1,   /* field[1] = name */
   0,   /* field[0] = node */
   2,   /* field[2] = role */
+  5,   /* field[5] = root_number */
   4,   /* field[4] = token */
 };
 static const ProtobufCIntRange swiftlet__command__v1__node_enrolled__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor swiftlet__command__v1__node_enrolled__descriptor =
 {
@@ -823,7 +926,7 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__node_enrolled__descripto
   "Swiftlet__Command__V1__NodeEnrolled",
   "swiftlet.command.v1",
   sizeof(Swiftlet__Command__V1__NodeEnrolled),
-  5,
+  6,
   swiftlet__command__v1__node_enrolled__field_descriptors,
   swiftlet__command__v1__node_enrolled__field_indices_by_name,
   1,  swiftlet__command__v1__node_enrolled__number_ranges,
@@ -1213,7 +1316,7 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__voters_changed__descript
   (ProtobufCMessageInit) swiftlet__command__v1__voters_changed__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__command__v1__issuing_key_sealed__field_descriptors[2] =
+static const ProtobufCFieldDescriptor swiftlet__command__v1__issuing_key_sealed__field_descriptors[3] =
 {
   {
     "voter",
@@ -1239,15 +1342,28 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__issuing_key_sealed_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "root_number",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__IssuingKeySealed, root_number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__command__v1__issuing_key_sealed__field_indices_by_name[] = {
+  2,   /* field[2] = root_number */
   1,   /* field[1] = sealed */
   0,   /* field[0] = voter */
 };
 static const ProtobufCIntRange swiftlet__command__v1__issuing_key_sealed__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor swiftlet__command__v1__issuing_key_sealed__descriptor =
 {
@@ -1257,11 +1373,139 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__issuing_key_sealed__desc
   "Swiftlet__Command__V1__IssuingKeySealed",
   "swiftlet.command.v1",
   sizeof(Swiftlet__Command__V1__IssuingKeySealed),
-  2,
+  3,
   swiftlet__command__v1__issuing_key_sealed__field_descriptors,
   swiftlet__command__v1__issuing_key_sealed__field_indices_by_name,
   1,  swiftlet__command__v1__issuing_key_sealed__number_ranges,
   (ProtobufCMessageInit) swiftlet__command__v1__issuing_key_sealed__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__command__v1__root_rotated__field_descriptors[4] =
+{
+  {
+    "number",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__RootRotated, number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "certificates",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Swiftlet__Command__V1__RootRotated, n_certificates),
+    offsetof(Swiftlet__Command__V1__RootRotated, certificates),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "trusted_until",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__RootRotated, trusted_until),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "keys",
+    4,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__RootRotated, n_keys),
+    offsetof(Swiftlet__Command__V1__RootRotated, keys),
+    &swiftlet__command__v1__issuing_key_sealed__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__command__v1__root_rotated__field_indices_by_name[] = {
+  1,   /* field[1] = certificates */
+  3,   /* field[3] = keys */
+  0,   /* field[0] = number */
+  2,   /* field[2] = trusted_until */
+};
+static const ProtobufCIntRange swiftlet__command__v1__root_rotated__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 4 }
+};
+const ProtobufCMessageDescriptor swiftlet__command__v1__root_rotated__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.command.v1.RootRotated",
+  "RootRotated",
+  "Swiftlet__Command__V1__RootRotated",
+  "swiftlet.command.v1",
+  sizeof(Swiftlet__Command__V1__RootRotated),
+  4,
+  swiftlet__command__v1__root_rotated__field_descriptors,
+  swiftlet__command__v1__root_rotated__field_indices_by_name,
+  1,  swiftlet__command__v1__root_rotated__number_ranges,
+  (ProtobufCMessageInit) swiftlet__command__v1__root_rotated__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__command__v1__roots_distrusted__field_descriptors[2] =
+{
+  {
+    "newest_number",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__RootsDistrusted, newest_number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "since",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Command__V1__RootsDistrusted, since),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__command__v1__roots_distrusted__field_indices_by_name[] = {
+  0,   /* field[0] = newest_number */
+  1,   /* field[1] = since */
+};
+static const ProtobufCIntRange swiftlet__command__v1__roots_distrusted__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor swiftlet__command__v1__roots_distrusted__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.command.v1.RootsDistrusted",
+  "RootsDistrusted",
+  "Swiftlet__Command__V1__RootsDistrusted",
+  "swiftlet.command.v1",
+  sizeof(Swiftlet__Command__V1__RootsDistrusted),
+  2,
+  swiftlet__command__v1__roots_distrusted__field_descriptors,
+  swiftlet__command__v1__roots_distrusted__field_indices_by_name,
+  1,  swiftlet__command__v1__roots_distrusted__number_ranges,
+  (ProtobufCMessageInit) swiftlet__command__v1__roots_distrusted__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor swiftlet__command__v1__policy_set__field_descriptors[1] =
@@ -1495,7 +1739,7 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__history_trimmed__descrip
   (ProtobufCMessageInit) swiftlet__command__v1__history_trimmed__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_descriptors[27] =
+static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_descriptors[29] =
 {
   {
     "mesh_founded",
@@ -1666,6 +1910,30 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_desc
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "root_rotated",
+    15,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__Command, body_case),
+    offsetof(Swiftlet__Command__V1__Command, root_rotated),
+    &swiftlet__command__v1__root_rotated__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "roots_distrusted",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Command__V1__Command, body_case),
+    offsetof(Swiftlet__Command__V1__Command, roots_distrusted),
+    &swiftlet__command__v1__roots_distrusted__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "task_submitted",
     20,
     PROTOBUF_C_LABEL_NONE,
@@ -1826,26 +2094,28 @@ static const unsigned swiftlet__command__v1__command__field_indices_by_name[] = 
   12,   /* field[12] = edge_policy_set */
   13,   /* field[13] = history_trimmed */
   6,   /* field[6] = issuing_key_sealed */
-  20,   /* field[20] = job_cancelled */
-  19,   /* field[19] = job_submitted */
+  22,   /* field[22] = job_cancelled */
+  21,   /* field[21] = job_submitted */
   0,   /* field[0] = mesh_founded */
-  21,   /* field[21] = model_deployed */
-  23,   /* field[23] = model_undeployed */
+  23,   /* field[23] = model_deployed */
+  25,   /* field[25] = model_undeployed */
   9,   /* field[9] = node_drained */
   1,   /* field[1] = node_enrolled */
   2,   /* field[2] = node_revoked */
   11,   /* field[11] = node_slept */
-  25,   /* field[25] = plan_advanced */
-  26,   /* field[26] = plan_closed */
-  24,   /* field[24] = plan_opened */
+  27,   /* field[27] = plan_advanced */
+  28,   /* field[28] = plan_closed */
+  26,   /* field[26] = plan_opened */
   7,   /* field[7] = policy_set */
-  22,   /* field[22] = stage_ready */
+  14,   /* field[14] = root_rotated */
+  15,   /* field[15] = roots_distrusted */
+  24,   /* field[24] = stage_ready */
   8,   /* field[8] = statement_recorded */
-  15,   /* field[15] = task_cancelled */
-  14,   /* field[14] = task_submitted */
-  18,   /* field[18] = tasks_finished */
-  16,   /* field[16] = tasks_leased */
-  17,   /* field[17] = tasks_requeued */
+  17,   /* field[17] = task_cancelled */
+  16,   /* field[16] = task_submitted */
+  20,   /* field[20] = tasks_finished */
+  18,   /* field[18] = tasks_leased */
+  19,   /* field[19] = tasks_requeued */
   10,   /* field[10] = tenant_weighted */
   3,   /* field[3] = token_created */
   4,   /* field[4] = token_revoked */
@@ -1854,10 +2124,10 @@ static const unsigned swiftlet__command__v1__command__field_indices_by_name[] = 
 static const ProtobufCIntRange swiftlet__command__v1__command__number_ranges[4 + 1] =
 {
   { 1, 0 },
-  { 20, 14 },
-  { 24, 15 },
-  { 40, 24 },
-  { 0, 27 }
+  { 20, 16 },
+  { 24, 17 },
+  { 40, 26 },
+  { 0, 29 }
 };
 const ProtobufCMessageDescriptor swiftlet__command__v1__command__descriptor =
 {
@@ -1867,7 +2137,7 @@ const ProtobufCMessageDescriptor swiftlet__command__v1__command__descriptor =
   "Swiftlet__Command__V1__Command",
   "swiftlet.command.v1",
   sizeof(Swiftlet__Command__V1__Command),
-  27,
+  29,
   swiftlet__command__v1__command__field_descriptors,
   swiftlet__command__v1__command__field_indices_by_name,
   4,  swiftlet__command__v1__command__number_ranges,

@@ -542,7 +542,7 @@ const ProtobufCMessageDescriptor swiftlet__edge__v1__edge_lease__descriptor =
   (ProtobufCMessageInit) swiftlet__edge__v1__edge_lease__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__edge__v1__edge_orders__field_descriptors[6] =
+static const ProtobufCFieldDescriptor swiftlet__edge__v1__edge_orders__field_descriptors[7] =
 {
   {
     "sequence",
@@ -616,6 +616,18 @@ static const ProtobufCFieldDescriptor swiftlet__edge__v1__edge_orders__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "root_number",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Edge__V1__EdgeOrders, root_number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__edge__v1__edge_orders__field_indices_by_name[] = {
   5,   /* field[5] = allowed_licenses */
@@ -623,13 +635,14 @@ static const unsigned swiftlet__edge__v1__edge_orders__field_indices_by_name[] =
   1,   /* field[1] = is_home */
   3,   /* field[3] = leases */
   4,   /* field[4] = relays */
+  6,   /* field[6] = root_number */
   0,   /* field[0] = sequence */
 };
 static const ProtobufCIntRange swiftlet__edge__v1__edge_orders__number_ranges[2 + 1] =
 {
   { 1, 0 },
   { 4, 2 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor swiftlet__edge__v1__edge_orders__descriptor =
 {
@@ -639,7 +652,7 @@ const ProtobufCMessageDescriptor swiftlet__edge__v1__edge_orders__descriptor =
   "Swiftlet__Edge__V1__EdgeOrders",
   "swiftlet.edge.v1",
   sizeof(Swiftlet__Edge__V1__EdgeOrders),
-  6,
+  7,
   swiftlet__edge__v1__edge_orders__field_descriptors,
   swiftlet__edge__v1__edge_orders__field_indices_by_name,
   2,  swiftlet__edge__v1__edge_orders__number_ranges,

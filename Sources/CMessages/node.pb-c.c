@@ -1208,7 +1208,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__join_begin__descriptor =
   (ProtobufCMessageInit) swiftlet__node__v1__join_begin__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__node__v1__join_challenge__field_descriptors[4] =
+static const ProtobufCFieldDescriptor swiftlet__node__v1__join_challenge__field_descriptors[5] =
 {
   {
     "certificates",
@@ -1258,17 +1258,30 @@ static const ProtobufCFieldDescriptor swiftlet__node__v1__join_challenge__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rotations",
+    5,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Node__V1__JoinChallenge, n_rotations),
+    offsetof(Swiftlet__Node__V1__JoinChallenge, rotations),
+    &swiftlet__command__v1__root_rotated__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__node__v1__join_challenge__field_indices_by_name[] = {
   0,   /* field[0] = certificates */
   2,   /* field[2] = nonce */
   1,   /* field[1] = root */
+  4,   /* field[4] = rotations */
   3,   /* field[3] = signature */
 };
 static const ProtobufCIntRange swiftlet__node__v1__join_challenge__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor swiftlet__node__v1__join_challenge__descriptor =
 {
@@ -1278,7 +1291,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__join_challenge__descriptor 
   "Swiftlet__Node__V1__JoinChallenge",
   "swiftlet.node.v1",
   sizeof(Swiftlet__Node__V1__JoinChallenge),
-  4,
+  5,
   swiftlet__node__v1__join_challenge__field_descriptors,
   swiftlet__node__v1__join_challenge__field_indices_by_name,
   1,  swiftlet__node__v1__join_challenge__number_ranges,

@@ -1101,7 +1101,7 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__state_header__descriptor =
   (ProtobufCMessageInit) swiftlet__state__v1__state_header__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__state__v1__node_image__field_descriptors[11] =
+static const ProtobufCFieldDescriptor swiftlet__state__v1__node_image__field_descriptors[12] =
 {
   {
     "node",
@@ -1235,6 +1235,18 @@ static const ProtobufCFieldDescriptor swiftlet__state__v1__node_image__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "root_number",
+    12,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__State__V1__NodeImage, root_number),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__state__v1__node_image__field_indices_by_name[] = {
   9,   /* field[9] = asleep_until */
@@ -1247,12 +1259,13 @@ static const unsigned swiftlet__state__v1__node_image__field_indices_by_name[] =
   0,   /* field[0] = node */
   6,   /* field[6] = revocation */
   2,   /* field[2] = role */
+  11,   /* field[11] = root_number */
   10,   /* field[10] = sleep_sequence */
 };
 static const ProtobufCIntRange swiftlet__state__v1__node_image__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 0, 12 }
 };
 const ProtobufCMessageDescriptor swiftlet__state__v1__node_image__descriptor =
 {
@@ -1262,7 +1275,7 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__node_image__descriptor =
   "Swiftlet__State__V1__NodeImage",
   "swiftlet.state.v1",
   sizeof(Swiftlet__State__V1__NodeImage),
-  11,
+  12,
   swiftlet__state__v1__node_image__field_descriptors,
   swiftlet__state__v1__node_image__field_indices_by_name,
   1,  swiftlet__state__v1__node_image__number_ranges,
@@ -2568,7 +2581,7 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__forgotten_image__descripto
   (ProtobufCMessageInit) swiftlet__state__v1__forgotten_image__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__state__v1__state_part__field_descriptors[15] =
+static const ProtobufCFieldDescriptor swiftlet__state__v1__state_part__field_descriptors[16] =
 {
   {
     "node",
@@ -2750,6 +2763,18 @@ static const ProtobufCFieldDescriptor swiftlet__state__v1__state_part__field_des
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rotation",
+    16,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__State__V1__StatePart, body_case),
+    offsetof(Swiftlet__State__V1__StatePart, rotation),
+    &swiftlet__command__v1__root_rotated__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__state__v1__state_part__field_indices_by_name[] = {
   6,   /* field[6] = batch */
@@ -2762,6 +2787,7 @@ static const unsigned swiftlet__state__v1__state_part__field_indices_by_name[] =
   7,   /* field[7] = job */
   0,   /* field[0] = node */
   12,   /* field[12] = plan */
+  15,   /* field[15] = rotation */
   8,   /* field[8] = set */
   3,   /* field[3] = statement */
   9,   /* field[9] = task */
@@ -2771,7 +2797,7 @@ static const unsigned swiftlet__state__v1__state_part__field_indices_by_name[] =
 static const ProtobufCIntRange swiftlet__state__v1__state_part__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 15 }
+  { 0, 16 }
 };
 const ProtobufCMessageDescriptor swiftlet__state__v1__state_part__descriptor =
 {
@@ -2781,7 +2807,7 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__state_part__descriptor =
   "Swiftlet__State__V1__StatePart",
   "swiftlet.state.v1",
   sizeof(Swiftlet__State__V1__StatePart),
-  15,
+  16,
   swiftlet__state__v1__state_part__field_descriptors,
   swiftlet__state__v1__state_part__field_indices_by_name,
   1,  swiftlet__state__v1__state_part__number_ranges,

@@ -14,13 +14,15 @@ package struct CertificateAuthority: Sendable {
     package let issuingCertificate: Certificate
     package let rootCertificate: Certificate
 
-    package var meshID: Digest { rootCertificate.fingerprint }
+    /// The founding root's fingerprint, also where this is an authority of a later one.
+    package let meshID: Digest
 
     /// Refuses a key that is not the certificate's, and a certificate that is not the root's.
     package init(
         issuingKey: PrivateKey,
         issuingCertificate: Certificate,
-        rootCertificate: Certificate
+        rootCertificate: Certificate,
+        meshID: Digest? = nil
     ) throws(IdentityError) {
         guard issuingKey.publicKey == issuingCertificate.publicKey else {
             throw .keyMismatch(path: "the issuing key")
@@ -31,6 +33,7 @@ package struct CertificateAuthority: Sendable {
         self.issuingKey = issuingKey
         self.issuingCertificate = issuingCertificate
         self.rootCertificate = rootCertificate
+        self.meshID = meshID ?? rootCertificate.fingerprint
     }
 
     /// A node certificate for the request's key.

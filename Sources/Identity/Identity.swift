@@ -1,12 +1,15 @@
 // Identity: who a node is, and how others can tell.
 //
-//   root key ── root certificate (10 years) ──────────────── mesh id = SHA-256 of its DER
+//   root key ── root certificate (10 years) ───── mesh id = SHA-256 of the founding root's DER
 //                   │ signs
 //   issuing key ─ issuing certificate (2 years) ── sealed to the voters, so that any may enrol
 //                   │ signs
 //   node key ── node certificate (30 days) ───────────────── node id = SHA-256 of the public key
 //                   URI swiftlet:node:<id>   URI swiftlet:mesh:<mesh id>
 //                   URI swiftlet:curve:<key> ─ channel and certificate are one identity
+//
+// A mesh can change its root and its issuing key (RootRotation.swift): the old root vouches for the
+// new one, so that whoever was away finds the way from one to the other by itself.
 //
 // The one key that serves TLS also signs statements: ECDSA P-256, because every outside verifier
 // takes it. A private key never leaves its node: joining sends a SigningRequest, whose signature
@@ -25,6 +28,7 @@
 //   CurveKeyPair            X25519, for ZeroMQ CURVE CertificateAuthority          issues
 //   NodeKeys, NodeIdentity  a node's folder          TrustStore                    verifies
 //   MeshFounding            what `init` makes        JoinToken                     invites
+//   RootSuccession          a new root               RootRotation                  leads to it
 //   SealedChannel, SealedBox AES-256-GCM
 
 package import Provenance

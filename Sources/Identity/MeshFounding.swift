@@ -2,7 +2,7 @@ package import Basics
 
 /// Everything that `swiftlet init` makes: a mesh's root and issuing keys, and its first node.
 package struct MeshFounding: Sendable {
-    /// Needed again only for the next issuing certificate; best kept off the machine.
+    /// Needed again only for the next root; best kept off the machine.
     package let rootKey: PrivateKey
     package let authority: CertificateAuthority
     package let node: NodeIdentity
@@ -93,9 +93,9 @@ extension CertificateAuthority {
             issuingKey: .load(from: files.issuingKey),
             issuingCertificate: NodeIdentity.certificates(
                 in: files.issuingCertificate,
-                count: 1
+                count: 1...1
             )[0],
-            rootCertificate: NodeIdentity.certificates(in: files.rootCertificate, count: 1)[0]
+            rootCertificate: NodeIdentity.certificates(in: files.rootCertificate, count: 1...1)[0]
         )
     }
 

@@ -54,93 +54,120 @@ package struct IdentityFiles: Hashable, Sendable {
     package var curve: String { folder + "/curve.key" }
     /// The node's certificate and the issuing one, PEM.
     package var certificate: String { folder + "/cert.pem" }
+    /// The roots that open channels now.
     package var root: String { folder + "/root.pem" }
+    /// Once there is another: the root that names the mesh.
+    package var foundingRoot: String { folder + "/founding.pem" }
 }
 
-/// A member of a mesh: its keys, its certificate, and the root that it trusts.
+/// A member of a mesh: its keys, its certificate, and the roots that it trusts.
 package struct NodeIdentity: Sendable {
     package let keys: NodeKeys
     package let certificate: Certificate
-    package let issuingCertificate: Certificate
+    /// What leads from the certificate to a root; where that was changed lately, to the root before
+    /// as well, which comes first: whoever has only that one finds its way.
+    package let issuers: [Certificate]
     package let trust: TrustStore
 
     package var id: NodeID { keys.id }
     package var name: String { certificate.commonName }
     package var meshID: Digest { trust.meshID }
     package var rootCertificate: Certificate { trust.root }
+    /// That of the newest root.
+    package var issuingCertificate: Certificate { issuers[issuers.count - 1] }
     /// What this node shows to others: leaf first, DER, without the root.
-    package var chain: [[UInt8]] { [certificate.der, issuingCertificate.der] }
+    package var chain: [[UInt8]] { ([certificate] + issuers).map(\.der) }
+    /// Which of the mesh's roots is the newest that this certificate hangs on.
+    package var rootNumber: Int { trust.rootNumber(of: [certificate] + issuers) ?? 0 }
 
     /// Checks that the parts belong together; whether the certificate still holds is a question
     /// of the time, and an expired one must load, so that it can be renewed.
+    ///
+    /// - Parameter chain: as `chain` gives it, such as a coordinator's answer to a signing request.
     package init(
         keys: NodeKeys,
-        certificate: Certificate,
-        issuingCertificate: Certificate,
-        rootCertificate: Certificate
+        chain: [[UInt8]],
+        trust: TrustStore
     ) throws(IdentityError) {
+        guard chain.count >= 2 else {
+            throw .chain(chain.isEmpty ? .noCertificate : .tooLong(certificateCount: chain.count))
+        }
+        let certificates = try Certificate.parse(chain: chain)
+        let certificate = certificates[0]
         guard certificate.publicKey == keys.key.publicKey else {
             throw .keyMismatch(path: "key.pem")
         }
         guard certificate.curvePublicKey == keys.curve.publicKey else {
             throw .keyMismatch(path: "curve.key")
         }
-        trust = TrustStore(root: rootCertificate)
-        let chain = [certificate.der, issuingCertificate.der]
-        let verdict = trust.verify(chain: chain, at: certificate.notBefore) { _ in false }
+        let verdict = trust.verify(
+            chain: chain, at: certificate.notAfter, afterDistrust: { _ in true }
+        ) { _ in false }
         if case .failure(let refusal) = verdict { throw .chain(refusal) }
         self.keys = keys
         self.certificate = certificate
-        self.issuingCertificate = issuingCertificate
+        self.trust = trust
+        issuers = Array(certificates.dropFirst())
     }
 
-    /// From a chain as `chain` gives it, such as a coordinator's answer to a signing request.
+    package init(
+        keys: NodeKeys,
+        certificate: Certificate,
+        issuingCertificate: Certificate,
+        rootCertificate: Certificate
+    ) throws(IdentityError) {
+        try self.init(
+            keys: keys, chain: [certificate.der, issuingCertificate.der],
+            rootCertificate: rootCertificate)
+    }
+
     package init(
         keys: NodeKeys,
         chain: [[UInt8]],
         rootCertificate: Certificate
     ) throws(IdentityError) {
-        guard chain.count == 2 else {
-            throw .chain(chain.isEmpty ? .noCertificate : .tooLong(certificateCount: chain.count))
-        }
-        let certificates = try Certificate.parse(chain: chain)
-        try self.init(
-            keys: keys,
-            certificate: certificates[0],
-            issuingCertificate: certificates[1],
-            rootCertificate: rootCertificate
-        )
+        try self.init(keys: keys, chain: chain, trust: TrustStore(root: rootCertificate))
     }
 
-    package static func load(from folder: String) throws(IdentityError) -> NodeIdentity {
+    /// - Parameter rotations: what the folder does not know of the mesh's roots.
+    package static func load(
+        from folder: String,
+        rotations: [RootRotation] = []
+    ) throws(IdentityError) -> NodeIdentity {
         let files = IdentityFiles(folder: folder)
         let keys = try NodeKeys.load(from: folder)
-        let chain = try certificates(in: files.certificate, count: 2)
-        let root = try certificates(in: files.root, count: 1)
+        let chain = try certificates(in: files.certificate, count: 2...CertificateChain.countMax)
+        let hasFounding = SecureFile.exists(files.foundingRoot)
+        let root = try certificates(
+            in: hasFounding ? files.foundingRoot : files.root, count: 1...1)
         return try NodeIdentity(
-            keys: keys,
-            certificate: chain[0],
-            issuingCertificate: chain[1],
-            rootCertificate: root[0]
-        )
+            keys: keys, chain: chain.map(\.der),
+            trust: try TrustStore(root: root[0], rotations: rotations))
     }
 
     /// The certificate comes last: a folder with one is complete.
-    package func save(to folder: String) throws(IdentityError) {
+    package func save(to folder: String, at seconds: Int64 = 0) throws(IdentityError) {
         try keys.save(to: folder)
-        let files = IdentityFiles(folder: folder)
-        try SecureFile.write(
-            Array(rootCertificate.pem.utf8),
-            to: files.root,
-            mode: SecureFile.publicMode
-        )
+        try saveRoots(to: folder, at: seconds)
         try saveCertificate(to: folder)
+    }
+
+    /// Writes the roots that open channels now, for clients of HTTPS and other programs.
+    package func saveRoots(to folder: String, at seconds: Int64) throws(IdentityError) {
+        let files = IdentityFiles(folder: folder)
+        if !trust.rotations.isEmpty {
+            try SecureFile.write(
+                Array(rootCertificate.pem.utf8), to: files.foundingRoot,
+                mode: SecureFile.publicMode)
+        }
+        let roots = trust.trustedRoots(at: seconds).map(\.pem).joined()
+        try SecureFile.write(Array(roots.utf8), to: files.root, mode: SecureFile.publicMode)
     }
 
     /// Writes the certificate alone, after a renewal.
     package func saveCertificate(to folder: String) throws(IdentityError) {
         try SecureFile.write(
-            Array((certificate.pem + issuingCertificate.pem).utf8),
+            Array(([certificate] + issuers).map(\.pem).joined().utf8),
             to: IdentityFiles(folder: folder).certificate,
             mode: SecureFile.publicMode
         )
@@ -152,8 +179,26 @@ package struct NodeIdentity: Sendable {
     }
 
     /// The same node with its next certificate; the chain is as `chain` gives it.
-    package func renewed(with chain: [[UInt8]]) throws(IdentityError) -> NodeIdentity {
-        try NodeIdentity(keys: keys, chain: chain, rootCertificate: rootCertificate)
+    package func renewed(
+        with chain: [[UInt8]],
+        trust: TrustStore? = nil
+    ) throws(IdentityError) -> NodeIdentity {
+        try NodeIdentity(keys: keys, chain: chain, trust: trust ?? self.trust)
+    }
+
+    /// The same node where the mesh has other roots; it shows no issuer of a root that opens no
+    /// channel any more, unless there is no other.
+    package func trusting(
+        _ trust: TrustStore,
+        at seconds: Int64
+    ) throws(IdentityError) -> NodeIdentity {
+        let good = issuers.filter { issuer in
+            trust.rootNumber(of: [certificate, issuer]).map {
+                seconds <= trust.trustedUntil($0)
+            } ?? false
+        }
+        let shown = good.isEmpty ? issuers : good
+        return try renewed(with: ([certificate] + shown).map(\.der), trust: trust)
     }
 
     /// A request for the next certificate, with the same keys and name.
@@ -163,13 +208,13 @@ package struct NodeIdentity: Sendable {
 
     static func certificates(
         in path: String,
-        count: Int
+        count: ClosedRange<Int>
     ) throws(IdentityError) -> [Certificate] {
-        let byteCountMax = 2 * Certificate.byteCountMax * count
+        let byteCountMax = 2 * Certificate.byteCountMax * count.upperBound
         let bytes = try SecureFile.read(path, byteCountMax: byteCountMax)
         let text = String(decoding: bytes, as: UTF8.self)
-        let blocks = PEM.decode(text, label: PEM.certificate, countMax: count)
-        guard let blocks, blocks.count == count else { throw .malformedPEM(path: path) }
+        let blocks = PEM.decode(text, label: PEM.certificate, countMax: count.upperBound)
+        guard let blocks, count.contains(blocks.count) else { throw .malformedPEM(path: path) }
         return try Certificate.parse(chain: blocks)
     }
 }

@@ -68,6 +68,14 @@ package enum SecureFile {
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    /// In the place of what was there, for good.
+    static func move(_ path: String, to other: String) throws(IdentityError) {
+        guard rename(path, other) == 0 else {
+            throw .file(operation: "replace", path: other, code: errno)
+        }
+        try syncFolder(of: other)
+    }
+
     /// Makes a folder that only its owner may enter, with the folders above it.
     static func makeFolder(_ path: String) throws(IdentityError) {
         guard !path.isEmpty, !exists(path) else { return }

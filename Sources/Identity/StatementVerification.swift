@@ -26,6 +26,7 @@ extension TrustStore {
     ///   - policy: the licenses that this mesh takes.
     ///   - seconds: when the chain must have held, since 1970: the time of admission that the
     ///     replicated state recorded, or now for what is new.
+    ///   - afterDistrust: as `verify` takes it.
     ///   - revoked: asked for the signer and for each serial of its chain.
     package func check(
         _ bytes: [UInt8],
@@ -33,6 +34,7 @@ extension TrustStore {
         digestFound: Digest?,
         policy: LicensePolicy,
         at seconds: Int64,
+        afterDistrust: (NodeID) -> Bool = { _ in false },
         revoked: (RevocationSubject) -> Bool
     ) -> StatementVerification {
         let signed: SignedStatement
@@ -40,7 +42,8 @@ extension TrustStore {
             let check = Check(name: .document, ok: false, detail: error.description)
             return StatementVerification(checks: [check], signed: nil, signer: nil)
         }
-        let verdict = verify(chain: signed.chain, at: seconds, revoked: revoked)
+        let verdict = verify(
+            chain: signed.chain, at: seconds, afterDistrust: afterDistrust, revoked: revoked)
         let evidence = Admission.Evidence(
             digestFound: digestFound,
             signature: signatureVerdict(of: signed),

@@ -18,6 +18,10 @@ package enum ChainRefusal: Error, Hashable, Sendable {
     case revokedSerial(String)
     /// Another rule of RFC 5280 section 6; the code is libcrypto's X509_V_ERR number.
     case brokenRule(code: Int32)
+    /// The root is one of this mesh, and opens no channel any more. Seconds since 1970.
+    case distrusted(name: String, since: Int64)
+    /// A new root for which the one before does not vouch.
+    case brokenRotation
 }
 
 /// What a certificate lacks to be a node's.
@@ -45,6 +49,10 @@ extension ChainRefusal: CustomStringConvertible {
             "The certificate is not a node's: \(mistake)."
         case .revokedNode(let id): "The node \(id.short) is revoked."
         case .revokedSerial(let serial): "The certificate \(serial) is revoked."
+        case .distrusted(let name, let since):
+            "The root \"\(name)\" is trusted no more since \(Timestamp(seconds: since)): "
+                + "the node needs its next certificate."
+        case .brokenRotation: "The new root does not follow from the one before."
         case .brokenRule(let code):
             "The chain breaks a rule of X.509: "
                 + "\(String(cString: X509_verify_cert_error_string(Int(code))))."
@@ -83,34 +91,70 @@ package struct VerifiedNode: Hashable, Sendable {
     package var notAfter: Int64 { certificate.notAfter }
 }
 
-/// One mesh's root, and the rules by which a chain below it is believed.
+/// The roots that a mesh has had, and the rules by which a chain below them is believed.
 ///
-/// The root is pinned: no other certificate of the machine counts. libcrypto walks the path (RFC
-/// 5280 section 6: names, signatures, CA flags, path lengths, critical extensions); times,
-/// revocation and what makes a certificate a *node's* are checked here, after the signatures, so
-/// that every refusal speaks of authentic data.
+/// The founding root is pinned, and names the mesh for ever; a later one is believed because the
+/// one before vouches for it (`RootRotation`). No other certificate of the machine counts.
+/// libcrypto walks the path (RFC 5280 section 6: names, signatures, CA flags, path lengths,
+/// critical extensions); times, revocation and what makes a certificate a *node's* are checked
+/// here, after the signatures, so that every refusal speaks of authentic data.
 package struct TrustStore: Hashable, Sendable {
+    /// The founding root.
     package let root: Certificate
+    /// In their order.
+    package private(set) var rotations: [RootRotation] = []
 
     package var meshID: Digest { root.fingerprint }
+    package var roots: [Certificate] { [root] + rotations.map(\.root) }
+    package var newestRoot: Certificate { rotations.last?.root ?? root }
 
     package init(root: Certificate) { self.root = root }
 
-    /// Verifies leaf first, then the issuing certificate; the root may follow.
+    /// Refuses a rotation for which the root before does not vouch.
+    package init(root: Certificate, rotations: [RootRotation]) throws(IdentityError) {
+        self.root = root
+        guard rotations.count <= RootRotation.countMax else {
+            throw .chain(.tooLong(certificateCount: rotations.count))
+        }
+        for rotation in rotations {
+            if let refusal = rotation.refusal(after: newestRoot) { throw .chain(refusal) }
+            self.rotations.append(rotation)
+        }
+    }
+
+    /// Until when a root opens channels, in seconds since 1970: the newest always.
+    package func trustedUntil(_ number: Int) -> Int64 {
+        number < rotations.count ? rotations[number].trustedUntil : .max
+    }
+
+    /// The roots that open channels now.
+    package func trustedRoots(at seconds: Int64) -> [Certificate] {
+        let roots = roots
+        return roots.indices.filter { seconds <= trustedUntil($0) }.map { roots[$0] }
+    }
+
+    /// Verifies leaf first, then what leads to a root; the root may be there.
     ///
     /// - Parameters:
     ///   - seconds: the time at which the chain must hold, since 1970.
+    ///   - afterDistrust: whether a node's chain may hang on a root that is trusted no more: what a
+    ///     node of the log has signed under it stands, and a key that the log does not know may
+    ///     have been let in by whoever stole the root.
     ///   - revoked: asked for the node and for each serial below the root.
     package func verify(
         chain: [[UInt8]],
         at seconds: Int64,
+        afterDistrust: (NodeID) -> Bool = { _ in false },
         revoked: (RevocationSubject) -> Bool
     ) -> Result<VerifiedNode, ChainRefusal> {
         do throws(ChainRefusal) {
-            let path = try path(of: chain)
-            try checkSignatures(of: path)
+            let (path, number) = try path(of: try certificates(of: chain))
+            let root = roots[number]
             for certificate in path + [root] { try checkTimes(of: certificate, at: seconds) }
             let node = try node(of: path[0])
+            if trustedUntil(number) < seconds, !afterDistrust(node.id) {
+                throw .distrusted(name: root.commonName, since: trustedUntil(number))
+            }
             if revoked(.node(node.id)) { throw .revokedNode(node.id) }
             for certificate in path where revoked(.serial(certificate.serial)) {
                 throw .revokedSerial(certificate.serial)
@@ -121,31 +165,72 @@ package struct TrustStore: Hashable, Sendable {
         }
     }
 
-    /// Nil where the certificate is an authority directly below this root; times do not count.
+    /// Nil where the certificate is an authority directly below the founding root; times do not
+    /// count.
     package func refusal(ofIssuing certificate: Certificate) -> ChainRefusal? {
         guard certificate.isAuthority else { return .brokenRule(code: X509_V_ERR_INVALID_CA) }
-        do throws(ChainRefusal) { try checkSignatures(of: [certificate]) } catch { return error }
+        do throws(ChainRefusal) { try checkSignatures(of: [certificate], below: root) } catch {
+            return error
+        }
         return nil
     }
 
-    /// The certificates below the root, leaf first: one or two.
-    private func path(of chain: [[UInt8]]) throws(ChainRefusal) -> [Certificate] {
+    /// The newest root on which these hang, leaf first; nil where they hang on none.
+    package func rootNumber(of certificates: [Certificate]) -> Int? {
+        (try? path(of: certificates))?.number
+    }
+
+    private func certificates(of chain: [[UInt8]]) throws(ChainRefusal) -> [Certificate] {
         guard !chain.isEmpty else { throw .noCertificate }
         guard chain.count <= CertificateChain.countMax else {
             throw .tooLong(certificateCount: chain.count)
         }
-        var path: [Certificate] = []
+        var given: [Certificate] = []
         for (index, der) in chain.enumerated() {
-            do throws(CertificateMistake) { path.append(try Certificate(der: der)) } catch {
+            do throws(CertificateMistake) { given.append(try Certificate(der: der)) } catch {
                 throw .malformed(index: index, error)
             }
         }
-        if path.count > 1, path.last == root { path.removeLast() }
-        guard path.count <= 2 else { throw .tooLong(certificateCount: chain.count) }
-        return path
+        return given
     }
 
-    private func checkSignatures(of path: [Certificate]) throws(ChainRefusal) {
+    /// The certificates below a root, leaf first, one or two, and the newest root that they hang
+    /// on.
+    private func path(
+        of given: [Certificate]
+    ) throws(ChainRefusal) -> (path: [Certificate], number: Int) {
+        let roots = roots
+        let leaf = given[0]
+        let issuers = given.dropFirst().filter { !roots.contains($0) }
+        // Several are one key, of which several roots say the same.
+        let isCrossed = issuers.indices.dropFirst().allSatisfy { index in
+            issuers[index].publicKey == issuers[issuers.startIndex].publicKey
+                && !issuers[..<index].contains(issuers[index])
+        }
+        guard isCrossed else { throw .tooLong(certificateCount: given.count) }
+        guard let last = issuers.last ?? given.first else { throw .noCertificate }
+        var refusal = ChainRefusal.unknownMesh(issuer: last.issuerName)
+        for number in roots.indices.reversed() {
+            for issuer in issuers.isEmpty ? [leaf] : issuers {
+                let path = issuers.isEmpty ? [leaf] : [leaf, issuer]
+                do throws(ChainRefusal) {
+                    try checkSignatures(of: path, below: roots[number])
+                    return (path, number)
+                } catch {
+                    // That the chain leads elsewhere says the least.
+                    if case .unknownMesh = error {
+                        guard case .unknownMesh = refusal else { continue }
+                    }
+                    refusal = error
+                }
+            }
+        }
+        throw refusal
+    }
+
+    private func checkSignatures(
+        of path: [Certificate], below root: Certificate
+    ) throws(ChainRefusal) {
         let last = path[path.count - 1]
         guard let leafHandle = CertificateHandle(der: path[0].der),
             let lastHandle = CertificateHandle(der: last.der),

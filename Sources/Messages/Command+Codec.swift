@@ -60,6 +60,7 @@ extension NodeEnrolled: WireMessage, Coded {
         (stored.pointee.n_certificates, stored.pointee.certificates) =
             arena.byteStrings(certificates)
         stored.pointee.token = arena.optionalIdentity(token)
+        stored.pointee.root_number = rootNumber
         return stored
     }
 
@@ -70,7 +71,8 @@ extension NodeEnrolled: WireMessage, Coded {
             role: try Field.text(stored.pointee.role, "NodeEnrolled.role"),
             certificates: Field.byteStrings(
                 stored.pointee.n_certificates, stored.pointee.certificates),
-            token: try Field.optionalIdentity(stored.pointee.token, "NodeEnrolled.token")
+            token: try Field.optionalIdentity(stored.pointee.token, "NodeEnrolled.token"),
+            rootNumber: stored.pointee.root_number
         )
     }
 }
@@ -265,14 +267,69 @@ extension IssuingKeySealed: WireMessage, Coded {
         swiftlet__command__v1__issuing_key_sealed__init(stored)
         stored.pointee.voter = arena.identity(voter)
         stored.pointee.sealed = arena.bytes(sealed)
+        stored.pointee.root_number = rootNumber
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(
             voter: try Field.identity(stored.pointee.voter, "IssuingKeySealed.voter"),
-            sealed: Field.bytes(stored.pointee.sealed)
+            sealed: Field.bytes(stored.pointee.sealed),
+            rootNumber: stored.pointee.root_number
         )
+    }
+}
+
+extension RootRotated: WireMessage, Coded {
+    typealias Stored = Swiftlet__Command__V1__RootRotated
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__command__v1__root_rotated__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__command__v1__root_rotated__init(stored)
+        stored.pointee.number = number
+        (stored.pointee.n_certificates, stored.pointee.certificates) =
+            arena.byteStrings(certificates)
+        stored.pointee.trusted_until = trustedUntil
+        (stored.pointee.n_keys, stored.pointee.keys) = arena.messages(keys)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            number: stored.pointee.number,
+            certificates: Field.byteStrings(
+                stored.pointee.n_certificates, stored.pointee.certificates),
+            trustedUntil: stored.pointee.trusted_until,
+            keys: try Field.messages(stored.pointee.n_keys, stored.pointee.keys, "RootRotated.keys")
+        )
+    }
+}
+
+extension RootsDistrusted: WireMessage, Coded {
+    typealias Stored = Swiftlet__Command__V1__RootsDistrusted
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__command__v1__roots_distrusted__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__command__v1__roots_distrusted__init(stored)
+        stored.pointee.newest_number = newestNumber
+        stored.pointee.since = since
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(newestNumber: stored.pointee.newest_number, since: stored.pointee.since)
     }
 }
 
@@ -422,6 +479,12 @@ extension Command: WireMessage, Coded {
         case .historyTrimmed(let value):
             stored.pointee.body_case = .init(rawValue: 14)
             stored.pointee.history_trimmed = value.stored(in: arena)
+        case .rootRotated(let value):
+            stored.pointee.body_case = .init(rawValue: 15)
+            stored.pointee.root_rotated = value.stored(in: arena)
+        case .rootsDistrusted(let value):
+            stored.pointee.body_case = .init(rawValue: 16)
+            stored.pointee.roots_distrusted = value.stored(in: arena)
         case .taskSubmitted(let value):
             stored.pointee.body_case = .init(rawValue: 20)
             stored.pointee.task_submitted = value.stored(in: arena)
@@ -508,6 +571,12 @@ extension Command: WireMessage, Coded {
         case 14:
             body = .historyTrimmed(try Field.message(
                 stored.pointee.history_trimmed, "Command.history_trimmed"))
+        case 15:
+            body = .rootRotated(try Field.message(
+                stored.pointee.root_rotated, "Command.root_rotated"))
+        case 16:
+            body = .rootsDistrusted(try Field.message(
+                stored.pointee.roots_distrusted, "Command.roots_distrusted"))
         case 20:
             body = .taskSubmitted(try Field.message(
                 stored.pointee.task_submitted, "Command.task_submitted"))

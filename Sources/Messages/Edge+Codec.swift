@@ -91,6 +91,7 @@ extension EdgeOrders: WireMessage, Coded {
         (stored.pointee.n_relays, stored.pointee.relays) = arena.messages(relays)
         (stored.pointee.n_allowed_licenses, stored.pointee.allowed_licenses) =
             arena.texts(allowedLicenses)
+        stored.pointee.root_number = rootNumber
         return stored
     }
 
@@ -106,7 +107,8 @@ extension EdgeOrders: WireMessage, Coded {
             allowedLicenses: try Field.texts(
                 stored.pointee.n_allowed_licenses,
                 stored.pointee.allowed_licenses,
-                "EdgeOrders.allowed_licenses")
+                "EdgeOrders.allowed_licenses"),
+            rootNumber: stored.pointee.root_number
         )
     }
 }

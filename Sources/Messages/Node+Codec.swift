@@ -126,6 +126,7 @@ extension JoinChallenge: WireMessage, Coded {
         stored.pointee.root = arena.bytes(root)
         stored.pointee.nonce = arena.bytes(nonce)
         stored.pointee.signature = arena.bytes(signature)
+        (stored.pointee.n_rotations, stored.pointee.rotations) = arena.messages(rotations)
         return stored
     }
 
@@ -135,7 +136,9 @@ extension JoinChallenge: WireMessage, Coded {
                 stored.pointee.n_certificates, stored.pointee.certificates),
             root: Field.bytes(stored.pointee.root),
             nonce: Field.bytes(stored.pointee.nonce),
-            signature: Field.bytes(stored.pointee.signature)
+            signature: Field.bytes(stored.pointee.signature),
+            rotations: try Field.messages(
+                stored.pointee.n_rotations, stored.pointee.rotations, "JoinChallenge.rotations")
         )
     }
 }

@@ -111,6 +111,7 @@ extension NodeImage: WireMessage, Coded {
         stored.pointee.drain_reason = arena.text(drainReason)
         stored.pointee.asleep_until = asleepUntil
         stored.pointee.sleep_sequence = sleepSequence
+        stored.pointee.root_number = rootNumber
         return stored
     }
 
@@ -127,7 +128,8 @@ extension NodeImage: WireMessage, Coded {
             isDrained: stored.pointee.is_drained != 0,
             drainReason: try Field.text(stored.pointee.drain_reason, "NodeImage.drain_reason"),
             asleepUntil: stored.pointee.asleep_until,
-            sleepSequence: stored.pointee.sleep_sequence
+            sleepSequence: stored.pointee.sleep_sequence,
+            rootNumber: stored.pointee.root_number
         )
     }
 }
@@ -629,6 +631,9 @@ extension StatePart: WireMessage, Coded {
         case .forgottenPlans(let value):
             stored.pointee.body_case = .init(rawValue: 15)
             stored.pointee.forgotten_plans = value.stored(in: arena)
+        case .rotation(let value):
+            stored.pointee.body_case = .init(rawValue: 16)
+            stored.pointee.rotation = value.stored(in: arena)
         }
         return stored
     }
@@ -671,6 +676,8 @@ extension StatePart: WireMessage, Coded {
         case 15:
             body = .forgottenPlans(try Field.message(
                 stored.pointee.forgotten_plans, "StatePart.forgotten_plans"))
+        case 16:
+            body = .rotation(try Field.message(stored.pointee.rotation, "StatePart.rotation"))
         default: throw .unknownCase(field: "StatePart.body")
         }
         self.init(body: body)

@@ -77,6 +77,10 @@ extension EdgeNode {
             }
             // One answer may be lost, and a later one is as good.
             if orders.sequence >= contacts[place].sequence { contacts[place].sequence = 0 }
+            if rootNumber < orders.rootNumber {
+                rootNumber = orders.rootNumber
+                effects.append(.rootIs(rootNumber))
+            }
             for relay in orders.relays.prefix(Self.contactCountMax) where meet(relay) {
                 effects.append(.relay(relay))
             }

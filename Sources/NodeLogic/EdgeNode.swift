@@ -56,6 +56,8 @@ package struct EdgeNode: Sendable {
         case answer(request: UInt64, refusal: String?)
         case homeChanged(NodeID?)
         case licensesChanged([String])
+        /// The mesh's newest root: the driver gets a certificate below it where it has none.
+        case rootIs(UInt32)
         case left
         case note(EdgeFact)
     }
@@ -151,6 +153,8 @@ package struct EdgeNode: Sendable {
     /// The newest orders that it follows; leases up to there that it has not are not its own.
     var appliedIndex: UInt64
     var licenses: [String] = []
+    /// Of the mesh's newest root, as its relays say.
+    package internal(set) var rootNumber: UInt32 = 0
     /// Sorted by node.
     var contacts: [Contact]
     var chance: Chance

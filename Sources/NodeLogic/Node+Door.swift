@@ -25,7 +25,7 @@ extension Node {
         indirect case enrol(request: UInt64, EnrolRequest)
         // This node's own certificate ends in so long (it may have ended), and lived `lifetime`;
         // said at the start, now and then, and when there is a new one.
-        case certificateHolds(for: Duration, lifetime: Duration, isNew: Bool)
+        case certificateHolds(for: Duration, lifetime: Duration, rootNumber: UInt32, isNew: Bool)
         // The PKCS #10 request that `.renewCertificate` asked for; ends as `.renewed`.
         case renew(signingRequest: [UInt8])
         // From this node's lanes, each the end of effects below; of tasks the end of several, with
@@ -37,7 +37,7 @@ extension Node {
         case capacityChanged(slotCount: Int, backlogCount: Int)
         case stageLoaded(model: String, epoch: UInt64, refusal: String)
         indirect case certificateIssued(IssuedCertificate)
-        case issuingKeySealed(voter: NodeID, sealed: [UInt8])
+        case issuingKeySealed(voter: NodeID, sealed: [UInt8], rootNumber: UInt32)
         // An edge node's result was computed again: nil where that was not possible.
         indirect case replayed(EdgeResult, from: NodeID, isSame: Bool?)
         // `.takeSnapshot` has come to its end: what was written, nil where that was not possible.
@@ -142,13 +142,22 @@ extension Node {
         // SHA-256 of the request's public key.
         package var node: NodeID
         package var certificates: [[UInt8]]
+        // The root below which it was issued; the founding one is 0.
+        package var rootNumber: UInt32
         // Empty when issued.
         package var refusal: String
 
-        package init(order: UInt64, node: NodeID, certificates: [[UInt8]], refusal: String) {
+        package init(
+            order: UInt64,
+            node: NodeID,
+            certificates: [[UInt8]],
+            rootNumber: UInt32 = 0,
+            refusal: String
+        ) {
             self.order = order
             self.node = node
             self.certificates = certificates
+            self.rootNumber = rootNumber
             self.refusal = refusal
         }
     }

@@ -227,7 +227,8 @@ extension Node {
                     name: order.wish.name,
                     role: order.role,
                     certificates: issued.certificates,
-                    token: isRenewal ? nil : order.wish.token
+                    token: isRenewal ? nil : order.wish.token,
+                    rootNumber: issued.rootNumber
                 )
             )
         )

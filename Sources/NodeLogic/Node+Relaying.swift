@@ -77,7 +77,11 @@ extension Node {
                 detect(.wardGone(sender, isLeaving ? .left : nil), at: now, into: &effects)
             }
             guard report.standing != .leaving else { return }
-            let orders = EdgeOrders(sequence: report.sequence, relays: relays(for: report, sender))
+            let orders = EdgeOrders(
+                sequence: report.sequence,
+                relays: relays(for: report, sender),
+                rootNumber: state.rootNumber
+            )
             effects.append(.send(.edgeOrders(orders), to: sender))
             return
         }
@@ -228,7 +232,8 @@ extension Node {
             sequence: report?.sequence ?? 0,
             isHome: true,
             appliedIndex: state.appliedIndex,
-            allowedLicenses: state.allowedLicenses
+            allowedLicenses: state.allowedLicenses,
+            rootNumber: state.rootNumber
         )
         if let report { orders.relays = relays(for: report, node) }
         var told: [UInt64] = []

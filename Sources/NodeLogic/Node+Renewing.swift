@@ -12,6 +12,8 @@ struct Renewal: Sendable {
     private var chance: Chance
     private var lifetime = Duration.zero
     private var end = Instant.distantFuture
+    /// Of the certificate that the node has; nil where the driver has said nothing.
+    private(set) var rootNumber: UInt32?
     private var failureCount = 0
     private(set) var due = Instant.distantFuture
 
@@ -27,8 +29,11 @@ struct Renewal: Sendable {
     }
 
     /// The certificate that the node has now ends then.
-    mutating func holds(until end: Instant, lifetime: Duration, isNew: Bool) {
+    mutating func holds(
+        until end: Instant, lifetime: Duration, below rootNumber: UInt32, isNew: Bool
+    ) {
         self.end = end
+        self.rootNumber = rootNumber
         self.lifetime = lifetime
         if isNew { failureCount = 0 }
         // What failed is tried again when its pause is over.
@@ -40,8 +45,11 @@ struct Renewal: Sendable {
         return Instant(sinceStart: end.sinceStart - early)
     }
 
-    /// It should be asked for at the latest then, whatever the time is.
-    mutating func hasten(to instant: Instant) { due = min(due, instant) }
+    /// It should be asked for within so long, by chance, whatever the time is.
+    mutating func hasten(within spread: Duration, at now: Instant) {
+        guard failureCount == 0 else { return }
+        due = min(due, now + spread * share)
+    }
 
     /// Somebody is there again who can issue: what failed is tried within so long, by chance.
     mutating func retry(within spread: Duration, at now: Instant) {
@@ -64,14 +72,11 @@ extension Node {
     // One signature takes a millisecond, and its entry of the log some more.
     var renewalSpread: Duration { .milliseconds(50) * (20 + state.nodes.count) }
 
-    /// - Parameter rest: negative where it has ended.
-    mutating func certificateHolds(
-        for rest: Duration,
-        lifetime: Duration,
-        isNew: Bool,
-        at now: Instant
-    ) {
-        renewal.holds(until: now + rest, lifetime: lifetime, isNew: isNew)
+    /// The mesh has another root than the one that this node's certificate hangs on: the next one
+    /// is asked for, but not by everybody at once.
+    mutating func followRoot(at now: Instant) {
+        guard let rootNumber = renewal.rootNumber, rootNumber < state.rootNumber else { return }
+        renewal.hasten(within: renewalSpread, at: now)
     }
 
     mutating func repeatRenewal(at now: Instant, into effects: inout [Effect]) {

@@ -71,6 +71,7 @@ extension Node {
                 slept(news, at: now, into: &effects)
             }
         }
+        followRoot(at: now)
         touchedTasks += state.tasks.holder(id)?.tasks ?? []
         areRunsTouched = true
         areStagesTouched = true

@@ -257,8 +257,9 @@ package struct Node: Sendable {
             ask(command, for: .caller(request), at: now, into: &effects)
         case .read(let request): read(for: request, at: now, into: &effects)
         case .enrol(let request, let wish): enrol(wish, for: request, at: now, into: &effects)
-        case .certificateHolds(let rest, let lifetime, let isNew):
-            certificateHolds(for: rest, lifetime: lifetime, isNew: isNew, at: now)
+        case .certificateHolds(let rest, let lifetime, let rootNumber, let isNew):
+            renewal.holds(until: now + rest, lifetime: lifetime, below: rootNumber, isNew: isNew)
+            followRoot(at: now)
         case .renew(let request): renew(request, at: now, into: &effects)
         case .tasksFinished(let endings, let statement, let leaves):
             finish(endings, statement: statement, leaves: leaves, at: now, into: &effects)
@@ -269,10 +270,9 @@ package struct Node: Sendable {
         case .stageLoaded(let model, let epoch, let refusal):
             stageLoaded(model, epoch: epoch, refusal: refusal, at: now, into: &effects)
         case .certificateIssued(let issued): take(issued, at: now, into: &effects)
-        case .issuingKeySealed(let voter, let sealed):
-            let command = Command(
-                body: .issuingKeySealed(IssuingKeySealed(voter: voter, sealed: sealed))
-            )
+        case .issuingKeySealed(let voter, let sealed, let rootNumber):
+            let key = IssuingKeySealed(voter: voter, sealed: sealed, rootNumber: rootNumber)
+            let command = Command(body: .issuingKeySealed(key))
             if coordination != nil, state.judge(command) == .fresh {
                 _ = append([command], at: now, into: &effects)
             }
@@ -514,6 +514,7 @@ package struct Node: Sendable {
         touchWards(command.body)
         switch command.body {
         case .nodeSlept(let news): slept(news, at: now, into: &effects)
+        case .rootRotated: followRoot(at: now)
         case .meshFounded(let founded): admit(founded.founder, at: now, into: &effects)
         case .nodeEnrolled(let enrolled):
             admit(enrolled.node, at: now, into: &effects)

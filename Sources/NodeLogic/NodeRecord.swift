@@ -9,6 +9,8 @@ package struct NodeRecord: Hashable, Sendable {
     package internal(set) var role: String
     /// Leaf first, DER.
     package internal(set) var certificates: [[UInt8]]
+    /// The root below which these were issued; the founding one is 0.
+    package internal(set) var rootNumber: UInt32 = 0
     /// The index of the entry that enrolled it.
     package let enrolledAt: UInt64
     /// Why; nil while it may take part.

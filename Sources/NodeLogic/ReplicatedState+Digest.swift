@@ -22,6 +22,7 @@ extension ReplicatedState {
                 node.name,
                 node.role,
                 certificates,
+                "\(node.rootNumber)",
                 node.revocation ?? "-",
                 node.isDrained ? "drained" : "-",
                 "\(node.asleepUntil)"
@@ -31,6 +32,15 @@ extension ReplicatedState {
             line("token", token.created.token.hex, "\(token.usesLeft)", "\(token.isRevoked)")
         }
         line("voters", voters.map(\.hex).joined(separator: ","))
+        for rotation in rotations {
+            let certificates = rotation.certificates.map { Digest.of($0).hex }
+            line(
+                "root",
+                "\(rotation.number)",
+                "\(rotation.trustedUntil)",
+                certificates.joined(separator: ",")
+            )
+        }
         for key in issuingKeys { line("key", key.voter.hex, Digest.of(key.sealed).hex) }
         line("licenses", allowedLicenses.joined(separator: ","))
         for statement in statements {

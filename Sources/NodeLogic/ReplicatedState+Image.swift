@@ -50,6 +50,7 @@ extension ReplicatedState {
                         created: token.created, usesLeft: token.usesLeft,
                         isRevoked: token.isRevoked)))
         }
+        for rotation in rotations { body(.rotation(rotation)) }
         for key in issuingKeys { body(.issuingKey(key)) }
         for statement in statements { body(.statement(statement)) }
         for deployment in deployments {
@@ -131,6 +132,11 @@ extension ReplicatedState {
             tokens.append(
                 TokenRecord(
                     created: image.created, usesLeft: image.usesLeft, isRevoked: image.isRevoked))
+        case .rotation(let rotation):
+            guard Int(rotation.number) == rotations.count + 1, rotation.keys.isEmpty,
+                rotations.count < Self.rotationCountMax
+            else { throw ImageError("the root \(rotation.number) is out of order") }
+            rotations.append(rotation)
         case .issuingKey(let key): issuingKeys.append(key)
         case .statement(let statement): append(statement)
         case .deployment(let image):
@@ -156,13 +162,14 @@ extension NodeRecord {
         NodeImage(
             node: id, name: name, role: role, certificates: certificates, enrolledAt: enrolledAt,
             isRevoked: revocation != nil, revocation: revocation ?? "", isDrained: isDrained,
-            drainReason: drainReason, asleepUntil: asleepUntil, sleepSequence: sleepSequence)
+            drainReason: drainReason, asleepUntil: asleepUntil, sleepSequence: sleepSequence,
+            rootNumber: rootNumber)
     }
 
     fileprivate init(_ image: NodeImage) {
         self.init(
             id: image.node, name: image.name, role: image.role, certificates: image.certificates,
-            enrolledAt: image.enrolledAt, revocation: image.isRevoked ? image.revocation : nil,
+            rootNumber: image.rootNumber, enrolledAt: image.enrolledAt, revocation: image.isRevoked ? image.revocation : nil,
             isDrained: image.isDrained, drainReason: image.drainReason,
             asleepUntil: image.asleepUntil, sleepSequence: image.sleepSequence)
     }

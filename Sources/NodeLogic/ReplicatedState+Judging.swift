@@ -22,8 +22,17 @@ extension ReplicatedState {
         case .issuingKeySealed(let key):
             if !isAdmitted(key.voter) {
                 .refused("no such node")
+            } else if key.rootNumber != rootNumber {
+                .refused("the issuing key is another one now")
             } else {
                 sealedIssuingKey(of: key.voter) == key.sealed ? .done : .fresh
+            }
+        case .rootRotated(let rotated): judge(rotated)
+        case .rootsDistrusted(let distrusted):
+            if distrusted.newestNumber != rootNumber {
+                .refused("the newest root is another one now")
+            } else {
+                rotations.allSatisfy { $0.trustedUntil <= distrusted.since } ? .done : .fresh
             }
         case .policySet(let policy): policy.allowedLicenses == allowedLicenses ? .done : .fresh
         case .statementRecorded(let statement): judge(statement)
@@ -69,7 +78,8 @@ extension ReplicatedState {
             guard node.revocation == nil else { return .refused("the node is revoked") }
             // Without a token it is a renewal by the node itself; with one, an old request again.
             let isRenewal = enrolled.token == nil && node.certificates != enrolled.certificates
-            return isRenewal ? .fresh : .done
+            guard isRenewal else { return .done }
+            return enrolled.rootNumber == rootNumber ? .fresh : .refused(Self.otherKey)
         }
         guard let id = enrolled.token, let token = token(id) else {
             return .refused("the token is unknown, used up or revoked")
@@ -77,7 +87,30 @@ extension ReplicatedState {
         guard token.role == enrolled.role else {
             return .refused("the token is for the role \(token.role)")
         }
+        guard enrolled.rootNumber == rootNumber else { return .refused(Self.otherKey) }
         return enrolled.certificates.isEmpty ? .refused("no certificate") : .fresh
+    }
+
+    private static let otherKey = "the issuing key was changed meanwhile: try again"
+    // As the certificates that a mesh takes in.
+    private static let certificateByteCountMax = 16 << 10
+
+    // Whether the root before vouches for it is for those to look at who trust a root.
+    private func judge(_ rotated: RootRotated) -> Verdict {
+        if let last = rotations.last, last.number == rotated.number {
+            return last.certificates == rotated.certificates
+                ? .done : .refused("another root was made meanwhile")
+        }
+        guard rotated.number == rootNumber + 1, rotations.count < Self.rotationCountMax else {
+            return .refused("root \(rotated.number) is not the next one")
+        }
+        guard rotated.certificates.count == 4,
+            rotated.certificates.allSatisfy({ 1...Self.certificateByteCountMax ~= $0.count })
+        else { return .refused("a rotation has four certificates") }
+        guard voters.allSatisfy({ voter in rotated.keys.contains { $0.voter == voter } }),
+            rotated.keys.allSatisfy({ isAdmitted($0.voter) && $0.rootNumber == rotated.number })
+        else { return .refused("the voters have changed meanwhile: rotate again") }
+        return .fresh
     }
 
     private func judge(_ revoked: NodeRevoked) -> Verdict {

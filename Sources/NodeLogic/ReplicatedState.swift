@@ -20,7 +20,9 @@ package struct ReplicatedState: Sendable {
     package internal(set) var tokens: [TokenRecord] = []
     /// Sorted by id.
     package internal(set) var voters: [NodeID] = []
-    /// The issuing key, sealed to each of these; sorted by id.
+    /// How the mesh came from its founding root to the newest one, without the keys.
+    package internal(set) var rotations: [RootRotated] = []
+    /// The issuing key of the newest root, sealed to each of these; sorted by id.
     package internal(set) var issuingKeys: [IssuingKeySealed] = []
     package internal(set) var allowedLicenses: [String] = []
     /// Of a hundred results of edge nodes so many are computed again before they count.
@@ -41,6 +43,7 @@ package struct ReplicatedState: Sendable {
     package static let bundleByteCountMax = 64 << 10
     package static let layerCountMax: UInt32 = 4_096
     static let markCountMax = 64
+    package static let rotationCountMax = 64
 
     package init() {}
 
@@ -92,6 +95,9 @@ package struct ReplicatedState: Sendable {
     package func nextEpoch(of model: String) -> UInt64 {
         (deployments.first { $0.model == model }?.placement.epoch ?? 0) + 1
     }
+
+    /// Of the newest root; the founding one is 0.
+    package var rootNumber: UInt32 { UInt32(rotations.count) }
 
     // Where the node stands, or would stand.
     private func position(of id: NodeID) -> Int {
@@ -171,6 +177,12 @@ package struct ReplicatedState: Sendable {
             issuingKeys.removeAll { $0.voter == key.voter }
             let position = issuingKeys.firstIndex { key.voter < $0.voter } ?? issuingKeys.count
             issuingKeys.insert(key, at: position)
+        case .rootRotated(let rotated): rotate(rotated)
+        case .rootsDistrusted(let distrusted):
+            for index in rotations.indices {
+                rotations[index].trustedUntil = min(
+                    rotations[index].trustedUntil, distrusted.since)
+            }
         case .nodeDrained(let drained):
             nodes[position(of: drained.node)].isDrained = drained.isDrained
             nodes[position(of: drained.node)].drainReason = drained.isDrained ? drained.reason : ""
@@ -189,10 +201,19 @@ package struct ReplicatedState: Sendable {
         statements.append(statement)
     }
 
+    private mutating func rotate(_ rotated: RootRotated) {
+        var rotation = rotated
+        rotation.keys = []
+        rotations.append(rotation)
+        // What was sealed before is of no use any more.
+        issuingKeys = rotated.keys.sorted { $0.voter < $1.voter }
+    }
+
     private mutating func enrol(_ enrolled: NodeEnrolled, at index: UInt64) {
         let position = position(of: enrolled.node)
         if position < nodes.count, nodes[position].id == enrolled.node {
             nodes[position].certificates = enrolled.certificates
+            nodes[position].rootNumber = enrolled.rootNumber
             return
         }
         nodes.insert(
@@ -201,6 +222,7 @@ package struct ReplicatedState: Sendable {
                 name: enrolled.name,
                 role: enrolled.role,
                 certificates: enrolled.certificates,
+                rootNumber: enrolled.rootNumber,
                 enrolledAt: index
             ),
             at: position

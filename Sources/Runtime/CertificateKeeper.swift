@@ -3,6 +3,7 @@ import Identity
 import Logging
 import NodeLogic
 import Provenance
+import Synchronization
 import Wire
 
 /// Keeps a node's certificate good: asks for the next one, and puts it in the place of the old one.
@@ -16,22 +17,26 @@ import Wire
 final class CertificateKeeper: Sendable {
     private let credentials: Credentials
     private let enroller: Enroller
-    private let folder: String
+    private let directory: NodeDirectory
     private let loop: NodeLoop
     private let logger: Logger
     private let lane = Lane(name: "renewal", capacity: 1)
+    /// Held while the identity is read, changed and saved.
+    private let change = Mutex(())
+    private let lastDoubt = Mutex<ContinuousClock.Instant?>(nil)
 
     /// From then on a failure is for the operator to know.
     private static let warningSeconds: Int64 = 7 * 86_400
     private static let doorCount = 8
+    private static let doubtPause = Duration.seconds(20)
 
     init(
-        credentials: Credentials, enroller: Enroller, folder: String, loop: NodeLoop,
+        credentials: Credentials, enroller: Enroller, directory: NodeDirectory, loop: NodeLoop,
         logger: Logger
     ) {
         self.credentials = credentials
         self.enroller = enroller
-        self.folder = folder
+        self.directory = directory
         self.loop = loop
         self.logger = logger
     }
@@ -40,19 +45,28 @@ final class CertificateKeeper: Sendable {
 
     /// Tells the node how long its certificate holds.
     func tell(isNew: Bool = false) {
-        let certificate = credentials.identity.certificate
+        let identity = credentials.identity
+        let certificate = identity.certificate
         loop.post(
             event: .certificateHolds(
                 for: .seconds(certificate.notAfter - WallClock.seconds),
-                lifetime: .seconds(certificate.notAfter - certificate.notBefore), isNew: isNew))
+                lifetime: .seconds(certificate.notAfter - certificate.notBefore),
+                rootNumber: UInt32(identity.rootNumber), isNew: isNew))
     }
+
+    /// Time has gone by: a root may open channels no more.
+    func look() { follow(credentials.identity.trust) }
 
     /// - Parameters:
     ///   - peers: whom this node knows.
     ///   - sealed: the issuing key as the log has it for this node, if it does.
     func renew(through peers: [Introduction], sealed: [UInt8]?) {
         let identity = credentials.identity
-        guard identity.certificate.notAfter <= WallClock.seconds else { return ask(identity) }
+        let now = WallClock.seconds
+        let isOutside =
+            identity.certificate.notAfter <= now
+            || identity.trust.trustedUntil(identity.rootNumber) < now
+        guard isOutside else { return ask(identity) }
         let relays = peers.filter { !$0.profile.controlEndpoint.isEmpty }.shuffled()
         let isOffered = lane.offer { [self] in
             do {
@@ -60,7 +74,7 @@ final class CertificateKeeper: Sendable {
                     try CertificateRenewal.renewed(
                         identity, through: Array(relays.prefix(Self.doorCount))))
             } catch {
-                logger.warning("the certificate has ended, and no node renews it yet: \(error)")
+                logger.warning("nobody lets this node in, and no node renews it yet: \(error)")
                 issueOwn(identity, sealed: sealed)
             }
         }
@@ -101,13 +115,78 @@ final class CertificateKeeper: Sendable {
         }
     }
 
+    // MARK: the mesh's roots
+
+    /// What the log says of the roots; it may be less than this node has learned at a door.
+    func follow(_ rotations: [RootRotated]) {
+        let identity = credentials.identity
+        guard identity.trust.rotations.count <= rotations.count else { return }
+        do {
+            follow(try TrustStore(root: identity.rootCertificate, messages: rotations))
+        } catch {
+            logger.critical("the mesh's new root is not trusted by this node: \(error)")
+        }
+    }
+
+    private func follow(_ trust: TrustStore) {
+        do {
+            let isNewer = try change.withLock { _ in
+                let identity = credentials.identity
+                let next = try identity.trusting(trust, at: WallClock.seconds)
+                if next.chain == identity.chain, trust == identity.trust { return false }
+                try directory.save(next)
+                credentials.update(identity: next)
+                return identity.trust.rotations.count < trust.rotations.count
+            }
+            tell()
+            guard isNewer, let last = trust.rotations.last else { return }
+            if try AuthorityFiles(folder: directory.identity).adopt(last) {
+                logger.notice("the keys of the new root are in place: keep a copy of root.key")
+            }
+            let (name, end) = (last.root.commonName, Timestamp(seconds: last.trustedUntil))
+            logger.notice("the mesh has a new root, \"\(name)\"; the one before ends at \(end)")
+        } catch {
+            logger.error("the mesh's new root could not be taken: \(error)")
+        }
+    }
+
+    /// Somebody did not let this node in, or should have been let in by it: perhaps the mesh has a
+    /// root that this node does not know.
+    func doubt(through peers: [Introduction]) {
+        let now = ContinuousClock.now
+        let isTooSoon = lastDoubt.withLock { last in
+            if let last, now - last < Self.doubtPause { return true }
+            last = now
+            return false
+        }
+        if isTooSoon { return }
+        let identity = credentials.identity
+        let doors = peers.filter { !$0.profile.controlEndpoint.isEmpty }.shuffled()
+        _ = lane.offer { [self] in
+            do {
+                install(
+                    try CertificateRenewal.renewed(
+                        identity, through: Array(doors.prefix(Self.doorCount)), isDoubted: true))
+            } catch is CertificateRenewal.NothingNew {
+            } catch {
+                logger.info("no node could say whether the mesh has a new root: \(error)")
+            }
+        }
+    }
+
     private func install(_ next: NodeIdentity) {
         do {
-            try next.saveCertificate(to: folder)
+            try change.withLock { _ in
+                // The log may have gone on while it was asked for.
+                let trust = credentials.identity.trust
+                let isNewer = next.trust.rotations.count < trust.rotations.count
+                let next = isNewer ? try next.trusting(trust, at: WallClock.seconds) : next
+                try directory.save(next)
+                credentials.update(identity: next)
+            }
         } catch {
             return logger.error("the next certificate could not be saved: \(error)")
         }
-        credentials.update(identity: next)
         let end = Timestamp(seconds: next.certificate.notAfter)
         logger.notice("the certificate is renewed; it ends at \(end)")
         tell(isNew: true)

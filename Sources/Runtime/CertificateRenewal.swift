@@ -21,13 +21,18 @@ enum CertificateRenewal {
     }
 
     /// Asks one relay after the other; blocks its thread.
+    /// Nobody knows a newer root, and the certificate is good.
+    struct NothingNew: Error {}
+
+    /// - Parameter isDoubted: the certificate is good for long, but perhaps the mesh has another
+    ///   root.
     static func renewed(
-        _ identity: NodeIdentity, through relays: [Introduction]
+        _ identity: NodeIdentity, through relays: [Introduction], isDoubted: Bool = false
     ) throws -> NodeIdentity {
         var lastError: any Error = RuntimeError("no relay is known")
         for relay in relays where !relay.profile.controlEndpoint.isEmpty {
             do {
-                return try renewed(identity, through: relay)
+                return try renewed(identity, through: relay, isDoubted: isDoubted)
             } catch {
                 lastError = error
             }
@@ -36,7 +41,7 @@ enum CertificateRenewal {
     }
 
     private static func renewed(
-        _ identity: NodeIdentity, through relay: Introduction
+        _ identity: NodeIdentity, through relay: Introduction, isDoubted: Bool
     ) throws -> NodeIdentity {
         guard let leaf = relay.certificates.first,
             let serverKey = try Certificate(der: leaf).curvePublicKey
@@ -50,6 +55,12 @@ enum CertificateRenewal {
         let first = try client.exchange(
             .joinBegin(JoinBegin(token: id, nonce: nonce)), timeout: limit)
         guard case .joinChallenge(let challenge) = first else { throw refusal(first) }
+        // Whoever was away for long is led from the root that it knows to the newest one.
+        let found = try TrustStore(
+            root: identity.rootCertificate, messages: challenge.rotations)
+        let isNewer = identity.trust.rotations.count < found.rotations.count
+        let trust = isNewer ? found : identity.trust
+        guard !isDoubted || identity.rootNumber < trust.rotations.count else { throw NothingNew() }
         let request = try identity.renewalRequest()
         let signed = JoinProof.renewalBytes(
             nonces: nonce + challenge.nonce, signingRequest: request.der)
@@ -59,7 +70,7 @@ enum CertificateRenewal {
                     token: id, signingRequest: request.der, proof: try identity.sign(signed),
                     name: identity.name)), timeout: limit)
         guard case .joinAccepted(let accepted) = second else { throw refusal(second) }
-        let next = try identity.renewed(with: accepted.certificates)
+        let next = try identity.renewed(with: accepted.certificates, trust: trust)
         guard !isDue(next) else { throw RuntimeError("the relay gave an old certificate") }
         return next
     }

@@ -17,6 +17,9 @@ final class Credentials: HelloAuthority, Sendable {
         // Looked up, never iterated.
         var revoked: Set<NodeID> = []
         var revokedKeys: Set<[UInt8]> = []
+        /// Of the log; looked up, never iterated.
+        var enrolled: Set<NodeID> = []
+        var isDoubted = false
     }
 
     /// With the certificate that it has now.
@@ -41,6 +44,23 @@ final class Credentials: HelloAuthority, Sendable {
         state.withLock { state in
             state.revoked.insert(node)
             if let curvePublicKey { state.revokedKeys.insert(curvePublicKey) }
+        }
+    }
+
+    /// The log has let this node in.
+    func enrol(_ node: NodeID) { state.withLock { _ = $0.enrolled.insert(node) } }
+
+    func isEnrolled(_ node: NodeID) -> Bool { state.withLock { $0.enrolled.contains(node) } }
+
+    /// Somebody does not believe this node's certificate, or this node somebody's that should be
+    /// good: the mesh may have another root than this node knows.
+    func doubt() { state.withLock { $0.isDoubted = true } }
+
+    /// Whether there was doubt; there is none then.
+    func settleDoubt() -> Bool {
+        state.withLock { state in
+            defer { state.isDoubted = false }
+            return state.isDoubted
         }
     }
 
@@ -82,6 +102,7 @@ final class Credentials: HelloAuthority, Sendable {
         }
         switch verify(chain: hello.certificates) {
         case .failure(let refusal):
+            if case .unknownMesh = refusal, isMember(hello) { doubt() }
             return .failure(HelloRefusal(sentence: refusal.description))
         case .success(let node):
             guard node.curvePublicKey == clientCurveKey else {
@@ -99,6 +120,13 @@ final class Credentials: HelloAuthority, Sendable {
             bulkKeys.received(key: hello.bulkKey, from: id)
             return .success(id)
         }
+    }
+
+    // One that the log has let in says so; a stranger can make nobody doubt.
+    private func isMember(_ hello: Hello) -> Bool {
+        guard let leaf = hello.certificates.first, let certificate = try? Certificate(der: leaf)
+        else { return false }
+        return isEnrolled(certificate.nodeID)
     }
 
     func isAllowed(curveKey: [UInt8]) -> Bool {

@@ -72,6 +72,7 @@ final class EdgeCore: TurningCore {
         case .refused(let sentence): parts.logger.warning("refused a connection: \(sentence)")
         case .helloRefused(let peer, let reason):
             parts.logger.warning("node \(peer.short) refused us: \(reason)")
+            parts.credentials.doubt()
         case .stranger, .helloed: break
         }
     }
@@ -112,6 +113,8 @@ final class EdgeCore: TurningCore {
             // What the former one holds, the new one can fetch.
             parts.logger.info("the relay is \(home.map(\.short) ?? "none: nobody is in reach")")
         case .licensesChanged(let licenses): parts.worker.allow(licenses)
+        case .rootIs(let number):
+            if parts.credentials.identity.rootNumber < Int(number) { parts.credentials.doubt() }
         case .left: break
         case .note(let fact): parts.logger.info("\(fact)")
         }

@@ -51,7 +51,7 @@ struct JoinDesk {
             Joiner(stranger: stranger, token: begin.token, nonces: begin.nonce + nonce))
         let challenge = JoinChallenge(
             certificates: identity.chain, root: identity.rootCertificate.der, nonce: nonce,
-            signature: signature)
+            signature: signature, rotations: identity.trust.messages)
         try? core.control.reply(.joinChallenge(challenge), to: stranger)
     }
 

@@ -58,7 +58,7 @@ package final class LiveEdge: Sendable {
         var logger = Logger(label: "swiftlet") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = settings.logLevel
         self.logger = logger
-        identity = try NodeIdentity.load(from: directory.identity)
+        identity = try directory.loadIdentity()
         let keys = BulkKeys(own: identity.id)
         let store = try ArtifactStore(directory: directory.artifacts)
         let receiver = BulkDestination()
@@ -78,7 +78,8 @@ package final class LiveEdge: Sendable {
         profile.device = Self.device(settings)
         credentials = Credentials(identity: identity, profile: profile, bulkKeys: keys)
         worker = EdgeWorker(
-            loop: loop, exchange: exchange, notary: Notary(credentials: credentials),
+            loop: loop, exchange: exchange,
+            notary: Notary(credentials: credentials, knowsLog: false),
             slotCount: settings.slotCount)
         try startLoop(credentials, keys, exchange, profile)
     }
@@ -153,18 +154,22 @@ package final class LiveEdge: Sendable {
     /// that was tried in vain.
     func renewCertificate() async -> Bool {
         let identity = credentials.identity
-        guard CertificateRenewal.isDue(identity) else { return true }
+        let isDue = CertificateRenewal.isDue(identity)
+        guard credentials.settleDoubt() || isDue else { return true }
         let relays = await loop.read { $0.node.relays }
         do {
             let next = try await renewal.run {
-                try CertificateRenewal.renewed(identity, through: relays)
+                try CertificateRenewal.renewed(identity, through: relays, isDoubted: !isDue)
             }
-            try next.saveCertificate(to: settings.directory.identity)
+            try settings.directory.save(next)
             credentials.update(identity: next)
             let end = Timestamp(seconds: next.certificate.notAfter)
             logger.notice("the certificate is renewed; it ends at \(end)")
             return true
+        } catch is CertificateRenewal.NothingNew {
+            return true
         } catch {
+            if !isDue { credentials.doubt() }
             let warning = CertificateKeeper.warning(identity.certificate)
             logger.log(
                 level: warning == nil ? .info : .warning,

@@ -74,8 +74,10 @@ struct LiveHands: NodeHands {
 
     func sealIssuingKey(for voter: NodeID, certificates: [[UInt8]], sealed: [UInt8]?) {
         Task {
-            guard let bytes = enroller.seal(for: certificates, sealed: sealed) else { return }
-            loop.post(event: .issuingKeySealed(voter: voter, sealed: bytes))
+            guard let key = enroller.seal(for: certificates, sealed: sealed) else { return }
+            loop.post(
+                event: .issuingKeySealed(
+                    voter: voter, sealed: key.sealed, rootNumber: key.rootNumber))
         }
     }
 

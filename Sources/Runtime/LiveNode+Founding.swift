@@ -89,7 +89,7 @@ extension LiveNode {
                     + "the token (\(token.meshID.short)): the secret was not sent")
         }
         let nonces = nonce + challenge.nonce
-        let trust = TrustStore(root: root)
+        let trust = try TrustStore(root: root, messages: challenge.rotations)
         let verdict = trust.verify(chain: challenge.certificates, at: WallClock.seconds) { _ in
             // Revocations are known to members alone; this node is not one yet.
             false
@@ -116,10 +116,12 @@ extension LiveNode {
             timeout: .seconds(30))
         guard case .joinAccepted(let accepted) = second else { throw unexpected(second) }
         let identity = try NodeIdentity(
-            keys: keys, chain: accepted.certificates, rootCertificate: root)
+            keys: keys, chain: accepted.certificates, trust: trust)
         try directory.save(introductions: accepted.members)
         if accepted.role == "edge" { try directory.makeEdge() }
-        try identity.save(to: directory.identity)
+        try identity.saveRoots(to: directory.identity, at: WallClock.seconds)
+        // Last: a directory with a certificate is complete.
+        try directory.save(identity)
         return [
             "mesh": .string(identity.meshID.hex), "id": .string(identity.id.hex),
             "name": .string(identity.name), "data": .string(directory.path),

@@ -107,7 +107,11 @@ package final class LiveNode: Sendable {
         var logger = Logger(label: "swiftlet") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = settings.logLevel
         self.logger = logger
-        identity = try NodeIdentity.load(from: directory.identity)
+        identity = try directory.loadIdentity()
+        if let rotation = identity.trust.rotations.last {
+            // Where the process ended in the middle of it.
+            try AuthorityFiles(folder: directory.identity).adopt(rotation)
+        }
         let coreCount = ProcessInfo.processInfo.activeProcessorCount
         threadCount = settings.threadCount ?? coreCount
 
@@ -141,9 +145,9 @@ package final class LiveNode: Sendable {
                 lanes: lanes, slotCount: settings.slotCount ?? coreCount, loop: loop))
         let log = try LogStore(path: directory.log)
         snapshots = SnapshotDesk(log: log, loop: loop, logger: logger)
-        enroller = Enroller(identity: identity, folder: directory.identity)
+        enroller = Enroller(credentials: credentials, folder: directory.identity)
         keeper = CertificateKeeper(
-            credentials: credentials, enroller: enroller, folder: directory.identity, loop: loop,
+            credentials: credentials, enroller: enroller, directory: directory, loop: loop,
             logger: logger)
         meter = CapabilityMeter(
             stages: stages, threadCount: threadCount,
@@ -239,8 +243,11 @@ package final class LiveNode: Sendable {
         of node: NodeID, in boot: Node.Boot
     ) -> [UInt8]? {
         for entry in boot.entries.reversed() {
-            if case .issuingKeySealed(let key) = entry.command?.body, key.voter == node {
-                return key.sealed
+            switch entry.command?.body {
+            case .issuingKeySealed(let key) where key.voter == node: return key.sealed
+            case .rootRotated(let rotated):
+                return rotated.keys.first { $0.voter == node }?.sealed
+            default: continue
             }
         }
         return boot.snapshot?.state.sealedIssuingKey(of: node)
@@ -302,7 +309,7 @@ private struct Departure: Service {
                 try await Task.sleep(for: .milliseconds(100))
                 lookCount += 1
                 // The clock on the wall may have been set, or gone on while this machine slept.
-                if lookCount.isMultiple(of: 6_000) { keeper.tell() }
+                if lookCount.isMultiple(of: 6_000) { keeper.look() }
             }
         }
     }

@@ -74,6 +74,7 @@ final class NodeCore: TurningCore {
         if node.nextDeadline <= now { step(.deadlinePassed) }
         tell()
         checkConditions()
+        if parts.credentials.settleDoubt() { parts.keeper.doubt(through: book) }
         if isBookChanged {
             isBookChanged = false
             do {
@@ -140,6 +141,7 @@ final class NodeCore: TurningCore {
         case .refused(let sentence): parts.logger.warning("refused a connection: \(sentence)")
         case .helloRefused(let peer, let reason):
             parts.logger.warning("node \(peer.short) refused us: \(reason)")
+            parts.credentials.doubt()
         }
     }
 
@@ -180,6 +182,8 @@ final class NodeCore: TurningCore {
         case .sendSnapshot(let chunk, let peer): send(chunk, to: peer)
         case .stateReplaced(let index):
             parts.logger.info("took up the state after entry \(index) as a whole")
+            for record in node.state.nodes { parts.credentials.enrol(record.id) }
+            parts.keeper.follow(node.state.rotations)
             parts.hands.admissionChanged()
             haveConditionsChanged = true
         case .peer(let peer, let certificates, let profile): enter(peer, certificates, profile)
@@ -211,6 +215,12 @@ final class NodeCore: TurningCore {
             if let refusal { parts.logger.debug("an entry of the log was void: \(refusal)") }
             switch command.body {
             case .statementRecorded, .policySet, .nodeRevoked: parts.hands.admissionChanged()
+            case .meshFounded(let founded): parts.credentials.enrol(founded.founder)
+            case .nodeEnrolled(let enrolled) where refusal == nil:
+                parts.credentials.enrol(enrolled.node)
+            case .rootRotated, .rootsDistrusted:
+                parts.keeper.follow(node.state.rotations)
+                parts.hands.admissionChanged()
             default: break
             }
             haveConditionsChanged = true

@@ -11,6 +11,7 @@ import Wire
 ///     DIR/artifacts/      content-addressed files
 ///     DIR/edge/           of an edge node, which keeps no log: the leases that it has parked
 ///     DIR/members.pb      whom this node knew last: where to find the mesh again
+///     DIR/roots.pb        how the mesh came from its founding root to the newest one
 ///     DIR/node.sock       the API while the node runs (mode 0600)
 ///     DIR/node.pid        the process that holds the directory, locked while it runs
 package struct NodeDirectory: Sendable {
@@ -26,6 +27,7 @@ package struct NodeDirectory: Sendable {
     var artifacts: String { path + "/artifacts" }
     var edge: String { path + "/edge" }
     var members: String { path + "/members.pb" }
+    var roots: String { path + "/roots.pb" }
     var lock: String { path + "/node.pid" }
     /// Where the API listens for commands on this machine.
     package var socket: String { path + "/node.sock" }
@@ -64,6 +66,25 @@ package struct NodeDirectory: Sendable {
 
     func save(introductions: [Introduction]) throws {
         try write(JoinAccepted(certificates: [], members: introductions).encoded(), to: members)
+    }
+
+    // MARK: the mesh's roots
+
+    func loadIdentity() throws -> NodeIdentity {
+        let bytes = FileManager.default.contents(atPath: roots).map { Array($0) } ?? []
+        let kept = try? JoinChallenge(decoding: bytes.span, limit: 16 << 20)
+        return try NodeIdentity.load(
+            from: identity, rotations: try (kept?.rotations ?? []).map { try RootRotation($0) })
+    }
+
+    /// What leads to a certificate before the certificate itself: cut off between, the node starts
+    /// with the old one, and knows both roots.
+    func save(_ next: NodeIdentity) throws {
+        if !next.trust.rotations.isEmpty {
+            try write(JoinChallenge(rotations: next.trust.messages).encoded(), to: roots)
+            try next.saveRoots(to: identity, at: WallClock.seconds)
+        }
+        try next.saveCertificate(to: identity)
     }
 
     private func write(_ bytes: [UInt8], to file: String) throws {

@@ -103,6 +103,11 @@ package final class Machine {
     var introductions: [Introduction] = []
     package internal(set) var certificate: [UInt8] = []
     var renewalCount = 0
+    /// What it knows of the mesh's roots.
+    package internal(set) var rotations: [RootRotated] = []
+    var nextDoubt = Instant.zero
+    // In this process, whose hellos were accepted: the sender's life then.
+    private var welcomed: [Int] = []
     var parked: [EdgeNode.Parked] = []
     var startCount: UInt64 = 0
 
@@ -135,6 +140,16 @@ package final class Machine {
     func know(_ other: Int, _ isKnown: Bool = true) {
         while known.count <= other { known.append(false) }
         known[other] = isKnown
+    }
+
+    /// A channel from that life of another machine stands.
+    func isOpen(to other: Int, life: Int) -> Bool {
+        other < welcomed.count && welcomed[other] == life
+    }
+
+    func welcome(_ other: Int, life: Int) {
+        while welcomed.count <= other { welcomed.append(0) }
+        welcomed[other] = life
     }
 
     func hasDialled(_ other: Int) -> Bool { other < dialled.count && dialled[other] }
@@ -304,6 +319,7 @@ package final class Machine {
         work = [:]
         known = []
         dialled = []
+        welcomed = []
         isLeaving = false
     }
 

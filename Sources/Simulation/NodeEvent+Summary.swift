@@ -42,7 +42,7 @@ extension Node.Event {
         case .propose(let request, _): "is asked, request \(request)"
         case .read(let request): "is asked to read, request \(request)"
         case .enrol(let request, _): "is asked to enrol, request \(request)"
-        case .certificateHolds(let rest, _, _): "has a certificate for \(rest.seconds) s"
+        case .certificateHolds(let rest, _, _, _): "has a certificate for \(rest.seconds) s"
         case .renew: "asks for its next certificate"
         case .tasksFinished(let endings, _, _):
             endings.map { "finished \($0.task.short) as \($0.attempt)" }.joined(separator: ", ")
@@ -52,7 +52,7 @@ extension Node.Event {
             "replayed \(result.task.short), \(isSame == false ? "another" : "the same") result"
         case .stageLoaded(let model, let epoch, _): "loaded \(model) epoch \(epoch)"
         case .certificateIssued(let issued): "issued a certificate for \(issued.node)"
-        case .issuingKeySealed(let voter, _): "sealed the key for \(voter)"
+        case .issuingKeySealed(let voter, _, _): "sealed the key for \(voter)"
         case .snapshotTaken(let head): "has written a snapshot up to \(head?.index ?? 0)"
         case .snapshotRead(let head, let state):
             "has read a \(state == nil ? "bad" : "good") snapshot up to \(head.index)"

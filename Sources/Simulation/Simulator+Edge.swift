@@ -27,6 +27,10 @@ extension Simulator {
             let receiver = Machine.number(of: relay)
             machines[number].hasDialled(receiver, true)
             send(body, from: number, to: receiver)
+            // A door may have died before it answered.
+            if let edge = machines[number].edge, root(of: number) < edge.rootNumber {
+                doubt(number)
+            }
         case .relay(let introduction):
             machines[number].know(Machine.number(of: introduction.node))
             machines[number].introduce(introduction)
@@ -41,7 +45,7 @@ extension Simulator {
         case .homeChanged(let relay):
             let name = relay.map { "node \(Machine.number(of: $0))" } ?? "nobody"
             trace?("  edge node \(number): its relay is \(name)")
-        case .licensesChanged: break
+        case .rootIs, .licensesChanged: break
         case .left: machines[number].stop()
         case .note(let fact): trace?("  edge node \(number): \(fact)")
         }

@@ -16,6 +16,7 @@ extension Simulator {
         case .stateReplaced(let index):
             mix(index)
             installCount += 1
+            learnRoots(number)
             if let process = machines[number].whole { witness.compare(process, number) }
             trace?("  node \(number): takes up the state after entry \(index)")
         case .peer(let peer, let certificates, let profile):
@@ -59,6 +60,7 @@ extension Simulator {
             mix(index)
             observations.applied(index, command, refusal: refusal, at: now)
             witness.applied(index, command, refusal: refusal, by: number)
+            follow(command, by: number)
         case .coordinatorChanged(let leader, let term):
             mix(term)
             if leader == machines[number].id { witness.leads(number, in: term) }
@@ -125,13 +127,15 @@ extension Simulator {
     private mutating func issue(_ order: Node.CertificateOrder, by number: Int) {
         guard let joiner = NodeID(bytes: order.signingRequest) else { return }
         let holdsKey = holdsIssuingKey(number)
-        let certificates = holdsKey ? [newCertificate(of: joiner)] : []
+        let rootNumber = UInt32(machines[number].rotations.count)
+        let certificates = holdsKey ? [newCertificate(of: joiner, below: rootNumber)] : []
         schedule(
             .certificateIssued(
                 Node.IssuedCertificate(
                     order: order.order,
                     node: joiner,
                     certificates: certificates,
+                    rootNumber: rootNumber,
                     refusal: holdsKey ? "" : "the issuing key is not here yet"
                 )
             ),
@@ -143,7 +147,11 @@ extension Simulator {
     private mutating func seal(for voter: NodeID, by number: Int) {
         guard holdsIssuingKey(number) else { return }
         schedule(
-            .issuingKeySealed(voter: voter, sealed: Array("sealed ".utf8) + voter.bytes),
+            .issuingKeySealed(
+                voter: voter,
+                sealed: Array("sealed ".utf8) + voter.bytes,
+                rootNumber: UInt32(machines[number].rotations.count)
+            ),
             of: number,
             after: .milliseconds(5)
         )

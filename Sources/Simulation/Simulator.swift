@@ -222,7 +222,7 @@ package struct Simulator {
     mutating func happen(_ happening: Happening) {
         switch happening {
         case .deliver(let body, let sender, let receiver):
-            guard machines[receiver].isUp, isCertificateGood(sender) else { return }
+            guard machines[receiver].isUp, isHeard(sender, by: receiver) else { return }
             if machines[receiver].isHeld { return keep(happening, for: receiver) }
             if settings.scope == .nodes { machines[receiver].know(sender) }
             step(receiver, .received(body, from: Machine.id(of: sender)))

@@ -36,19 +36,23 @@ public struct NodeEnrolled: Hashable, Sendable {
     /// Leaf first, DER.
     public var certificates: [[UInt8]]
     public var token: Digest?
+    /// The root below which it was issued; the founding one is 0.
+    public var rootNumber: UInt32
 
     public init(
         node: NodeID,
         name: String = "",
         role: String = "",
         certificates: [[UInt8]] = [],
-        token: Digest? = nil
+        token: Digest? = nil,
+        rootNumber: UInt32 = 0
     ) {
         self.node = node
         self.name = name
         self.role = role
         self.certificates = certificates
         self.token = token
+        self.rootNumber = rootNumber
     }
 }
 
@@ -146,10 +150,50 @@ public struct VotersChanged: Hashable, Sendable {
 public struct IssuingKeySealed: Hashable, Sendable {
     public var voter: NodeID
     public var sealed: [UInt8]
+    /// That of this root; the founding one is 0.
+    public var rootNumber: UInt32
 
-    public init(voter: NodeID, sealed: [UInt8] = []) {
+    public init(voter: NodeID, sealed: [UInt8] = [], rootNumber: UInt32 = 0) {
         self.voter = voter
         self.sealed = sealed
+        self.rootNumber = rootNumber
+    }
+}
+
+/// The mesh has a new root, for which the one before vouches, and a new issuing key below it.
+public struct RootRotated: Hashable, Sendable {
+    /// The founding root is 0, the next one 1.
+    public var number: UInt32
+    /// DER: the new root; its key, signed by the root before; the new issuing certificate; the
+    /// same, signed by the root before.
+    public var certificates: [[UInt8]]
+    /// The root before opens channels until then, in seconds since 1970.
+    public var trustedUntil: UInt64
+    /// The new issuing key for each voter.
+    public var keys: [IssuingKeySealed]
+
+    public init(
+        number: UInt32 = 0,
+        certificates: [[UInt8]] = [],
+        trustedUntil: UInt64 = 0,
+        keys: [IssuingKeySealed] = []
+    ) {
+        self.number = number
+        self.certificates = certificates
+        self.trustedUntil = trustedUntil
+        self.keys = keys
+    }
+}
+
+/// The roots before the newest one, which has this number, open no channel from then on.
+public struct RootsDistrusted: Hashable, Sendable {
+    public var newestNumber: UInt32
+    /// Seconds since 1970.
+    public var since: UInt64
+
+    public init(newestNumber: UInt32 = 0, since: UInt64 = 0) {
+        self.newestNumber = newestNumber
+        self.since = since
     }
 }
 
@@ -228,6 +272,8 @@ public struct Command: Hashable, Sendable {
         case nodeSlept(NodeSlept)
         case edgePolicySet(EdgePolicySet)
         case historyTrimmed(HistoryTrimmed)
+        case rootRotated(RootRotated)
+        case rootsDistrusted(RootsDistrusted)
         case taskSubmitted(TaskSubmitted)
         case taskCancelled(TaskCancelled)
         case tasksLeased(TasksLeased)

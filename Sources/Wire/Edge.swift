@@ -89,6 +89,8 @@ public struct EdgeOrders: Hashable, Sendable {
     /// Nodes that could be its relays.
     public var relays: [Introduction]
     public var allowedLicenses: [String]
+    /// The mesh's newest root; the founding one is 0.
+    public var rootNumber: UInt32
 
     public init(
         sequence: UInt64 = 0,
@@ -96,7 +98,8 @@ public struct EdgeOrders: Hashable, Sendable {
         appliedIndex: UInt64 = 0,
         leases: [EdgeLease] = [],
         relays: [Introduction] = [],
-        allowedLicenses: [String] = []
+        allowedLicenses: [String] = [],
+        rootNumber: UInt32 = 0
     ) {
         self.sequence = sequence
         self.isHome = isHome
@@ -104,6 +107,7 @@ public struct EdgeOrders: Hashable, Sendable {
         self.leases = leases
         self.relays = relays
         self.allowedLicenses = allowedLicenses
+        self.rootNumber = rootNumber
     }
 }
 

@@ -80,17 +80,21 @@ public struct JoinChallenge: Hashable, Sendable {
     public var nonce: [UInt8]
     /// By the server's key over both nonces and both CURVE keys.
     public var signature: [UInt8]
+    /// What leads from that root to the newest one, without keys.
+    public var rotations: [RootRotated]
 
     public init(
         certificates: [[UInt8]] = [],
         root: [UInt8] = [],
         nonce: [UInt8] = [],
-        signature: [UInt8] = []
+        signature: [UInt8] = [],
+        rotations: [RootRotated] = []
     ) {
         self.certificates = certificates
         self.root = root
         self.nonce = nonce
         self.signature = signature
+        self.rotations = rotations
     }
 }
 

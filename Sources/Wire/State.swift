@@ -90,6 +90,7 @@ public struct NodeImage: Hashable, Sendable {
     public var drainReason: String
     public var asleepUntil: UInt64
     public var sleepSequence: UInt64
+    public var rootNumber: UInt32
 
     public init(
         node: NodeID,
@@ -102,7 +103,8 @@ public struct NodeImage: Hashable, Sendable {
         isDrained: Bool = false,
         drainReason: String = "",
         asleepUntil: UInt64 = 0,
-        sleepSequence: UInt64 = 0
+        sleepSequence: UInt64 = 0,
+        rootNumber: UInt32 = 0
     ) {
         self.node = node
         self.name = name
@@ -115,6 +117,7 @@ public struct NodeImage: Hashable, Sendable {
         self.drainReason = drainReason
         self.asleepUntil = asleepUntil
         self.sleepSequence = sleepSequence
+        self.rootNumber = rootNumber
     }
 }
 
@@ -436,6 +439,7 @@ public struct StatePart: Hashable, Sendable {
         case plan(PlanImage)
         case endedPlans(EndedImage)
         case forgottenPlans(ForgottenImage)
+        case rotation(RootRotated)
     }
 
     public init(body: Body) {

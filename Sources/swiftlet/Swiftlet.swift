@@ -37,7 +37,7 @@ struct Swiftlet: AsyncParsableCommand {
                 subcommands: [
                     StatusCommand.self, MembersCommand.self, CoordinatorCommand.self,
                     TokenCommand.self, DrainCommand.self, LeaveCommand.self, RevokeCommand.self,
-                    PolicyCommand.self, TenantCommand.self, SleepCommand.self,
+                    PolicyCommand.self, KeyCommand.self, TenantCommand.self, SleepCommand.self,
                     WakeCommand.self,
                 ]),
             CommandGroup(

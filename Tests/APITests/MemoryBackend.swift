@@ -38,6 +38,11 @@ final class MemoryBackend: Backend {
         ["allowed_licenses": .array(allowedLicenses.map { .string($0) })]
     }
 
+    func keys() async throws -> JSON { ["newest": 0] }
+    func rotateKeys(grace: Duration) async throws -> JSON {
+        ["newest": 1, "grace_seconds": .integer(grace.components.seconds)]
+    }
+    func distrustOldKeys() async throws -> JSON { ["newest": 1] }
     func setEdgePolicy(replayPercent: Int) async throws -> JSON {
         ["edge_replay_percent": .integer(Int64(replayPercent))]
     }

@@ -138,3 +138,149 @@ extension TestMesh {
         return ends
     }
 }
+
+extension MeshTests {
+    @Test func `a root is changed while a node is down and a device sleeps, and both come back`()
+        async throws
+    {
+        try await TestMesh.with(["ada", "bob", "eve", "kim"]) { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            let task = try await mesh.json("run", on: "bob", probe, "arguments")
+            let old = try #require(task["task"]?.asString)
+            let bundle = mesh.folder + "/old.bundle.json"
+            try Data(try await mesh.bundle(of: probe, on: "bob")).write(to: URL(filePath: bundle))
+            try await mesh.succeed("sleep", on: "tab", "--for", "10m")
+            tab.end()
+            mesh.kill9("kim")
+            let oldRoot = mesh.folder + "/root-before.pem"
+            try FileManager.default.copyItem(
+                atPath: mesh.data(of: "ada") + "/identity/root.pem", toPath: oldRoot)
+
+            // Only where the root key is.
+            let refusal = try await mesh.refusal("key rotate", on: "bob")
+            #expect(refusal.contains("root key"))
+            let keys = try await mesh.json("key rotate", on: "ada", "--grace", "1h")
+            #expect(keys["newest"]?.asInteger == 1 && keys["has_root_key"] == true)
+            try await mesh.expectRoot(1, of: ["ada", "bob", "eve"])
+            // With the old root, which a client may have, and with what the node has now.
+            for root in [oldRoot, mesh.data(of: "bob") + "/identity/root.pem"] {
+                try await mesh.expectOpenSSL("eve", believedWith: root)
+            }
+            try await mesh.settled()
+
+            // Both were away, and come back without anybody's help.
+            try await mesh.start("kim")
+            try tab.start(mesh)
+            try await mesh.expectRoot(1, of: ["kim", "tab"])
+            try await mesh.expectAlive(["kim", "tab"])
+            let run = try await mesh.run("run", on: "kim", ["--edge", "only", probe, "arguments"])
+            #expect(run.status == 0, "\(run.errors)")
+
+            // Nobody is let in under the old root any more; old statements stand, newcomers join.
+            try await mesh.succeed("key distrust", on: "bob")
+            try await mesh.enrol("zoe", through: "eve")
+            try await mesh.expectRoot(1, of: ["zoe"])
+            try await mesh.wait("zoe to have the log") {
+                (try? await mesh.get("/api/tasks/\(old)", on: "zoe")) != nil
+            }
+            for name in ["ada", "zoe"] {
+                try await mesh.succeed("verify", on: name, "--replay", old)
+                try await mesh.succeed("verify", on: name, bundle, "--about", probe)
+            }
+            try await mesh.wait("the old root to be shown no more") {
+                let text = try String(
+                    contentsOfFile: mesh.data(of: "eve") + "/identity/root.pem", encoding: .utf8)
+                return try Certificate.parse(pem: text).count == 1
+            }
+            try await mesh.expectOpenSSL(
+                "zoe", believedWith: mesh.data(of: "eve") + "/identity/root.pem")
+            let list = try await mesh.succeed("key list", on: "zoe")
+            #expect(list.contains("newest"))
+        }
+    }
+
+    @Test func `who slept until its root was trusted no more comes back by its own key`()
+        async throws
+    {
+        try await TestMesh.with(["ada", "bob", "eve", "kim"]) { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            try await mesh.succeed("sleep", on: "tab", "--for", "10m")
+            tab.end()
+            let id = try await mesh.id(of: "kim")
+            mesh.kill9("kim")
+            // Twice, and at once: what the sleepers know leads to nothing that is trusted.
+            for number in 1...2 {
+                try await mesh.succeed("key rotate", on: "ada", "--grace", "0s")
+                try await mesh.expectRoot(number, of: ["ada", "bob", "eve"])
+            }
+            try await mesh.settled()
+            try await mesh.wait("the others to vote") {
+                let voters = try await mesh.get("/api/status", on: "bob")["voters"]?.asArray
+                return voters?.count == 3 && voters?.contains(.string(id)) == false
+            }
+            // Whoever made the roots may be gone.
+            let authority = mesh.data(of: "ada") + "/identity"
+            mesh.kill9("ada")
+            try await mesh.start("kim")
+            try tab.start(mesh)
+            try await mesh.expectRoot(2, of: ["kim", "tab"])
+            try await mesh.expectAlive(["kim", "tab"])
+            #expect(!FileManager.default.fileExists(atPath: authority + "/root.key.next"))
+            try await mesh.start("ada")
+            try await mesh.expectAlive(["ada"])
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            for name in ["ada", "kim"] {
+                let run = try await mesh.run("run", on: name, [probe, "arguments"])
+                #expect(run.status == 0, "\(run.errors)")
+            }
+        }
+    }
+}
+
+extension TestMesh {
+    /// Waits until these have certificates below that root.
+    fileprivate func expectRoot(_ number: Int, of names: [String]) async throws {
+        for name in names {
+            let file = data(of: name) + "/identity/cert.pem"
+            try await wait("\(name) to have a certificate below root \(number)") {
+                let text = try String(contentsOfFile: file, encoding: .utf8)
+                let issuer = try Certificate.parse(pem: text)[0].issuerName
+                return issuer.hasSuffix("issuing \(number)")
+            }
+        }
+    }
+
+    fileprivate func expectAlive(_ names: [String]) async throws {
+        for name in names {
+            for witness in ["bob", "eve"] {
+                try await wait("\(witness) to see \(name) again") {
+                    try await state(of: name, seenBy: witness) == "alive"
+                }
+            }
+        }
+    }
+
+    fileprivate func expectOpenSSL(_ name: String, believedWith root: String) async throws {
+        let certificate = data(of: name) + "/identity/cert.pem"
+        let log = "\(folder)/openssl-\(Int.random(in: 0..<1_000_000))"
+        let openssl = try ChildProcess(
+            "openssl",
+            ["verify", "-CAfile", root, "-untrusted", certificate, certificate], output: log,
+            errors: log)
+        let status = try await openssl.finished(within: .seconds(20))
+        let text = try String(contentsOfFile: log, encoding: .utf8)
+        #expect(status == 0 && text.contains("cert.pem: OK"), "openssl: \(text)")
+    }
+
+    /// The signed statement about a file that a node was given for a task.
+    fileprivate func bundle(of file: String, on name: String) async throws -> [UInt8] {
+        let digest = Digest.of(Array(try Data(contentsOf: URL(filePath: file)))).hex
+        let statements = try await get("/api/statements", on: name)["statements"]?.asArray ?? []
+        let statement = statements.first { $0["digest"]?.asString == digest }?["statement"]
+        guard let id = statement?.asString else { throw Failure("no statement about \(file)") }
+        return try await bytes("/api/statements/\(id)", on: name)
+    }
+}

@@ -223,7 +223,7 @@ private enum GuestFile {
 }
 
 /// An edge node as a process of a test.
-private final class EdgeDevice {
+final class EdgeDevice {
     /// Some seconds of work.
     static let rounds = "600000000"
 

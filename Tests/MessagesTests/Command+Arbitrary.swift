@@ -22,7 +22,8 @@ extension NodeEnrolled: Arbitrary {
             name: .arbitrary(using: &chance),
             role: .arbitrary(using: &chance),
             certificates: .arbitrary(using: &chance),
-            token: .arbitrary(using: &chance)
+            token: .arbitrary(using: &chance),
+            rootNumber: .arbitrary(using: &chance)
         )
     }
 }
@@ -85,7 +86,28 @@ extension VotersChanged: Arbitrary {
 
 extension IssuingKeySealed: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        IssuingKeySealed(voter: .arbitrary(using: &chance), sealed: .arbitrary(using: &chance))
+        IssuingKeySealed(
+            voter: .arbitrary(using: &chance),
+            sealed: .arbitrary(using: &chance),
+            rootNumber: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension RootRotated: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        RootRotated(
+            number: .arbitrary(using: &chance),
+            certificates: .arbitrary(using: &chance),
+            trustedUntil: .arbitrary(using: &chance),
+            keys: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension RootsDistrusted: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        RootsDistrusted(newestNumber: .arbitrary(using: &chance), since: .arbitrary(using: &chance))
     }
 }
 
@@ -127,7 +149,7 @@ extension Command: Arbitrary {
 }
 
 extension Command.Body: ArbitraryCases {
-    static let caseCount = 27
+    static let caseCount = 29
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
@@ -145,18 +167,20 @@ extension Command.Body: ArbitraryCases {
         case 11: .nodeSlept(.arbitrary(using: &chance))
         case 12: .edgePolicySet(.arbitrary(using: &chance))
         case 13: .historyTrimmed(.arbitrary(using: &chance))
-        case 14: .taskSubmitted(.arbitrary(using: &chance))
-        case 15: .taskCancelled(.arbitrary(using: &chance))
-        case 16: .tasksLeased(.arbitrary(using: &chance))
-        case 17: .tasksRequeued(.arbitrary(using: &chance))
-        case 18: .tasksFinished(.arbitrary(using: &chance))
-        case 19: .jobSubmitted(.arbitrary(using: &chance))
-        case 20: .jobCancelled(.arbitrary(using: &chance))
-        case 21: .modelDeployed(.arbitrary(using: &chance))
-        case 22: .stageReady(.arbitrary(using: &chance))
-        case 23: .modelUndeployed(.arbitrary(using: &chance))
-        case 24: .planOpened(.arbitrary(using: &chance))
-        case 25: .planAdvanced(.arbitrary(using: &chance))
+        case 14: .rootRotated(.arbitrary(using: &chance))
+        case 15: .rootsDistrusted(.arbitrary(using: &chance))
+        case 16: .taskSubmitted(.arbitrary(using: &chance))
+        case 17: .taskCancelled(.arbitrary(using: &chance))
+        case 18: .tasksLeased(.arbitrary(using: &chance))
+        case 19: .tasksRequeued(.arbitrary(using: &chance))
+        case 20: .tasksFinished(.arbitrary(using: &chance))
+        case 21: .jobSubmitted(.arbitrary(using: &chance))
+        case 22: .jobCancelled(.arbitrary(using: &chance))
+        case 23: .modelDeployed(.arbitrary(using: &chance))
+        case 24: .stageReady(.arbitrary(using: &chance))
+        case 25: .modelUndeployed(.arbitrary(using: &chance))
+        case 26: .planOpened(.arbitrary(using: &chance))
+        case 27: .planAdvanced(.arbitrary(using: &chance))
         default: .planClosed(.arbitrary(using: &chance))
         }
     }

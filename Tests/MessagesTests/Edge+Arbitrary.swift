@@ -37,7 +37,8 @@ extension EdgeOrders: Arbitrary {
             appliedIndex: .arbitrary(using: &chance),
             leases: .arbitrary(using: &chance),
             relays: .arbitrary(using: &chance),
-            allowedLicenses: .arbitrary(using: &chance)
+            allowedLicenses: .arbitrary(using: &chance),
+            rootNumber: .arbitrary(using: &chance)
         )
     }
 }

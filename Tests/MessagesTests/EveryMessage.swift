@@ -26,6 +26,8 @@ var everyMessage: [any Arbitrary.Type] {
         TokenRevoked.self,
         VotersChanged.self,
         IssuingKeySealed.self,
+        RootRotated.self,
+        RootsDistrusted.self,
         PolicySet.self,
         StatementRecorded.self,
         HistoryTrimmed.self,

@@ -41,7 +41,8 @@ extension JoinChallenge: Arbitrary {
             certificates: .arbitrary(using: &chance),
             root: .arbitrary(using: &chance),
             nonce: .arbitrary(using: &chance),
-            signature: .arbitrary(using: &chance)
+            signature: .arbitrary(using: &chance),
+            rotations: .arbitrary(using: &chance)
         )
     }
 }

@@ -47,7 +47,8 @@ extension NodeImage: Arbitrary {
             isDrained: .arbitrary(using: &chance),
             drainReason: .arbitrary(using: &chance),
             asleepUntil: .arbitrary(using: &chance),
-            sleepSequence: .arbitrary(using: &chance)
+            sleepSequence: .arbitrary(using: &chance),
+            rootNumber: .arbitrary(using: &chance)
         )
     }
 }
@@ -220,7 +221,7 @@ extension StatePart: Arbitrary {
 }
 
 extension StatePart.Body: ArbitraryCases {
-    static let caseCount = 15
+    static let caseCount = 16
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
@@ -238,7 +239,8 @@ extension StatePart.Body: ArbitraryCases {
         case 11: .forgottenTasks(.arbitrary(using: &chance))
         case 12: .plan(.arbitrary(using: &chance))
         case 13: .endedPlans(.arbitrary(using: &chance))
-        default: .forgottenPlans(.arbitrary(using: &chance))
+        case 14: .forgottenPlans(.arbitrary(using: &chance))
+        default: .rotation(.arbitrary(using: &chance))
         }
     }
 }

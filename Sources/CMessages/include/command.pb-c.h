@@ -28,6 +28,8 @@ typedef struct Swiftlet__Command__V1__TokenCreated Swiftlet__Command__V1__TokenC
 typedef struct Swiftlet__Command__V1__TokenRevoked Swiftlet__Command__V1__TokenRevoked;
 typedef struct Swiftlet__Command__V1__VotersChanged Swiftlet__Command__V1__VotersChanged;
 typedef struct Swiftlet__Command__V1__IssuingKeySealed Swiftlet__Command__V1__IssuingKeySealed;
+typedef struct Swiftlet__Command__V1__RootRotated Swiftlet__Command__V1__RootRotated;
+typedef struct Swiftlet__Command__V1__RootsDistrusted Swiftlet__Command__V1__RootsDistrusted;
 typedef struct Swiftlet__Command__V1__PolicySet Swiftlet__Command__V1__PolicySet;
 typedef struct Swiftlet__Command__V1__StatementRecorded Swiftlet__Command__V1__StatementRecorded;
 typedef struct Swiftlet__Command__V1__HistoryTrimmed Swiftlet__Command__V1__HistoryTrimmed;
@@ -83,10 +85,14 @@ struct  Swiftlet__Command__V1__NodeEnrolled
    * as optional Digest
    */
   ProtobufCBinaryData token;
+  /*
+   * The root below which it was issued; the founding one is 0.
+   */
+  uint32_t root_number;
 };
 #define SWIFTLET__COMMAND__V1__NODE_ENROLLED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__command__v1__node_enrolled__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, {0,NULL} }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, {0,NULL}, 0 }
 
 
 struct  Swiftlet__Command__V1__NodeRevoked
@@ -228,10 +234,62 @@ struct  Swiftlet__Command__V1__IssuingKeySealed
    */
   ProtobufCBinaryData voter;
   ProtobufCBinaryData sealed;
+  /*
+   * That of this root; the founding one is 0.
+   */
+  uint32_t root_number;
 };
 #define SWIFTLET__COMMAND__V1__ISSUING_KEY_SEALED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__command__v1__issuing_key_sealed__descriptor) \
-    , {0,NULL}, {0,NULL} }
+    , {0,NULL}, {0,NULL}, 0 }
+
+
+/*
+ * The mesh has a new root, for which the one before vouches, and a new issuing key below it.
+ */
+struct  Swiftlet__Command__V1__RootRotated
+{
+  ProtobufCMessage base;
+  /*
+   * The founding root is 0, the next one 1.
+   */
+  uint32_t number;
+  /*
+   * DER: the new root; its key, signed by the root before; the new issuing certificate; the same,
+   * signed by the root before.
+   */
+  size_t n_certificates;
+  ProtobufCBinaryData *certificates;
+  /*
+   * The root before opens channels until then, in seconds since 1970.
+   */
+  uint64_t trusted_until;
+  /*
+   * The new issuing key for each voter.
+   */
+  size_t n_keys;
+  Swiftlet__Command__V1__IssuingKeySealed **keys;
+};
+#define SWIFTLET__COMMAND__V1__ROOT_ROTATED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__command__v1__root_rotated__descriptor) \
+    , 0, 0,NULL, 0, 0,NULL }
+
+
+/*
+ * The roots before the newest one, which has this number, open no channel from then on.
+ */
+struct  Swiftlet__Command__V1__RootsDistrusted
+{
+  ProtobufCMessage base;
+  uint32_t newest_number;
+  /*
+   * seconds since 1970
+   */
+  uint64_t since;
+};
+#define SWIFTLET__COMMAND__V1__ROOTS_DISTRUSTED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__command__v1__roots_distrusted__descriptor) \
+    , 0, 0 }
 
 
 struct  Swiftlet__Command__V1__PolicySet
@@ -315,6 +373,8 @@ typedef enum {
   SWIFTLET__COMMAND__V1__COMMAND__BODY_NODE_SLEPT = 12,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_EDGE_POLICY_SET = 13,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_HISTORY_TRIMMED = 14,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_ROOT_ROTATED = 15,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_ROOTS_DISTRUSTED = 16,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TASK_SUBMITTED = 20,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TASK_CANCELLED = 24,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_TASKS_LEASED = 25,
@@ -350,6 +410,8 @@ struct  Swiftlet__Command__V1__Command
     Swiftlet__Command__V1__NodeSlept *node_slept;
     Swiftlet__Command__V1__EdgePolicySet *edge_policy_set;
     Swiftlet__Command__V1__HistoryTrimmed *history_trimmed;
+    Swiftlet__Command__V1__RootRotated *root_rotated;
+    Swiftlet__Command__V1__RootsDistrusted *roots_distrusted;
     Swiftlet__Task__V1__TaskSubmitted *task_submitted;
     Swiftlet__Task__V1__TaskCancelled *task_cancelled;
     Swiftlet__Task__V1__TasksLeased *tasks_leased;
@@ -560,6 +622,44 @@ Swiftlet__Command__V1__IssuingKeySealed *
 void   swiftlet__command__v1__issuing_key_sealed__free_unpacked
                      (Swiftlet__Command__V1__IssuingKeySealed *message,
                       ProtobufCAllocator *allocator);
+/* Swiftlet__Command__V1__RootRotated methods */
+void   swiftlet__command__v1__root_rotated__init
+                     (Swiftlet__Command__V1__RootRotated         *message);
+size_t swiftlet__command__v1__root_rotated__get_packed_size
+                     (const Swiftlet__Command__V1__RootRotated   *message);
+size_t swiftlet__command__v1__root_rotated__pack
+                     (const Swiftlet__Command__V1__RootRotated   *message,
+                      uint8_t             *out);
+size_t swiftlet__command__v1__root_rotated__pack_to_buffer
+                     (const Swiftlet__Command__V1__RootRotated   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Command__V1__RootRotated *
+       swiftlet__command__v1__root_rotated__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__command__v1__root_rotated__free_unpacked
+                     (Swiftlet__Command__V1__RootRotated *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Command__V1__RootsDistrusted methods */
+void   swiftlet__command__v1__roots_distrusted__init
+                     (Swiftlet__Command__V1__RootsDistrusted         *message);
+size_t swiftlet__command__v1__roots_distrusted__get_packed_size
+                     (const Swiftlet__Command__V1__RootsDistrusted   *message);
+size_t swiftlet__command__v1__roots_distrusted__pack
+                     (const Swiftlet__Command__V1__RootsDistrusted   *message,
+                      uint8_t             *out);
+size_t swiftlet__command__v1__roots_distrusted__pack_to_buffer
+                     (const Swiftlet__Command__V1__RootsDistrusted   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Command__V1__RootsDistrusted *
+       swiftlet__command__v1__roots_distrusted__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__command__v1__roots_distrusted__free_unpacked
+                     (Swiftlet__Command__V1__RootsDistrusted *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Command__V1__PolicySet methods */
 void   swiftlet__command__v1__policy_set__init
                      (Swiftlet__Command__V1__PolicySet         *message);
@@ -668,6 +768,12 @@ typedef void (*Swiftlet__Command__V1__VotersChanged_Closure)
 typedef void (*Swiftlet__Command__V1__IssuingKeySealed_Closure)
                  (const Swiftlet__Command__V1__IssuingKeySealed *message,
                   void *closure_data);
+typedef void (*Swiftlet__Command__V1__RootRotated_Closure)
+                 (const Swiftlet__Command__V1__RootRotated *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Command__V1__RootsDistrusted_Closure)
+                 (const Swiftlet__Command__V1__RootsDistrusted *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Command__V1__PolicySet_Closure)
                  (const Swiftlet__Command__V1__PolicySet *message,
                   void *closure_data);
@@ -696,6 +802,8 @@ extern const ProtobufCMessageDescriptor swiftlet__command__v1__token_created__de
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__token_revoked__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__voters_changed__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__issuing_key_sealed__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__command__v1__root_rotated__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__command__v1__roots_distrusted__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__policy_set__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__statement_recorded__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__command__v1__history_trimmed__descriptor;

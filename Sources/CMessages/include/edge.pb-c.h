@@ -132,10 +132,14 @@ struct  Swiftlet__Edge__V1__EdgeOrders
   Swiftlet__Node__V1__Introduction **relays;
   size_t n_allowed_licenses;
   ProtobufCBinaryData *allowed_licenses;
+  /*
+   * The mesh's newest root; the founding one is 0.
+   */
+  uint32_t root_number;
 };
 #define SWIFTLET__EDGE__V1__EDGE_ORDERS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__edge__v1__edge_orders__descriptor) \
-    , 0, 0, 0, 0,NULL, 0,NULL, 0,NULL }
+    , 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0 }
 
 
 struct  Swiftlet__Edge__V1__EdgeResult

@@ -132,10 +132,15 @@ struct  Swiftlet__Node__V1__JoinChallenge
    * By the server's key over both nonces and both CURVE keys.
    */
   ProtobufCBinaryData signature;
+  /*
+   * What leads from that root to the newest one, without keys.
+   */
+  size_t n_rotations;
+  Swiftlet__Command__V1__RootRotated **rotations;
 };
 #define SWIFTLET__NODE__V1__JOIN_CHALLENGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__join_challenge__descriptor) \
-    , 0,NULL, {0,NULL}, {0,NULL}, {0,NULL} }
+    , 0,NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL }
 
 
 struct  Swiftlet__Node__V1__JoinRequest

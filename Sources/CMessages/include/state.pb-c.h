@@ -125,10 +125,11 @@ struct  Swiftlet__State__V1__NodeImage
   ProtobufCBinaryData drain_reason;
   uint64_t asleep_until;
   uint64_t sleep_sequence;
+  uint32_t root_number;
 };
 #define SWIFTLET__STATE__V1__NODE_IMAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__state__v1__node_image__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0 }
 
 
 struct  Swiftlet__State__V1__TokenImage
@@ -420,7 +421,8 @@ typedef enum {
   SWIFTLET__STATE__V1__STATE_PART__BODY_FORGOTTEN_TASKS = 12,
   SWIFTLET__STATE__V1__STATE_PART__BODY_PLAN = 13,
   SWIFTLET__STATE__V1__STATE_PART__BODY_ENDED_PLANS = 14,
-  SWIFTLET__STATE__V1__STATE_PART__BODY_FORGOTTEN_PLANS = 15
+  SWIFTLET__STATE__V1__STATE_PART__BODY_FORGOTTEN_PLANS = 15,
+  SWIFTLET__STATE__V1__STATE_PART__BODY_ROTATION = 16
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SWIFTLET__STATE__V1__STATE_PART__BODY__CASE)
 } Swiftlet__State__V1__StatePart__BodyCase;
 
@@ -444,6 +446,7 @@ struct  Swiftlet__State__V1__StatePart
     Swiftlet__State__V1__PlanImage *plan;
     Swiftlet__State__V1__EndedImage *ended_plans;
     Swiftlet__State__V1__ForgottenImage *forgotten_plans;
+    Swiftlet__Command__V1__RootRotated *rotation;
   };
 };
 #define SWIFTLET__STATE__V1__STATE_PART__INIT \
