@@ -13,7 +13,7 @@ struct Request: Sendable {
         /// Leases that this node gives back.
         case returned
         case stage(model: String)
-        /// In the name of an edge node, which asks again by itself.
+        /// In the name of an edge node, which asks again by itself, or of the coordinator itself.
         case relayed
     }
 
@@ -290,9 +290,13 @@ extension Node {
     // A node speaks for itself; what concerns all is the coordinator's to decide.
     private func mayPropose(_ command: Command, _ sender: NodeID) -> Bool {
         switch command.body {
-        case .meshFounded, .nodeEnrolled, .votersChanged, .issuingKeySealed, .tasksLeased,
-            .planAdvanced, .historyTrimmed:
+        case .meshFounded, .nodeEnrolled, .votersChanged, .tasksLeased, .planAdvanced,
+            .historyTrimmed:
             false
+        // Whoever made this node a voter may have died before it had the key sealed for it.
+        case .issuingKeySealed(let key):
+            key.voter == id && state.voters.contains(sender)
+                && state.sealedIssuingKey(of: id) == nil
         case .tasksRequeued(let requeued):
             requeued.voids.allSatisfy { void in
                 let holder = state.tasks.record(void.task)?.lease?.holder

@@ -353,8 +353,8 @@ extension Node {
         relay(.tasksFinished(finished), at: now, into: &effects)
     }
 
-    /// Asks for something in an edge node's name, once at a time: it repeats itself.
-    private mutating func relay(
+    /// Asks for something that no caller waits for, once at a time: it repeats itself.
+    mutating func relay(
         _ body: Command.Body,
         at now: Instant,
         into effects: inout [Effect]

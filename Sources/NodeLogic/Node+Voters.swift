@@ -1,6 +1,7 @@
 import Basics
 import Election
 import Membership
+import Scheduling
 import Wire
 
 // How many vote: one alone, three from three nodes on, five from five on. Two would be worse than
@@ -94,6 +95,34 @@ extension Node {
         // Its own leaving a coordinator hands over first.
         return voter == id
             ? leaveDue != nil && state.voters.count > 1 : detector.member(voter)?.state == .left
+    }
+
+    /// A coordinator that was not given the key, since its predecessor died before, gets it from
+    /// another voter.
+    mutating func sealForCoordinator(into effects: inout [Effect]) {
+        guard let leader = raft.leader, leader != id, state.voters.contains(id),
+            state.voters.contains(leader), state.sealedIssuingKey(of: leader) == nil,
+            let record = state.node(leader), record.revocation == nil
+        else { return }
+        effects.append(.sealIssuingKey(voter: leader, certificates: record.certificates))
+    }
+
+    /// What the driver has sealed.
+    mutating func take(
+        _ key: IssuingKeySealed,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
+        let body = Command.Body.issuingKeySealed(key)
+        guard state.judge(Command(body: body)) == .fresh else { return }
+        if coordination != nil {
+            _ = append([Command(body: body)], at: now, into: &effects)
+        } else if key.voter == raft.leader, state.sealedIssuingKey(of: key.voter) == nil {
+            let isAsked = requests.contains { request in
+                if case .issuingKeySealed = request.command.body { true } else { false }
+            }
+            if !isAsked { relay(body, at: now, into: &effects) }
+        }
     }
 
     /// Whoever may become the coordinator must be able to issue certificates.

@@ -179,6 +179,7 @@ extension Node {
             take(report, from: id, at: now)
         } else {
             effects.append(.send(.workerReport(report), to: leader))
+            sealForCoordinator(into: &effects)
         }
     }
 }

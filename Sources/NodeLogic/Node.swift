@@ -272,10 +272,7 @@ package struct Node: Sendable {
         case .certificateIssued(let issued): take(issued, at: now, into: &effects)
         case .issuingKeySealed(let voter, let sealed, let rootNumber):
             let key = IssuingKeySealed(voter: voter, sealed: sealed, rootNumber: rootNumber)
-            let command = Command(body: .issuingKeySealed(key))
-            if coordination != nil, state.judge(command) == .fresh {
-                _ = append([command], at: now, into: &effects)
-            }
+            take(key, at: now, into: &effects)
         case .replayed(let result, let ward, let isSame):
             replayed(result, from: ward, isSame: isSame, at: now, into: &effects)
         case .profileChanged(let profile):

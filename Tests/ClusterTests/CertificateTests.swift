@@ -16,11 +16,13 @@ extension MeshTests {
             for name in ["ada", "eve"] { try await mesh.succeed("drain", on: "ada", name) }
             let probe = try await Guest.build("probe", in: mesh.folder)
             let process = try #require(mesh.pid(of: "bob"))
-            // One of two that were dialled at a time may still be on its way out.
-            let first = try mesh.connections(to: "bob")
-            try await Task.sleep(for: .seconds(1))
-            let before = try mesh.connections(to: "bob").intersection(first)
-            #expect(before.count >= 2)
+            // Both may still be on their way to dial it again after its death.
+            var before: Set<String> = []
+            try await mesh.wait("both to have their connection", each: .seconds(1)) {
+                let now = try mesh.connections(to: "bob")
+                defer { before = now }
+                return now == before && now.count >= 2
+            }
             try await mesh.wait("the next certificate") {
                 let task = try await mesh.json("run", on: "eve", probe, "arguments")
                 #expect(task["state"]?.asString == "succeeded")

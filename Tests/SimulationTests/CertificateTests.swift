@@ -218,4 +218,37 @@ struct CertificateTests {
         #expect(isBack, "seed \(seed)")
         #expect(simulator.witness.violations.isEmpty, "\(simulator.witness.violations)")
     }
+
+    @Test(arguments: seeds(20))
+    func `a coordinator that was not given the issuing key gets it from another voter`(
+        seed: UInt64
+    ) {
+        var simulator = Self.mesh(seed: seed)
+        let isFounded = simulator.run(for: .seconds(60), until: Self.isWhole)
+        #expect(isFounded)
+        simulator.run(for: .seconds(20))
+        // Two that did not vote when the root was changed take the places of two that die.
+        for victim in [1, 2] { simulator.vanish(victim) }
+        simulator.run(for: .seconds(60))
+        let isRotated = Self.rotate(&simulator, grace: .seconds(900))
+        #expect(isRotated, "seed \(seed)")
+        for number in [1, 2] { simulator.restart(number) }
+        // Nobody outlives its first moment as a coordinator for long.
+        for _ in 0..<4 {
+            let isLed = simulator.run(for: .seconds(30)) { $0.workingCoordinator != nil }
+            #expect(isLed, "seed \(seed)")
+            guard let victim = simulator.workingCoordinator else { return }
+            simulator.vanish(victim)
+            simulator.run(for: .seconds(10))
+            simulator.restart(victim)
+        }
+        let isWhole = simulator.run(for: .seconds(180)) { simulator in
+            guard Self.isWhole(simulator), Self.areRenewed(simulator, below: 1),
+                let state = simulator.node(0)?.state
+            else { return false }
+            return state.voters.allSatisfy { state.sealedIssuingKey(of: $0) != nil }
+        }
+        #expect(isWhole, "seed \(seed)")
+        #expect(simulator.witness.violations.isEmpty, "\(simulator.witness.violations)")
+    }
 }
