@@ -31,10 +31,10 @@ extension Raft {
         ///
         /// To start again takes no longer than to apply these; to take one costs a walk over the
         /// whole state, which so many entries should be worth.
-        package var snapshotEntryCount = 10_000
+        package var snapshotEntryCount = 2_000
         package var snapshotByteCount = 32 << 20
         /// Entries before a snapshot that stay: who lacks no more needs no snapshot.
-        package var tailEntryCount = 2_000
+        package var tailEntryCount = 400
         /// While one is sent, the next waits for so many times as much to be new.
         package var transferPatience = 4.0
         /// Of a snapshot from another node: it is collected in memory.

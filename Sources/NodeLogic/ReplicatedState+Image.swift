@@ -169,7 +169,8 @@ extension NodeRecord {
     fileprivate init(_ image: NodeImage) {
         self.init(
             id: image.node, name: image.name, role: image.role, certificates: image.certificates,
-            rootNumber: image.rootNumber, enrolledAt: image.enrolledAt, revocation: image.isRevoked ? image.revocation : nil,
+            rootNumber: image.rootNumber, enrolledAt: image.enrolledAt,
+            revocation: image.isRevoked ? image.revocation : nil,
             isDrained: image.isDrained, drainReason: image.drainReason,
             asleepUntil: image.asleepUntil, sleepSequence: image.sleepSequence)
     }

@@ -45,7 +45,7 @@ package final class LiveNode: Sendable {
             directory: NodeDirectory, listen: String, http: String? = nil, apiKey: String? = nil,
             slotCount: Int? = nil, threadCount: Int? = nil,
             cacheByteCountMax: Int = 1 << 30, memoryByteCountMax: Int? = nil, guessCount: Int = 3,
-            snapshotEntryCount: Int = 10_000, keptTaskCountMax: Int = 20_000,
+            snapshotEntryCount: Int = 2_000, keptTaskCountMax: Int = 20_000,
             keptDuration: Duration = .seconds(7 * 86_400),
             logLevel: Logger.Level = .info
         ) {

@@ -211,7 +211,7 @@ package final class Machine {
         let passedCount = isLogKept ? Int(base.index - oldBase) : entries.count
         entries.removeFirst(passedCount)
         snapshot = (head, base, image)
-        aside = []
+        aside.removeAll { $0.head.index <= head.index }
     }
 
     /// The bytes of a snapshot that lies on the disk.

@@ -162,13 +162,21 @@ package final class LogStore: Sendable {
     // Parts of one transaction: the log waits for no more than these.
     private static let partCountMax = 4
 
-    /// Writes the bytes of a snapshot under a number, for `adopt` to find.
+    /// Writes the bytes of a snapshot under a number, for `adopt` to find; one at a time.
     package func writeAside(_ bytes: [UInt8], number: UInt64) throws {
         let number = Int64(bitPattern: number)
-        try database.write { database in
+        let isThere = try database.write { database in
+            let count = try Int.fetchOne(
+                database, sql: "SELECT SUM(LENGTH(bytes)) FROM snapshot_part WHERE number = ?",
+                arguments: [number])
+            // The state after an entry has the same bytes whoever wrote them, and they may be
+            // adopted already.
+            if count == bytes.count { return true }
             try database.execute(
                 sql: "DELETE FROM snapshot_part WHERE number = ?", arguments: [number])
+            return false
         }
+        if isThere { return }
         let places = stride(from: 0, to: bytes.count, by: Self.partByteCount).enumerated()
         var waiting = Array(places)[...]
         while !waiting.isEmpty {
@@ -186,7 +194,7 @@ package final class LogStore: Sendable {
     }
 
     /// Puts the snapshot of this number in the place of the log's beginning, or of all of it where
-    /// the log is not kept: all of it or nothing.
+    /// the log is not kept: all of it or nothing. A later one that is being written aside stays.
     package func adopt(
         number: UInt64, head: [UInt8], base: (index: UInt64, term: UInt64), isLogKept: Bool
     ) throws {
@@ -197,7 +205,7 @@ package final class LogStore: Sendable {
                 sql: "INSERT OR REPLACE INTO snapshot VALUES (1, ?, ?, ?, ?)",
                 arguments: [number, Data(head), index, Int64(bitPattern: base.term)])
             try database.execute(
-                sql: "DELETE FROM snapshot_part WHERE number != ?", arguments: [number])
+                sql: "DELETE FROM snapshot_part WHERE number < ?", arguments: [number])
             if isLogKept {
                 try database.execute(
                     sql: "DELETE FROM entry WHERE position <= ?", arguments: [index])

@@ -26,7 +26,7 @@ struct NodeRunOptions: ParsableArguments {
     @Option(help: "How long it remembers them at most, as 7d or 12h.")
     var keepFor = "7d"
     @Option(help: "Entries of the log after which the state is written as a whole.")
-    var snapshotEntries = 10_000
+    var snapshotEntries = 2_000
     @Flag(help: "An edge node whose link is paid by the byte: only tasks that allow it run here.")
     var metered = false
     @Option(help: "An edge node's battery in percent; else what the system says.")

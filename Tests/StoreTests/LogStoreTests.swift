@@ -91,6 +91,20 @@ struct LogStoreTests {
         #expect(try again.bytes(ofSnapshot: 5, from: 1, count: 9) == [2, 3])
     }
 
+    @Test func `a later snapshot that is being written outlives the adoption of an earlier one`()
+        throws
+    {
+        let store = try makeStore()
+        try store.writeAside([7, 8], number: 9)
+        try store.writeAside([1, 2, 3], number: 5)
+        try store.adopt(number: 5, head: [], base: (5, 1), isLogKept: true)
+        try store.adopt(number: 9, head: [], base: (9, 1), isLogKept: false)
+        #expect(try store.load().snapshot?.bytes == [7, 8])
+        // Whoever else comes with the state after the same entry takes nothing away.
+        try store.writeAside([7, 8], number: 9)
+        #expect(try store.load().snapshot?.bytes == [7, 8])
+    }
+
     @Test func `pieces of any place and length are those of the whole`() throws {
         let store = try makeStore()
         let image = Self.image(200_000)
