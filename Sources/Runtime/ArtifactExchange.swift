@@ -1,5 +1,6 @@
 import Basics
 import Store
+import Synchronization
 import Wire
 
 /// How the exchange, the pipeline and the lanes reach other nodes.
@@ -13,30 +14,21 @@ protocol Outlet: Sendable {
     func sendBulk(_ message: BulkMessage.Body, payload: [UInt8], to node: NodeID)
 }
 
-/// Fetches artifacts from the nodes that hold them, and serves what is held here.
+/// Fetches artifacts from the nodes that hold them, serves what is held here, and has others keep
+/// copies.
 ///
-/// To find a holder it asks everybody (`ArtifactWanted`); the first to offer is asked for 1 MiB
-/// pieces, four under way at a time, and when it falls silent the next one. The digest is compared
-/// at the end, so that a lying holder costs time and nothing else.
+/// `FetchPlan` says what is asked of whom; a fetch that ends before it is whole leaves behind what
+/// has come, and the next one goes on from there.
 actor ArtifactExchange {
-    static let chunkByteCount = 1 << 20
-    static let chunksUnderWay = 4
-    static let offerLimit = Duration.seconds(1)
-    static let chunkLimit = Duration.seconds(5)
-    /// How often everybody is asked for a holder: a node may be on its way back.
-    static let askCount = 15
+    static let pieceByteCount = 1 << 20
+    /// A node that was asked to keep a copy is given up when it fetches nothing for so long.
+    static let holdLimit = Duration.seconds(5)
+    static let holdsUnderWayMax = 256
+    /// Fetches that broke off; what they have lies on the disk until it is wanted again.
+    static let brokenCountMax = 4
 
     struct Missing: Error {
         var artifact: Digest
-    }
-    private struct ChunkKey: Hashable, Sendable {
-        var artifact: Digest
-        var offset: UInt64
-        var holder: NodeID
-    }
-    private struct Chunk: Sendable {
-        var bytes: [UInt8]
-        var totalByteCount: UInt64
     }
     struct HolderKey: Hashable, Sendable {
         var artifact: Digest
@@ -45,10 +37,14 @@ actor ArtifactExchange {
 
     nonisolated let store: ArtifactStore
     private nonisolated let outlet: any Outlet
-    private nonisolated let offers = Rendezvous<Digest, (NodeID, UInt64)>()
-    private nonisolated let chunks = Rendezvous<ChunkKey, Chunk?>()
     private nonisolated let holds = Rendezvous<HolderKey, Bool>()
+    /// How far nodes have come that are to keep a copy: the last piece they asked for.
+    private nonisolated let served = Mutex<[HolderKey: UInt64]>([:])
+    private nonisolated let holdsUnderWay = Mutex(0)
+    /// Looked up by artifact, never iterated.
+    private nonisolated let inboxes = Mutex<[Digest: ArtifactFetch.Inbox]>([:])
     private var fetches: [Digest: Task<Void, any Error>] = [:]
+    private var broken: [ArtifactFetch] = []
 
     init(store: ArtifactStore, outlet: any Outlet) {
         self.store = store
@@ -58,95 +54,37 @@ actor ArtifactExchange {
     /// Returns when the artifact is kept here; asks `holders` first, then everybody.
     func fetch(
         _ artifact: Digest, from holders: [NodeID] = [], byteCountMax: Int,
-        askCount: Int = ArtifactExchange.askCount
+        askCount: Int = FetchPlan.Settings().askCount
     ) async throws {
         if store.contains(artifact) { return }
         if let running = fetches[artifact] { return try await running.value }
+        let earlier = broken.firstIndex {
+            $0.artifact == artifact && $0.settings.byteCountMax == byteCountMax
+        }
+        var settings = FetchPlan.Settings()
+        settings.pieceByteCount = Self.pieceByteCount
+        settings.byteCountMax = byteCountMax
+        settings.askCount = askCount
+        let fetch =
+            try earlier.map { broken.remove(at: $0) }
+            ?? ArtifactFetch(artifact, settings: settings, store: store, outlet: outlet)
         let task = Task { [self] in
-            try await pull(
-                artifact, from: holders, byteCountMax: byteCountMax, askCount: askCount)
+            let inbox = ArtifactFetch.Inbox(holders: holders.filter { $0 != outlet.own })
+            inboxes.withLock { $0[artifact] = inbox }
+            defer { inboxes.withLock { $0[artifact] = nil } }
+            try await fetch.run(inbox)
         }
         fetches[artifact] = task
         defer { fetches[artifact] = nil }
-        try await task.value
-    }
-
-    private nonisolated func pull(
-        _ artifact: Digest, from holders: [NodeID], byteCountMax: Int, askCount: Int
-    ) async throws {
-        for holder in holders where holder != outlet.own {
-            if try await pull(artifact, from: holder, byteCountMax: byteCountMax) { return }
-        }
-        for _ in 0..<askCount {
-            try Task.checkCancellation()
-            let peers = await outlet.peers()
-            let outlet = outlet
-            let offer = await offers.value(for: artifact, within: Self.offerLimit) {
-                for peer in peers {
-                    outlet.send(.artifactWanted(ArtifactWanted(artifact: artifact)), to: peer)
-                }
-            }
-            guard let (holder, _) = offer else { continue }
-            if try await pull(artifact, from: holder, byteCountMax: byteCountMax) { return }
-        }
-        throw Missing(artifact: artifact)
-    }
-
-    /// False when this holder failed and another may be tried.
-    private nonisolated func pull(
-        _ artifact: Digest, from holder: NodeID, byteCountMax: Int
-    ) async throws -> Bool {
-        guard let first = await chunk(artifact, at: 0, from: holder) else { return false }
-        guard first.totalByteCount <= UInt64(byteCountMax) else {
-            throw ArtifactError.tooLarge(byteCountMax: byteCountMax)
-        }
-        let total = first.totalByteCount
-        let writer = try store.writer(byteCountMax: byteCountMax)
-        try writer.append(first.bytes)
-        var offset = UInt64(first.bytes.count)
-        while offset < total {
-            // One window at a time: its pieces arrive in any order and are appended in theirs.
-            let offsets = (0..<Self.chunksUnderWay).map {
-                offset + UInt64($0 * Self.chunkByteCount)
-            }.filter { $0 < total }
-            let window = await withTaskGroup(of: (UInt64, Chunk?).self) { group in
-                for at in offsets {
-                    group.addTask { (at, await self.chunk(artifact, at: at, from: holder)) }
-                }
-                var pieces: [UInt64: Chunk] = [:]
-                for await (at, piece) in group { pieces[at] = piece }
-                return pieces
-            }
-            for at in offsets {
-                let wanted = min(UInt64(Self.chunkByteCount), total - at)
-                guard let piece = window[at], UInt64(piece.bytes.count) == wanted else {
-                    writer.abandon()
-                    return false
-                }
-                try writer.append(piece.bytes)
-                offset += wanted
-            }
-        }
         do {
-            try writer.finish(expecting: artifact)
-            return true
-        } catch {
-            if case .wrongDigest = error { return false }
-            throw error
+            try await task.value
+        } catch let missing as Missing {
+            if fetch.hasPieces {
+                if broken.count >= Self.brokenCountMax { broken.removeFirst() }
+                broken.append(fetch)
+            }
+            throw missing
         }
-    }
-
-    private nonisolated func chunk(
-        _ artifact: Digest, at offset: UInt64, from holder: NodeID
-    ) async -> Chunk? {
-        let key = ChunkKey(artifact: artifact, offset: offset, holder: holder)
-        let outlet = outlet
-        let answer = await chunks.value(for: key, within: Self.chunkLimit) {
-            let wanted = ChunkWanted(
-                artifact: artifact, offset: offset, byteCount: UInt32(Self.chunkByteCount))
-            outlet.sendBulk(.chunkWanted(wanted), payload: [], to: holder)
-        }
-        return answer ?? nil
     }
 
     // MARK: what arrives
@@ -164,8 +102,14 @@ actor ArtifactExchange {
         return true
     }
 
+    private nonisolated func tell(
+        _ artifact: Digest, _ event: FetchPlan.Event, payload: [UInt8] = []
+    ) {
+        inboxes.withLock { $0[artifact] }?.add(event, payload)
+    }
+
     nonisolated func received(_ offer: ArtifactOffered, from node: NodeID) {
-        offers.answer(offer.artifact, with: (node, offer.byteCount))
+        tell(offer.artifact, .offered(by: node, byteCount: offer.byteCount))
     }
 
     nonisolated func received(_ wanted: ArtifactWanted, from node: NodeID) {
@@ -175,7 +119,12 @@ actor ArtifactExchange {
     }
 
     nonisolated func received(_ wanted: ChunkWanted, from node: NodeID) {
-        let count = min(Int(wanted.byteCount), Self.chunkByteCount)
+        let key = HolderKey(artifact: wanted.artifact, node: node)
+        served.withLock { served in
+            guard let last = served[key] else { return }
+            served[key] = max(last, wanted.offset &+ 1)
+        }
+        let count = min(Int(wanted.byteCount), Self.pieceByteCount)
         guard let total = store.byteCount(of: wanted.artifact), wanted.offset <= UInt64(total),
             let bytes = try? store.read(
                 wanted.artifact, offset: Int(wanted.offset), count: count)
@@ -190,37 +139,59 @@ actor ArtifactExchange {
     }
 
     nonisolated func received(_ chunk: Wire.Chunk, payload: [UInt8], from node: NodeID) {
-        chunks.answer(
-            ChunkKey(artifact: chunk.artifact, offset: chunk.offset, holder: node),
-            with: Chunk(bytes: payload, totalByteCount: chunk.totalByteCount))
+        tell(
+            chunk.artifact,
+            .arrived(
+                offset: chunk.offset, byteCount: payload.count, total: chunk.totalByteCount,
+                from: node), payload: payload)
     }
 
     nonisolated func received(_ refused: ChunkRefused, from node: NodeID) {
-        // Only the first piece is asked for without knowing that the holder has it.
-        chunks.answer(
-            ChunkKey(artifact: refused.artifact, offset: 0, holder: node), with: nil)
+        tell(refused.artifact, .refused(by: node))
     }
 
     // MARK: a second copy
 
     /// Asks one of `candidates` after the other to keep a copy; the node that does, or nil.
     nonisolated func keepCopy(of artifact: Digest, at candidates: [NodeID]) async -> NodeID? {
-        let byteCount = UInt64(store.byteCount(of: artifact) ?? 0)
-        let outlet = outlet
         for node in candidates where node != outlet.own {
-            let key = HolderKey(artifact: artifact, node: node)
-            let isKept = await holds.value(for: key, within: .seconds(10)) {
-                let hold = ArtifactHold(artifact: artifact, byteCount: byteCount)
-                outlet.send(.artifactHold(hold), to: node)
-            }
-            if isKept == true { return node }
+            if await isKept(HolderKey(artifact: artifact, node: node)) { return node }
         }
         return nil
     }
 
+    /// Waits for as long as that node comes on: a large artifact takes its time, and one that has
+    /// no room asks for the first piece again and again.
+    private nonisolated func isKept(_ key: HolderKey) async -> Bool {
+        let byteCount = UInt64(store.byteCount(of: key.artifact) ?? 0)
+        let hold = ArtifactHold(artifact: key.artifact, byteCount: byteCount)
+        let outlet = outlet
+        served.withLock { $0[key] = 0 }
+        defer { served.withLock { $0[key] = nil } }
+        var before: UInt64 = 0
+        while !Task.isCancelled {
+            let answer = await holds.value(for: key, within: Self.holdLimit) {
+                outlet.send(.artifactHold(hold), to: key.node)
+            }
+            if let answer { return answer }
+            let now = served.withLock { $0[key] } ?? 0
+            guard now > before else { return false }
+            before = now
+        }
+        return false
+    }
+
     nonisolated func received(_ hold: ArtifactHold, from node: NodeID, byteCountMax: Int) {
+        guard hold.byteCount <= UInt64(byteCountMax) else { return }
+        // Beyond that the asker hears nothing, and asks somebody else.
+        let isAccepted = holdsUnderWay.withLock { count in
+            guard count < Self.holdsUnderWayMax else { return false }
+            count += 1
+            return true
+        }
+        guard isAccepted else { return }
         Task {
-            guard hold.byteCount <= UInt64(byteCountMax) else { return }
+            defer { holdsUnderWay.withLock { $0 -= 1 } }
             try await fetch(hold.artifact, from: [node], byteCountMax: byteCountMax)
             outlet.send(.artifactHeld(ArtifactHeld(artifact: hold.artifact)), to: node)
         }

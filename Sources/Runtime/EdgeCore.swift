@@ -165,8 +165,9 @@ final class EdgeCore: TurningCore {
         Task { [exchange = parts.exchange, loop = parts.worker.loop] in
             var isHeld = true
             for artifact in artifacts {
-                // Opens the way back on the bulk plane.
-                let greeting = ChunkRefused(artifact: artifact, reason: "here I am")
+                // Opens the way back on the bulk plane, and speaks of nothing that is fetched.
+                let greeting = ChunkRefused(
+                    artifact: TaskWorker.emptyDigest, reason: "here I am")
                 loop.sendBulk(.chunkRefused(greeting), payload: [], to: relay)
                 isHeld = await exchange.keepCopy(of: artifact, at: [relay]) != nil && isHeld
             }

@@ -13,7 +13,7 @@ extension LiveBackend {
             PlanProgram(artifact: try held($0.artifact), purpose: $0.purpose)
         }
         let data = try request.data.map(held)
-        await keepCopies(of: programs.map(\.artifact) + data)
+        try await keepCopies(of: programs.map(\.artifact) + data)
         let plan = Digest.of(node.identity.id.bytes + Random.bytes(count: 32))
         try await propose(
             .planOpened(

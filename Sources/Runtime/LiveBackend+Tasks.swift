@@ -60,7 +60,7 @@ extension LiveBackend {
                     kind: .data, digest: input.digest, name: input.name,
                     license: Notary.taskInputLicense), byteCount: Int(input.byteCount))
         }
-        await keepCopies(of: [program] + data)
+        try await keepCopies(of: [program] + data)
         let work = ProgramWork(
             program: program, arguments: request.arguments,
             environment: request.environment.map {

@@ -3,7 +3,6 @@ import Basics
 import NodeLogic
 import Scheduling
 import Store
-import Synchronization
 import Wire
 
 /// The live node behind the API: turns a request into proposals and questions to the node thread,
@@ -47,17 +46,56 @@ struct LiveBackend: Backend {
             name: artifact.name, digest: artifact.digest, byteCount: UInt64(byteCount))
     }
 
-    /// Has a second node keep each artifact, before anything is promised about it: this node may
-    /// die right after.
-    func keepCopies(of artifacts: [Wire.NamedArtifact]) async {
-        let missing = artifacts.map(\.digest).filter { !node.copies.isFresh($0) }
-        guard !missing.isEmpty else { return }
-        let peers = await loop.peers()
-        for artifact in missing where !peers.isEmpty {
-            if await node.exchange.keepCopy(of: artifact, at: peers) != nil {
-                node.copies.note(artifact)
-            }
+    /// For so long a submission looks for a second node that takes a copy.
+    private static let copyLimit = Duration.seconds(30)
+    private static let copiesUnderWay = 8
+
+    /// Returns when a second node holds each artifact: this node may die right after it has
+    /// promised something about them.
+    ///
+    /// Where no other node is alive, this one is all of the mesh and holds them alone. Where others
+    /// are, and none takes a copy, nothing is promised.
+    func keepCopies(of artifacts: [Wire.NamedArtifact]) async throws {
+        var seen: Set<Digest> = []
+        let missing = artifacts.filter {
+            seen.insert($0.digest).inserted && !node.copies.isFresh($0.digest)
         }
+        guard !missing.isEmpty else { return }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (index, artifact) in missing.enumerated() {
+                if index >= Self.copiesUnderWay { try await group.next() }
+                group.addTask { try await keepCopy(of: artifact) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private func keepCopy(of artifact: Wire.NamedArtifact) async throws {
+        let deadline = ContinuousClock.now + Self.copyLimit
+        var asked: [NodeID] = []
+        repeat {
+            // Who is alive may have changed while the last one was asked.
+            let peers = await loop.peers()
+            guard !peers.isEmpty else { return }
+            // Each artifact begins with another node, or one would hold them all.
+            let first = Int(artifact.digest.bytes[0]) % peers.count
+            let candidates = peers[first...] + peers[..<first]
+            if asked.count >= peers.count { asked = [] }
+            guard let candidate = candidates.first(where: { !asked.contains($0) }) else {
+                asked = []
+                continue
+            }
+            if await node.exchange.keepCopy(of: artifact.digest, at: [candidate]) != nil {
+                return node.copies.note(artifact.digest, at: candidate)
+            }
+            asked.append(candidate)
+        } while ContinuousClock.now < deadline
+        throw APIError(
+            status: 503,
+            message: "no other node has taken a copy of \(artifact.name) within "
+                + "\(Self.copyLimit.components.seconds) s, so it would be lost with this node: see "
+                + "that another one has room on its disk, then submit again",
+            code: "no_second_holder")
     }
 
     static func notFound(_ what: String, _ code: String) -> APIError {
@@ -89,26 +127,6 @@ struct LiveBackend: Backend {
             status: 410,
             message: "the \(kind) \(text) ended long ago, and the mesh keeps only what ended lately",
             code: "\(kind)_forgotten")
-    }
-}
-
-/// Which artifacts a second node held when it was asked last.
-final class CopyMemo: Sendable {
-    private static let duration = Duration.seconds(10)
-    private static let countMax = 4_096
-
-    private let known = Mutex<[Digest: ContinuousClock.Instant]>([:])
-
-    func isFresh(_ artifact: Digest) -> Bool {
-        let until = known.withLock { $0[artifact] }
-        return until.map { ContinuousClock.now < $0 } ?? false
-    }
-
-    func note(_ artifact: Digest) {
-        known.withLock { known in
-            if known.count >= Self.countMax { known = [:] }
-            known[artifact] = ContinuousClock.now + Self.duration
-        }
     }
 }
 

@@ -11,6 +11,7 @@ struct LiveHands: NodeHands {
     let worker: TaskWorker
     let stages: StageHost
     let exchange: ArtifactExchange
+    let copies: CopyMemo
     let enroller: Enroller
     let admission: AdmissionDesk
     let leaving: Flag
@@ -26,6 +27,8 @@ struct LiveHands: NodeHands {
     func admissionChanged() { admission.forget() }
 
     func left() { leaving.raise() }
+
+    func holderLost(_ holder: NodeID) { copies.forget(holder) }
 
     func fetch(_ artifacts: [Digest], from holder: NodeID) {
         Task {

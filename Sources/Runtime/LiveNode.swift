@@ -191,7 +191,7 @@ package final class LiveNode: Sendable {
             credentials: credentials, bulkKeys: keys, bulk: bulk, log: log,
             snapshots: snapshots, directory: directory,
             hands: LiveHands(
-                loop: loop, worker: worker, stages: stages, exchange: exchange,
+                loop: loop, worker: worker, stages: stages, exchange: exchange, copies: copies,
                 enroller: enroller, admission: admission, leaving: leaving),
             keeper: keeper, bootSealedKey: Self.sealedIssuingKey(of: own, in: boot),
             logger: logger)

@@ -229,6 +229,7 @@ final class NodeCore: TurningCore {
             parts.logger.info("term \(term): the coordinator is \(name)")
         case .memberChanged(let member, let state):
             parts.logger.info("node \(member.short) is \(state)")
+            if state != .alive { parts.hands.holderLost(member) }
         case .left:
             hasLeft = true
             parts.hands.left()
@@ -391,6 +392,8 @@ protocol NodeHands: Sendable {
     func resultsTaken()
     /// Statements, policy or revocations are not what they were.
     func admissionChanged()
+    /// What this node holds may be gone with it.
+    func holderLost(_ holder: NodeID)
     /// Somebody will ask this node for them.
     func fetch(_ artifacts: [Digest], from holder: NodeID)
     /// Ends in `.replayed`.

@@ -42,6 +42,21 @@ struct ArtifactStoreTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/partial") == [])
     }
 
+    @Test func `pieces that come in any order are the same artifact`() throws {
+        let bytes = (0..<3_500_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 7) }
+        let writer = try store.writer(byteCountMax: bytes.count)
+        for piece in [2, 0, 3, 1] {
+            let offset = piece << 20
+            try writer.write(
+                Array(bytes[offset..<min(offset + 1 << 20, bytes.count)]), at: offset)
+        }
+        #expect(throws: ArtifactError.tooLarge(byteCountMax: bytes.count)) {
+            try writer.write([1, 2], at: bytes.count - 1)
+        }
+        let digest = try writer.finish(expecting: Digest.of(bytes))
+        #expect(try store.read(digest) == bytes)
+    }
+
     @Test func `a bit that flipped on the disk is noticed`() throws {
         let digest = try store.put([UInt8](repeating: 7, count: 3_000_000))
         let path = store.path(of: digest)
