@@ -9,7 +9,8 @@ struct ScenarioClient {
         var task: TaskSubmitted
         var request: UInt64
         var node: Int
-        /// During which cut of the mesh in two it was asked for.
+        /// During which cut of the mesh in two it was asked for first: what was asked for before
+        /// may have been taken before, and any node that knows may say so.
         var split: Int?
     }
 
@@ -36,11 +37,12 @@ struct ScenarioClient {
         var task = Simulator.task("\(taskCount)", isEdgeOnly: isEdgeOnly)
         // Death follows the tasks in some scenarios; what is tested is that none is lost.
         task.spec.attemptCountMax = 1_000
-        ask(task, of: &simulator, &chance)
+        ask(task, since: split, of: &simulator, &chance)
     }
 
     private mutating func ask(
         _ task: TaskSubmitted,
+        since split: Int?,
         of simulator: inout Simulator,
         _ chance: inout Chance
     ) {
@@ -63,14 +65,14 @@ struct ScenarioClient {
                 acknowledged.append(wish.task.task)
                 acceptances.append(Acceptance(node: wish.node, split: wish.split))
             } else {
-                ask(wish.task, of: &simulator, &chance)
+                ask(wish.task, since: wish.split, of: &simulator, &chance)
             }
         }
         // Whoever took it is dead: nobody knows what became of it.
         let lost = wishes.filter { !simulator.machines[$0.node].isUp }
         if !lost.isEmpty {
             wishes.removeAll { !simulator.machines[$0.node].isUp }
-            for wish in lost { ask(wish.task, of: &simulator, &chance) }
+            for wish in lost { ask(wish.task, since: wish.split, of: &simulator, &chance) }
         }
         return acceptances
     }
