@@ -16,13 +16,9 @@ extension MeshTests {
             for name in ["ada", "eve"] { try await mesh.succeed("drain", on: "ada", name) }
             let probe = try await Guest.build("probe", in: mesh.folder)
             let process = try #require(mesh.pid(of: "bob"))
-            // Both may still be on their way to dial it again after its death.
-            var before: Set<String> = []
-            try await mesh.wait("both to have their connection", each: .seconds(1)) {
-                let now = try mesh.connections(to: "bob")
-                defer { before = now }
-                return now == before && now.count >= 2
-            }
+            // What was on its way when it died may still cost an attempt.
+            try await mesh.succeed("run", on: "eve", probe, "arguments")
+            let before = try mesh.suspicionCount(of: old.nodeID)
             try await mesh.wait("the next certificate") {
                 let task = try await mesh.json("run", on: "eve", probe, "arguments")
                 #expect(task["state"]?.asString == "succeeded")
@@ -38,7 +34,8 @@ extension MeshTests {
             #expect(next.certificate.notAfter > old.notAfter + 86_400)
             #expect(next.certificate.nodeID == old.nodeID)
             // Nobody hung up, and HTTPS shows the new one: in the same process.
-            #expect(try mesh.connections(to: "bob").isSuperset(of: before))
+            // A connection that ends is a reason for suspicion at once.
+            #expect(try mesh.suspicionCount(of: old.nodeID) == before)
             #expect(try await mesh.servedSerial(at: http) == next.certificate.serial)
             #expect(mesh.pid(of: "bob") == process)
             try await expectCertificates(of: ["bob"], in: mesh)
@@ -124,20 +121,11 @@ extension TestMesh {
         return try #require(certificates.first).serial
     }
 
-    /// Established TCP connections to a node's control port, by the port at the other end
-    /// (proc(5)).
-    fileprivate func connections(to name: String) throws -> Set<String> {
-        guard let port = port(of: name) else { throw Failure("\(name) never ran") }
-        let suffix = ":" + String(format: "%04X", port)
-        let text = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)
-        var ends: Set<String> = []
-        for line in text.split(separator: "\n").dropFirst() {
-            let words = line.split(separator: " ")
-            if words.count > 3, words[3] == "01", words[1].hasSuffix(suffix) {
-                ends.insert(String(words[2]))
-            }
-        }
-        return ends
+    /// How often the others have said of a node that it is suspect.
+    fileprivate func suspicionCount(of node: NodeID) throws -> Int {
+        try ["ada", "eve"].map { name in
+            try log(of: name).components(separatedBy: "node \(node.short) is suspect").count - 1
+        }.reduce(0, +)
     }
 }
 
