@@ -121,8 +121,12 @@ package protocol Backend: Sendable {
     func cancelJob(_ id: String) async throws -> JSON
     /// `node`, `name`, `drained`. A drained node ends what it has and gets nothing new.
     func drain(_ idOrName: String, isDrained: Bool) async throws -> JSON
-    /// `tenant`, `weight`.
-    func weighTenant(_ tenant: String, weight: Int) async throws -> JSON
+    /// One of `tenants`. What the request leaves out stays as it was.
+    func setTenant(_ request: TenantRequest) async throws -> JSON
+    /// `tenants` [`tenant`, `weight`, `running_count`, `running_count_max`, `queued_count`,
+    /// `queued_count_max`, `fuel` (that its tasks which are not over may burn), `fuel_max`]; a
+    /// limit is null where there is none.
+    func tenants() async throws -> JSON
     /// `tasks` [`task`, `name`, `kind`, `state`, `node`, `attempt`, `submitted_at`].
     func tasks() async throws -> JSON
     /// `task`, `state`, `exit_code`, `stdout`, `stderr`, `stdout_digest`, `stderr_digest`,
@@ -273,6 +277,28 @@ package struct TaskTerms: Hashable, Sendable {
 /// Which edge nodes a task may run on: those with power and an unmetered link; any; none; or those
 /// of the first kind and no workers.
 package enum EdgeUse: String, Hashable, Sendable, CaseIterable { case powered, any, never, only }
+
+/// What a tenant gets; nil leaves it as it was.
+package struct TenantRequest: Hashable, Sendable {
+    package var tenant: String
+    package var weight: Int?
+    /// Tasks that run at once; 0 takes the limit away, here and below.
+    package var runningCountMax: UInt64?
+    package var queuedCountMax: UInt64?
+    /// That its tasks which are not over may burn in sum.
+    package var fuelMax: UInt64?
+
+    package init(
+        tenant: String, weight: Int? = nil, runningCountMax: UInt64? = nil,
+        queuedCountMax: UInt64? = nil, fuelMax: UInt64? = nil
+    ) {
+        self.tenant = tenant
+        self.weight = weight
+        self.runningCountMax = runningCountMax
+        self.queuedCountMax = queuedCountMax
+        self.fuelMax = fuelMax
+    }
+}
 
 /// A graph of tasks.
 package struct JobRequest: Hashable, Sendable {

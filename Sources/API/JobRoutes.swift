@@ -1,7 +1,7 @@
 import Basics
 import Hummingbird
 
-/// `/api/jobs`: graphs of tasks; and the weights of those who share the mesh.
+/// `/api/jobs`: graphs of tasks; and the weights and limits of those who share the mesh.
 struct JobRoutes: Sendable {
     let backend: any Backend
     let limits: Limits
@@ -37,13 +37,21 @@ struct JobRoutes: Sendable {
         router.put("/api/tenants") { request, _ in
             var request = request
             var fields = try await request.fields(limits)
-            let tenant = try fields.string("tenant") ?? ""
-            guard let weight = try fields.integer("weight", in: 1...1_000) else {
-                throw APIError.malformed("weight is missing.", parameter: "weight")
-            }
+            let tenant = TenantRequest(
+                tenant: try fields.string("tenant") ?? "",
+                weight: try fields.integer("weight", in: 1...1_000).map { Int($0) },
+                runningCountMax: try Self.limit("running_count_max", &fields),
+                queuedCountMax: try Self.limit("queued_count_max", &fields),
+                fuelMax: try Self.limit("fuel_max", &fields))
             try fields.finish()
-            return Response(try await backend.weighTenant(tenant, weight: Int(weight)))
+            return Response(try await backend.setTenant(tenant))
         }
+        router.get("/api/tenants") { _, _ in Response(try await backend.tenants()) }
+    }
+
+    // 0 takes the limit away.
+    private static func limit(_ name: String, _ fields: inout RequestFields) throws -> UInt64? {
+        try fields.integer(name, in: 0 ... .max).map { UInt64($0) }
     }
 
     private static let itemCountMax = 20_000

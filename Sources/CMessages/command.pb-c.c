@@ -1862,13 +1862,13 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__command__field_desc
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "tenant_weighted",
+    "tenant_set",
     11,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_MESSAGE,
     offsetof(Swiftlet__Command__V1__Command, body_case),
-    offsetof(Swiftlet__Command__V1__Command, tenant_weighted),
-    &swiftlet__task__v1__tenant_weighted__descriptor,
+    offsetof(Swiftlet__Command__V1__Command, tenant_set),
+    &swiftlet__task__v1__tenant_set__descriptor,
     NULL,
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
@@ -2116,7 +2116,7 @@ static const unsigned swiftlet__command__v1__command__field_indices_by_name[] = 
   20,   /* field[20] = tasks_finished */
   18,   /* field[18] = tasks_leased */
   19,   /* field[19] = tasks_requeued */
-  10,   /* field[10] = tenant_weighted */
+  10,   /* field[10] = tenant_set */
   3,   /* field[3] = token_created */
   4,   /* field[4] = token_revoked */
   5,   /* field[5] = voters_changed */

@@ -1410,7 +1410,7 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__deployment_image__descript
   (ProtobufCMessageInit) swiftlet__state__v1__deployment_image__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__state__v1__tenant_image__field_descriptors[2] =
+static const ProtobufCFieldDescriptor swiftlet__state__v1__tenant_image__field_descriptors[5] =
 {
   {
     "name",
@@ -1436,15 +1436,54 @@ static const ProtobufCFieldDescriptor swiftlet__state__v1__tenant_image__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "running_count_max",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__State__V1__TenantImage, running_count_max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "queued_count_max",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__State__V1__TenantImage, queued_count_max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fuel_max",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__State__V1__TenantImage, fuel_max),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__state__v1__tenant_image__field_indices_by_name[] = {
+  4,   /* field[4] = fuel_max */
   0,   /* field[0] = name */
+  3,   /* field[3] = queued_count_max */
+  2,   /* field[2] = running_count_max */
   1,   /* field[1] = weight */
 };
 static const ProtobufCIntRange swiftlet__state__v1__tenant_image__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor swiftlet__state__v1__tenant_image__descriptor =
 {
@@ -1454,7 +1493,7 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__tenant_image__descriptor =
   "Swiftlet__State__V1__TenantImage",
   "swiftlet.state.v1",
   sizeof(Swiftlet__State__V1__TenantImage),
-  2,
+  5,
   swiftlet__state__v1__tenant_image__field_descriptors,
   swiftlet__state__v1__tenant_image__field_indices_by_name,
   1,  swiftlet__state__v1__tenant_image__number_ranges,

@@ -1087,49 +1087,94 @@ void   swiftlet__task__v1__task_cancelled__free_unpacked
   assert(message->base.descriptor == &swiftlet__task__v1__task_cancelled__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-void   swiftlet__task__v1__tenant_weighted__init
-                     (Swiftlet__Task__V1__TenantWeighted         *message)
+void   swiftlet__task__v1__tenant_limit__init
+                     (Swiftlet__Task__V1__TenantLimit         *message)
 {
-  static const Swiftlet__Task__V1__TenantWeighted init_value = SWIFTLET__TASK__V1__TENANT_WEIGHTED__INIT;
+  static const Swiftlet__Task__V1__TenantLimit init_value = SWIFTLET__TASK__V1__TENANT_LIMIT__INIT;
   *message = init_value;
 }
-size_t swiftlet__task__v1__tenant_weighted__get_packed_size
-                     (const Swiftlet__Task__V1__TenantWeighted *message)
+size_t swiftlet__task__v1__tenant_limit__get_packed_size
+                     (const Swiftlet__Task__V1__TenantLimit *message)
 {
-  assert(message->base.descriptor == &swiftlet__task__v1__tenant_weighted__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__tenant_limit__descriptor);
   return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
 }
-size_t swiftlet__task__v1__tenant_weighted__pack
-                     (const Swiftlet__Task__V1__TenantWeighted *message,
+size_t swiftlet__task__v1__tenant_limit__pack
+                     (const Swiftlet__Task__V1__TenantLimit *message,
                       uint8_t       *out)
 {
-  assert(message->base.descriptor == &swiftlet__task__v1__tenant_weighted__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__tenant_limit__descriptor);
   return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
 }
-size_t swiftlet__task__v1__tenant_weighted__pack_to_buffer
-                     (const Swiftlet__Task__V1__TenantWeighted *message,
+size_t swiftlet__task__v1__tenant_limit__pack_to_buffer
+                     (const Swiftlet__Task__V1__TenantLimit *message,
                       ProtobufCBuffer *buffer)
 {
-  assert(message->base.descriptor == &swiftlet__task__v1__tenant_weighted__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__tenant_limit__descriptor);
   return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
 }
-Swiftlet__Task__V1__TenantWeighted *
-       swiftlet__task__v1__tenant_weighted__unpack
+Swiftlet__Task__V1__TenantLimit *
+       swiftlet__task__v1__tenant_limit__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data)
 {
-  return (Swiftlet__Task__V1__TenantWeighted *)
-     protobuf_c_message_unpack (&swiftlet__task__v1__tenant_weighted__descriptor,
+  return (Swiftlet__Task__V1__TenantLimit *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__tenant_limit__descriptor,
                                 allocator, len, data);
 }
-void   swiftlet__task__v1__tenant_weighted__free_unpacked
-                     (Swiftlet__Task__V1__TenantWeighted *message,
+void   swiftlet__task__v1__tenant_limit__free_unpacked
+                     (Swiftlet__Task__V1__TenantLimit *message,
                       ProtobufCAllocator *allocator)
 {
   if(!message)
     return;
-  assert(message->base.descriptor == &swiftlet__task__v1__tenant_weighted__descriptor);
+  assert(message->base.descriptor == &swiftlet__task__v1__tenant_limit__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__task__v1__tenant_set__init
+                     (Swiftlet__Task__V1__TenantSet         *message)
+{
+  static const Swiftlet__Task__V1__TenantSet init_value = SWIFTLET__TASK__V1__TENANT_SET__INIT;
+  *message = init_value;
+}
+size_t swiftlet__task__v1__tenant_set__get_packed_size
+                     (const Swiftlet__Task__V1__TenantSet *message)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tenant_set__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__task__v1__tenant_set__pack
+                     (const Swiftlet__Task__V1__TenantSet *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tenant_set__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__task__v1__tenant_set__pack_to_buffer
+                     (const Swiftlet__Task__V1__TenantSet *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__task__v1__tenant_set__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Task__V1__TenantSet *
+       swiftlet__task__v1__tenant_set__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Task__V1__TenantSet *)
+     protobuf_c_message_unpack (&swiftlet__task__v1__tenant_set__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__task__v1__tenant_set__free_unpacked
+                     (Swiftlet__Task__V1__TenantSet *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__task__v1__tenant_set__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
 static const ProtobufCFieldDescriptor swiftlet__task__v1__environment_variable__field_descriptors[2] =
@@ -3058,7 +3103,45 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__task_cancelled__descriptor 
   (ProtobufCMessageInit) swiftlet__task__v1__task_cancelled__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__task__v1__tenant_weighted__field_descriptors[2] =
+static const ProtobufCFieldDescriptor swiftlet__task__v1__tenant_limit__field_descriptors[1] =
+{
+  {
+    "count",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TenantLimit, count),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__task__v1__tenant_limit__field_indices_by_name[] = {
+  0,   /* field[0] = count */
+};
+static const ProtobufCIntRange swiftlet__task__v1__tenant_limit__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor swiftlet__task__v1__tenant_limit__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.task.v1.TenantLimit",
+  "TenantLimit",
+  "Swiftlet__Task__V1__TenantLimit",
+  "swiftlet.task.v1",
+  sizeof(Swiftlet__Task__V1__TenantLimit),
+  1,
+  swiftlet__task__v1__tenant_limit__field_descriptors,
+  swiftlet__task__v1__tenant_limit__field_indices_by_name,
+  1,  swiftlet__task__v1__tenant_limit__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__tenant_limit__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__task__v1__tenant_set__field_descriptors[5] =
 {
   {
     "tenant",
@@ -3066,7 +3149,7 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__tenant_weighted__field
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TenantWeighted, tenant),
+    offsetof(Swiftlet__Task__V1__TenantSet, tenant),
     NULL,
     NULL,
     0,             /* flags */
@@ -3078,35 +3161,74 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__tenant_weighted__field
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_UINT32,
     0,   /* quantifier_offset */
-    offsetof(Swiftlet__Task__V1__TenantWeighted, weight),
+    offsetof(Swiftlet__Task__V1__TenantSet, weight),
     NULL,
     NULL,
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "running",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TenantSet, running),
+    &swiftlet__task__v1__tenant_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "queued",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TenantSet, queued),
+    &swiftlet__task__v1__tenant_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fuel",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TenantSet, fuel),
+    &swiftlet__task__v1__tenant_limit__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
-static const unsigned swiftlet__task__v1__tenant_weighted__field_indices_by_name[] = {
+static const unsigned swiftlet__task__v1__tenant_set__field_indices_by_name[] = {
+  4,   /* field[4] = fuel */
+  3,   /* field[3] = queued */
+  2,   /* field[2] = running */
   0,   /* field[0] = tenant */
   1,   /* field[1] = weight */
 };
-static const ProtobufCIntRange swiftlet__task__v1__tenant_weighted__number_ranges[1 + 1] =
+static const ProtobufCIntRange swiftlet__task__v1__tenant_set__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 5 }
 };
-const ProtobufCMessageDescriptor swiftlet__task__v1__tenant_weighted__descriptor =
+const ProtobufCMessageDescriptor swiftlet__task__v1__tenant_set__descriptor =
 {
   PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-  "swiftlet.task.v1.TenantWeighted",
-  "TenantWeighted",
-  "Swiftlet__Task__V1__TenantWeighted",
+  "swiftlet.task.v1.TenantSet",
+  "TenantSet",
+  "Swiftlet__Task__V1__TenantSet",
   "swiftlet.task.v1",
-  sizeof(Swiftlet__Task__V1__TenantWeighted),
-  2,
-  swiftlet__task__v1__tenant_weighted__field_descriptors,
-  swiftlet__task__v1__tenant_weighted__field_indices_by_name,
-  1,  swiftlet__task__v1__tenant_weighted__number_ranges,
-  (ProtobufCMessageInit) swiftlet__task__v1__tenant_weighted__init,
+  sizeof(Swiftlet__Task__V1__TenantSet),
+  5,
+  swiftlet__task__v1__tenant_set__field_descriptors,
+  swiftlet__task__v1__tenant_set__field_indices_by_name,
+  1,  swiftlet__task__v1__tenant_set__number_ranges,
+  (ProtobufCMessageInit) swiftlet__task__v1__tenant_set__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCEnumValue swiftlet__task__v1__edge_use__enum_values_by_number[4] =

@@ -467,9 +467,9 @@ extension Command: WireMessage, Coded {
         case .nodeDrained(let value):
             stored.pointee.body_case = .init(rawValue: 10)
             stored.pointee.node_drained = value.stored(in: arena)
-        case .tenantWeighted(let value):
+        case .tenantSet(let value):
             stored.pointee.body_case = .init(rawValue: 11)
-            stored.pointee.tenant_weighted = value.stored(in: arena)
+            stored.pointee.tenant_set = value.stored(in: arena)
         case .nodeSlept(let value):
             stored.pointee.body_case = .init(rawValue: 12)
             stored.pointee.node_slept = value.stored(in: arena)
@@ -561,8 +561,7 @@ extension Command: WireMessage, Coded {
             body = .nodeDrained(try Field.message(
                 stored.pointee.node_drained, "Command.node_drained"))
         case 11:
-            body = .tenantWeighted(try Field.message(
-                stored.pointee.tenant_weighted, "Command.tenant_weighted"))
+            body = .tenantSet(try Field.message(stored.pointee.tenant_set, "Command.tenant_set"))
         case 12:
             body = .nodeSlept(try Field.message(stored.pointee.node_slept, "Command.node_slept"))
         case 13:

@@ -203,13 +203,19 @@ extension TenantImage: WireMessage, Coded {
         swiftlet__state__v1__tenant_image__init(stored)
         stored.pointee.name = arena.text(name)
         stored.pointee.weight = weight
+        stored.pointee.running_count_max = runningCountMax
+        stored.pointee.queued_count_max = queuedCountMax
+        stored.pointee.fuel_max = fuelMax
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(
             name: try Field.text(stored.pointee.name, "TenantImage.name"),
-            weight: stored.pointee.weight
+            weight: stored.pointee.weight,
+            runningCountMax: stored.pointee.running_count_max,
+            queuedCountMax: stored.pointee.queued_count_max,
+            fuelMax: stored.pointee.fuel_max
         )
     }
 }

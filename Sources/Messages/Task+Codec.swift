@@ -732,27 +732,54 @@ extension TaskCancelled: WireMessage, Coded {
     }
 }
 
-extension TenantWeighted: WireMessage, Coded {
-    typealias Stored = Swiftlet__Task__V1__TenantWeighted
+extension TenantLimit: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__TenantLimit
 
     package func encoded() -> [UInt8] { packed(self) }
 
     package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
-        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__tenant_weighted__unpack)
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__tenant_limit__unpack)
     }
 
     func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
         let stored = arena.allocate(Stored.self, count: 1)
-        swiftlet__task__v1__tenant_weighted__init(stored)
+        swiftlet__task__v1__tenant_limit__init(stored)
+        stored.pointee.count = count
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(count: stored.pointee.count)
+    }
+}
+
+extension TenantSet: WireMessage, Coded {
+    typealias Stored = Swiftlet__Task__V1__TenantSet
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__task__v1__tenant_set__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__task__v1__tenant_set__init(stored)
         stored.pointee.tenant = arena.text(tenant)
         stored.pointee.weight = weight
+        stored.pointee.running = running?.stored(in: arena)
+        stored.pointee.queued = queued?.stored(in: arena)
+        stored.pointee.fuel = fuel?.stored(in: arena)
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(
-            tenant: try Field.text(stored.pointee.tenant, "TenantWeighted.tenant"),
-            weight: stored.pointee.weight
+            tenant: try Field.text(stored.pointee.tenant, "TenantSet.tenant"),
+            weight: stored.pointee.weight,
+            running: try Field.optionalMessage(stored.pointee.running),
+            queued: try Field.optionalMessage(stored.pointee.queued),
+            fuel: try Field.optionalMessage(stored.pointee.fuel)
         )
     }
 }

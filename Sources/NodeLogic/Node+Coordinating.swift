@@ -45,7 +45,7 @@ extension Node {
             voids(coordination, at: now, into: &effects)
             + endings(isTurn: isTurn, at: now, into: &effects)
             + leases(coordination, at: now, into: &effects)
-            + state.plans.next { state.tasks[$0] != nil || state.tasks.hasForgotten($0) }
+            + planCommands()
             + moves(at: now, into: &effects)
             + (isTurn ? trims(at: now) : [])
         if !commands.isEmpty, let indices = append(commands, at: now, into: &effects) {
@@ -246,6 +246,17 @@ extension Node {
             let deployment = state.deployment(of: work.model), deployment.refusal == nil
         else { return .anybody }
         return deployment.isReady ? .rather(deployment.placement.stages.map(\.node)) : .wait
+    }
+
+    // What the plans need next; a step waits while its tenant may have no more tasks.
+    private func planCommands() -> [Command] {
+        let commands = state.plans.next {
+            state.tasks[$0] != nil || state.tasks.hasForgotten($0)
+        }
+        return commands.filter { command in
+            guard let refusal = state.judge(command).refusal else { return true }
+            return !TaskTable.isQuotaRefusal(refusal)
+        }
     }
 
     // MARK: What ended long ago

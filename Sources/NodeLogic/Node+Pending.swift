@@ -20,6 +20,8 @@ extension Node {
                 + "tasks have succeeded"
         }
         if raft.leader == nil { return "the mesh has no coordinator: too few voters are alive" }
+        let together = set.isGang ? set.queuedCount : 1
+        if let reason = tasks.tenant(set.tenant)?.waitReason(ofCount: together) { return reason }
         if case .generation(let work) = record.spec.work,
             let deployment = state.deployment(of: work.model), !deployment.isReady
         {

@@ -46,6 +46,16 @@ extension ReplicatedState {
         for statement in statements {
             line("statement", statement.subject.hex, statement.statement.hex, statement.name)
         }
+        for tenant in tasks.tenants {
+            let quota = tenant.quota
+            line(
+                "tenant",
+                tenant.name,
+                "\(tenant.weight)",
+                "\(quota.runningCountMax) \(quota.queuedCountMax) \(quota.fuelMax)",
+                "\(tenant.leasedCount) \(tenant.queuedCount) \(tenant.promisedFuel)"
+            )
+        }
         for task in tasks.records {
             line("task", task.id.hex, "\(task.attemptCount)", Self.describe(task.state))
         }

@@ -45,7 +45,7 @@ extension ReplicatedState {
                 policy.replayPercent == edgeReplayPercent ? .done : .fresh
             }
         case .taskSubmitted, .taskCancelled, .tasksLeased, .tasksRequeued, .tasksFinished,
-            .jobSubmitted, .jobCancelled, .tenantWeighted:
+            .jobSubmitted, .jobCancelled, .tenantSet:
             judgeTask(command.body)
         case .modelDeployed(let placement): judge(placement)
         case .stageReady(let ready): judge(ready)
@@ -174,7 +174,7 @@ extension ReplicatedState {
             isAdmitted(finished.node)
                 ? tasks.judge(finished) : .refused("the node is revoked or unknown")
         case .taskCancelled(let cancelled): tasks.judge(cancelled)
-        case .tenantWeighted(let weighted): tasks.judge(weighted)
+        case .tenantSet(let weighted): tasks.judge(weighted)
         default: preconditionFailure("not a command about a task")
         }
     }

@@ -119,7 +119,7 @@ package struct ReplicatedState: Sendable {
         guard verdict == .fresh else { return verdict }
         switch command.body {
         case .taskSubmitted, .taskCancelled, .tasksLeased, .tasksRequeued, .tasksFinished,
-            .jobSubmitted, .jobCancelled, .tenantWeighted:
+            .jobSubmitted, .jobCancelled, .tenantSet:
             return applyTask(command.body, fence: Fence(term: entry.term, index: entry.index))
         case .modelDeployed, .stageReady, .modelUndeployed:
             applyDeployment(command.body)
@@ -255,7 +255,7 @@ package struct ReplicatedState: Sendable {
             let verdict = tasks.apply(cancelled)
             plans.taskEnded(cancelled.task, .cancelled)
             return verdict
-        case .tenantWeighted(let weighted): return tasks.apply(weighted)
+        case .tenantSet(let weighted): return tasks.apply(weighted)
         default: preconditionFailure("not a command about a task")
         }
     }

@@ -170,9 +170,34 @@ extension LiveBackend {
         ]
     }
 
-    func weighTenant(_ tenant: String, weight: Int) async throws -> JSON {
-        try await propose(
-            .tenantWeighted(TenantWeighted(tenant: tenant, weight: UInt32(weight))))
-        return ["tenant": .string(tenant), "weight": JSON(weight)]
+    func setTenant(_ request: TenantRequest) async throws -> JSON {
+        func limit(_ count: UInt64?) -> TenantLimit? { count.map { TenantLimit(count: $0) } }
+        let command = TenantSet(
+            tenant: request.tenant, weight: UInt32(request.weight ?? 0),
+            running: limit(request.runningCountMax), queued: limit(request.queuedCountMax),
+            fuel: limit(request.fuelMax))
+        return try await propose(.tenantSet(command)) { node in
+            let known = node.state.tasks.tenant(request.tenant)
+            return Self.document(known ?? TaskTable.Tenant(request.tenant))
+        }
+    }
+
+    func tenants() async throws -> JSON {
+        await loop.read { node in
+            ["tenants": .array(node.state.tasks.tenants.map(Self.document))]
+        }
+    }
+
+    private static func document(_ tenant: TaskTable.Tenant) -> JSON {
+        func limit(_ count: UInt64) -> JSON { count == 0 ? .null : JSON(count) }
+        return [
+            "tenant": .string(tenant.name), "weight": JSON(tenant.weight),
+            "running_count": JSON(tenant.leasedCount),
+            "running_count_max": limit(tenant.quota.runningCountMax),
+            "queued_count": JSON(tenant.queuedCount),
+            "queued_count_max": limit(tenant.quota.queuedCountMax),
+            "fuel": JSON(UInt64(clamping: tenant.promisedFuel)),
+            "fuel_max": limit(tenant.quota.fuelMax),
+        ]
     }
 }

@@ -16,8 +16,10 @@ extension LiveBackend {
         let spec = try await spec(of: request, items: [])
         let task = key.map { Digest.of("task \($0)") } ?? newID()
         var submitted = TaskSubmitted(task: task, spec: spec)
-        // Whoever waits for a short task has it at once where a lane is free.
+        // Whoever waits for a short task has it at once where a lane is free; but without a lease
+        // nobody could say how many run.
         if isAwaited, spec.slotCount <= 1, spec.edgeUse != .only,
+            await loop.read({ $0.state.tasks.tenant(spec.tenant)?.quota.isNone ?? true }),
             let done = await node.worker.tryNow(task, spec)
         {
             (submitted.node, submitted.result) = (node.identity.id, done.result)

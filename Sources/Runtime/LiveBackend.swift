@@ -30,6 +30,9 @@ struct LiveBackend: Backend {
 
     private static func check(_ answer: Node.Answer) throws {
         guard case .refused(let sentence) = answer else { return }
+        if TaskTable.isQuotaRefusal(sentence) {
+            throw APIError(status: 429, message: sentence, code: "quota_exceeded")
+        }
         let status = sentence.contains("quorum") ? 503 : 409
         throw APIError(
             status: status, message: sentence, code: status == 503 ? "no_quorum" : "refused")

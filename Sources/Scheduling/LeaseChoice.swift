@@ -7,7 +7,8 @@ package import Wire
 /// `agingGrantCount` leases that others got since it came, so that nothing starves; then the tenant
 /// whose dominant share of the mesh (Ghodsi et al. 2011, "Dominant Resource Fairness") divided by
 /// its weight is the smallest; then first come, first served. A gang that does not fit holds back
-/// what stands behind it while its patience lasts.
+/// what stands behind it while its patience lasts. A tenant that runs as much as its quota allows
+/// is passed over, and a gang that waits for its tenant's quota holds back that tenant alone.
 ///
 /// Among workers with room a task goes to one that its wish names, then not to the one that it was
 /// lost on, then rather not to an edge node, then to the one with most room, then to the lowest id.
@@ -83,6 +84,8 @@ package struct LeaseChoice {
     private var workers: [Worker]
     private var usage: [TaskTable.Usage]
     private let fuelTotal: Double
+    /// How many more tasks each tenant may run; empty where nobody has such a limit.
+    private var rooms: [Int] = []
     private var leases: [(task: Int, worker: NodeID)] = []
 
     /// The leases to append now.
@@ -100,6 +103,7 @@ package struct LeaseChoice {
         self.workers = workers.filter { $0.freeSlotCount > 0 }
         usage = table.tenants.map(\.usage)
         fuelTotal = table.tenants.reduce(0) { $0 + Double($1.usage.fuel) }
+        if table.isAnybodyLimited { rooms = table.tenants.map(\.room) }
     }
 
     // MARK: The queue
@@ -134,7 +138,7 @@ package struct LeaseChoice {
     /// Sorted by priority, the highest first, then by tenant.
     private func lines() -> [Line] {
         var lines: [Line] = []
-        for set in table.open(countMax: Self.setCountMax) where set.blockerCount == 0 {
+        for set in openSets where set.blockerCount == 0 {
             let age = (table.grantCount - set.grantCountBefore) / Self.agingGrantCount
             let priority = Int64(set.priority) + Int64(clamping: age)
             let place = lines.firstIndex {
@@ -148,6 +152,20 @@ package struct LeaseChoice {
             }
         }
         return lines
+    }
+
+    // Those of a tenant that may run no more would hide what stands behind them.
+    private var openSets: [TaskSetRecord] {
+        let full = table.tenants.indices.lazy.filter { place in
+            !rooms.isEmpty && rooms[place] == 0
+        }.map { table.tenants[$0].name }
+        return table.open(countMax: Self.setCountMax, without: Array(full))
+    }
+
+    private func room(of name: String) -> Int {
+        guard !rooms.isEmpty, let place = table.tenants.firstIndex(where: { $0.name == name })
+        else { return .max }
+        return rooms[place]
     }
 
     private func neediest(_ lines: ArraySlice<Line>) -> Int {
@@ -176,7 +194,7 @@ package struct LeaseChoice {
 
     /// Leases the next task of a line, or as many as there is room for where it is alone.
     private mutating func leaseNext(of line: inout Line, alone: Bool) -> Step {
-        while line.first < line.sets.count {
+        while line.first < line.sets.count, room(of: line.tenant) > 0 {
             let set = line.sets[line.first]
             if set.isGang {
                 line.first += 1
@@ -204,6 +222,7 @@ package struct LeaseChoice {
                 }
                 let isDone = workers.isEmpty || leases.count >= Self.countMax
                 if isDone || !alone { return .leased }
+                if !rooms.isEmpty, room(of: line.tenant) == 0 { return .empty }
             }
         }
         return .empty
@@ -236,6 +255,7 @@ package struct LeaseChoice {
         if workers[at].freeSlotCount <= 0 { workers.remove(at: at) }
         if let place = table.tenants.firstIndex(where: { $0.name == set.tenant }) {
             usage[place].add(set)
+            if !rooms.isEmpty, rooms[place] < .max { rooms[place] -= 1 }
         }
     }
 
@@ -277,6 +297,10 @@ package struct LeaseChoice {
             tasks.count * set.slotCount <= view.total.slotCount,
             !tasks.contains(where: { view.isHeldBack(table.records[$0]) })
         else { return .empty }
+        guard tasks.count <= room(of: set.tenant) else {
+            keepRoom(for: tasks.count, set)
+            return .empty
+        }
         let before = self
         for number in tasks {
             let record = table.records[number]
@@ -287,6 +311,14 @@ package struct LeaseChoice {
             take(number, set, workers[best].node, best)
         }
         return .leased
+    }
+
+    // What its tenant may still run is kept for the gang, unless that never suffices.
+    private mutating func keepRoom(for count: Int, _ set: TaskSetRecord) {
+        guard let place = table.tenants.firstIndex(where: { $0.name == set.tenant }),
+            UInt64(count) <= table.tenants[place].quota.runningCountMax, view.isPatient(set)
+        else { return }
+        rooms[place] = 0
     }
 
     /// By node, in the order in which the first lease of each was chosen.

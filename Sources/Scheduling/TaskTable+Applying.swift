@@ -93,7 +93,9 @@ extension TaskTable {
         )
         queuedCount += items.count
         // Whoever has something to do has a share, though it be none yet.
-        _ = tenantPlace(set.spec.tenant)
+        let tenant = tenantPlace(set.spec.tenant)
+        tenants[tenant].queuedCount += items.count
+        tenants[tenant].promisedFuel += UInt128(sets[position].fuel) * UInt128(items.count)
         openSets.append(position)
         // What it waits for may have ended badly already.
         if blockers.contains(where: { sets[$0].isOver }) { cancel(sets[position].tasks) }
@@ -211,13 +213,6 @@ extension TaskTable {
         return verdict
     }
 
-    package mutating func apply(_ command: TenantWeighted) -> Verdict {
-        let verdict = judge(command)
-        guard verdict == .fresh else { return verdict }
-        tenants[tenantPlace(command.tenant)].weight = command.weight
-        return verdict
-    }
-
     private mutating func cancel(_ tasks: Range<Int>) {
         for number in tasks where !records[number].isOver { set(.cancelled, of: number) }
     }
@@ -226,9 +221,12 @@ extension TaskTable {
 
     private mutating func set(_ state: TaskRecord.State, of number: Int) {
         let position = records[number].setPosition
+        let tenant = tenantPlace(sets[position].tenant)
         switch records[number].state {
-        case .queued: leaveQueue(number, position)
-        case .leased(let lease): endLease(lease, number, position)
+        case .queued:
+            leaveQueue(number, position)
+            tenants[tenant].queuedCount -= 1
+        case .leased(let lease): endLease(lease, number, position, tenant)
         case .finished, .cancelled: break
         }
         records[number].state = state
@@ -239,9 +237,12 @@ extension TaskTable {
             }
             sets[position].queuedCount += 1
             queuedCount += 1
+            tenants[tenant].queuedCount += 1
             Ascending.insert(position, into: &openSets)
-        case .leased(let lease): beginLease(lease, number, position)
-        case .finished, .cancelled: end(number, position)
+        case .leased(let lease): beginLease(lease, number, position, tenant)
+        case .finished, .cancelled:
+            tenants[tenant].promisedFuel -= UInt128(sets[position].fuel)
+            end(number, position)
         }
     }
 
@@ -257,7 +258,9 @@ extension TaskTable {
         if !exhausted.isEmpty { Ascending.remove(number, from: &exhausted) }
     }
 
-    private mutating func beginLease(_ lease: TaskRecord.Lease, _ number: Int, _ position: Int) {
+    private mutating func beginLease(
+        _ lease: TaskRecord.Lease, _ number: Int, _ position: Int, _ tenant: Int
+    ) {
         // The set may have been leased out of order: what `next` names was perhaps leased before.
         while sets[position].next < sets[position].tasks.upperBound,
             records[sets[position].next].state != .queued
@@ -272,18 +275,20 @@ extension TaskTable {
         holders[place].slotCount += sets[position].slotCount
         sets[position].leasedCount += 1
         leasedCount += 1
-        let tenant = tenantPlace(sets[position].tenant)
+        tenants[tenant].leasedCount += 1
         tenants[tenant].usage.add(sets[position])
     }
 
-    private mutating func endLease(_ lease: TaskRecord.Lease, _ number: Int, _ position: Int) {
+    private mutating func endLease(
+        _ lease: TaskRecord.Lease, _ number: Int, _ position: Int, _ tenant: Int
+    ) {
         let place = holderPlace(lease.holder)
         Ascending.remove(number, from: &holders[place].tasks)
         holders[place].slotCount -= sets[position].slotCount
         if holders[place].tasks.isEmpty { holders.remove(at: place) }
         sets[position].leasedCount -= 1
         leasedCount -= 1
-        let tenant = tenantPlace(sets[position].tenant)
+        tenants[tenant].leasedCount -= 1
         tenants[tenant].usage.subtract(sets[position])
     }
 

@@ -7,7 +7,13 @@ extension TaskTable {
     /// All parts, in the order in which they are to be restored.
     package func forEachPart(_ body: (StatePart.Body) -> Void) {
         for tenant in tenants {
-            body(.tenant(TenantImage(name: tenant.name, weight: tenant.weight)))
+            body(
+                .tenant(
+                    TenantImage(
+                        name: tenant.name, weight: tenant.weight,
+                        runningCountMax: tenant.quota.runningCountMax,
+                        queuedCountMax: tenant.quota.queuedCountMax,
+                        fuelMax: tenant.quota.fuelMax)))
         }
         for (number, batch) in batches.numbered {
             body(
@@ -81,7 +87,11 @@ extension TaskTable {
         guard tenants.last.map({ $0.name < image.name }) ?? true else {
             throw ImageError("the tenant \(image.name) is out of order")
         }
-        tenants.append(Tenant(name: image.name, weight: image.weight))
+        let quota = Quota(
+            runningCountMax: image.runningCountMax, queuedCountMax: image.queuedCountMax,
+            fuelMax: image.fuelMax)
+        tenants.append(Tenant(name: image.name, weight: image.weight, quota: quota))
+        if quota.runningCountMax > 0 { isAnybodyLimited = true }
     }
 
     package mutating func restore(_ image: BatchImage) throws(ImageError) {
@@ -187,8 +197,11 @@ extension TaskTable {
     // What follows from one task.
     private mutating func count(_ record: TaskRecord) {
         let position = record.setPosition
+        let tenant = tenantPlace(sets[position].tenant)
+        if !record.isOver { tenants[tenant].promisedFuel += UInt128(sets[position].fuel) }
         switch record.state {
         case .queued:
+            tenants[tenant].queuedCount += 1
             sets[position].queuedCount += 1
             queuedCount += 1
             if record.number < sets[position].next { sets[position].returned.append(record.number) }
@@ -203,7 +216,8 @@ extension TaskTable {
             holders[place].slotCount += sets[position].slotCount
             sets[position].leasedCount += 1
             leasedCount += 1
-            tenants[tenantPlace(sets[position].tenant)].usage.add(sets[position])
+            tenants[tenant].leasedCount += 1
+            tenants[tenant].usage.add(sets[position])
         case .finished, .cancelled:
             if record.hasSucceeded {
                 sets[position].succeededCount += 1

@@ -4,10 +4,14 @@ package import Wire
 extension TaskTable {
     package func judge(_ command: TaskSubmitted) -> Verdict {
         guard let record = self[command.task] else {
-            return hasForgotten(command.task)
-                ? .refused(
+            guard !hasForgotten(command.task) else {
+                return .refused(
                     "the task \(command.task.short) ended long ago and is kept no more: submit it "
-                        + "under another key") : .fresh
+                        + "under another key")
+            }
+            // What is done takes nothing any more.
+            guard command.result == nil else { return .fresh }
+            return quotaRefusal(of: [TaskSet(spec: command.spec)]).map { .refused($0) } ?? .fresh
         }
         // Asked again through another node, or later, it is the same task.
         var spec = command.spec
@@ -41,7 +45,7 @@ extension TaskTable {
         for index in 0..<count where numbers[command.job.derived(UInt64(index))] != nil {
             return .refused("another task has an id of this job")
         }
-        return .fresh
+        return quotaRefusal(of: command.sets).map { .refused($0) } ?? .fresh
     }
 
     // The same words in the same order: what a repeated submission is known by.
@@ -84,6 +88,9 @@ extension TaskTable {
         }
         guard attempt == record.attemptCount + 1, !record.isExhausted else {
             return .refused("attempt \(attempt) is not the task's next one")
+        }
+        guard !isAnybodyLimited || hasRoom(for: sets[record.setPosition]) else {
+            return .refused("the task's tenant runs as much as it may")
         }
         return .fresh
     }
@@ -151,10 +158,5 @@ extension TaskTable {
         case .cancelled: return .done
         case .finished: return .refused("the task has finished")
         }
-    }
-
-    package func judge(_ command: TenantWeighted) -> Verdict {
-        guard 1...1_000 ~= command.weight else { return .refused("a weight is 1 to 1,000") }
-        return (tenant(command.tenant)?.weight ?? 1) == command.weight ? .done : .fresh
     }
 }

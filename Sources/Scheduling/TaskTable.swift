@@ -30,7 +30,12 @@ package struct TaskTable: Hashable, Sendable {
     package struct Tenant: Hashable, Sendable {
         package let name: String
         package internal(set) var weight: UInt32 = 1
+        package internal(set) var quota = Quota()
         package internal(set) var usage = Usage()
+        package internal(set) var queuedCount = 0
+        package internal(set) var leasedCount = 0
+        /// Of its tasks that are not over: what they may burn.
+        package internal(set) var promisedFuel: UInt128 = 0
     }
 
     /// The resources that leases take.
@@ -50,6 +55,8 @@ package struct TaskTable: Hashable, Sendable {
     package internal(set) var batches = Numbered<Batch>()
     /// Sorted by name.
     package internal(set) var tenants: [Tenant] = []
+    /// Somebody may not run as much as the workers take: nothing is looked up where nobody is.
+    var isAnybodyLimited = false
     /// How many leases were granted ever.
     package internal(set) var grantCount: UInt64 = 0
     package internal(set) var queuedCount = 0
@@ -122,8 +129,16 @@ package struct TaskTable: Hashable, Sendable {
     }
 
     /// Sets with something queued, in the order of submission.
-    package func open(countMax: Int) -> [TaskSetRecord] {
-        openSets.prefix(countMax).map { sets[$0] }
+    ///
+    /// - Parameter names: tenants whose sets are left out.
+    package func open(countMax: Int, without names: [String] = []) -> [TaskSetRecord] {
+        guard !names.isEmpty else { return openSets.prefix(countMax).map { sets[$0] } }
+        var found: [TaskSetRecord] = []
+        for position in openSets where !names.contains(sets[position].tenant) {
+            found.append(sets[position])
+            if found.count == countMax { break }
+        }
+        return found
     }
 
     /// The first tasks of the queue, in the order of submission.

@@ -235,6 +235,9 @@ extension Scenario.Line {
             let who = try who()
             return .sleep(who, try duration())
         case "submit": return .submit(try count("number of tasks"))
+        case "limit":
+            let running = try count("number of tasks that may run")
+            return .limit(running: running, queued: try count("number of tasks in the queue"))
         case "meter": return .meter
         default: throw mistake("`\(name)` is no action")
         }

@@ -30,7 +30,9 @@
 /// `drift WHO 5%`, `disk WHO 50ms`, `loss`, `duplicates`, `reorder` and `delay` as above,
 /// `update WHO` (it says something new of itself), `submit 10` (tasks, anywhere),
 /// `park 10` (tasks for edge nodes alone), `sleep WHO 10min` (announced, of edge nodes),
-/// `meter` (counts traffic from now to the end).
+/// `limit 4 20` (one in three of the tasks that are submitted from then on is of a tenant that may
+/// run 4 and have 20 queued; once, before it has any), `meter` (counts traffic from now to the
+/// end).
 ///
 /// WHO: `coordinator`, `voter` (another one), `voters`, `all`, `3` or `25%` (so many that are
 /// well), `node 7`, `edge 3`, `edges` (all of these), or the name of a group.
@@ -51,6 +53,8 @@
 ///     edge_tasks, sleeps  in a run: tasks that ended on edge nodes, and sleeps that were announced
 ///     snapshots, installs in a run: that were taken, and that were taken up from others
 ///     wake                from the end of a sleep until the mesh has it for awake
+///     limited             in a run: acknowledged tasks of the tenant with limits
+///     refusals            in a run: submissions that its quota was too small for, for a while
 ///     agreement           from the end until all agree and every acknowledged task is done
 ///
 /// Statistics: `median`, `p99`, `max`, `mean`, and `sum` (of the means, over a sweep).
@@ -73,6 +77,7 @@ package struct Scenario: Sendable {
         case loss(Double), duplicates(Double), reorder(Double, Duration)
         case delay(Duration, Duration)
         case update(Who), submit(Int), park(Int), sleep(Who, Duration), meter
+        case limit(running: Int, queued: Int)
     }
 
     /// An action and when it happens, once or again and again.

@@ -6,7 +6,7 @@ import Wire
 /// A user who wants tasks done and asks again, anywhere, until each is acknowledged.
 struct ScenarioClient {
     private struct Wish {
-        var task: TaskSubmitted
+        var body: Command.Body
         var request: UInt64
         var node: Int
         /// During which cut of the mesh in two it was asked for first: what was asked for before
@@ -28,6 +28,13 @@ struct ScenarioClient {
     private var taskCount = 0
     private var seenAnswerCount = 0
 
+    /// The tenant with limits has them: it may have tasks from now on.
+    private(set) var hasLimit = false
+    /// Of that tenant: tasks that were acknowledged, and submissions that were too many.
+    private(set) var limitedCount = 0
+    private(set) var refusalCount = 0
+    private static let limitedTenant = "limited"
+
     var isWaiting: Bool { !wishes.isEmpty }
 
     mutating func submit(
@@ -37,18 +44,28 @@ struct ScenarioClient {
         var task = Simulator.task("\(taskCount)", isEdgeOnly: isEdgeOnly)
         // Death follows the tasks in some scenarios; what is tested is that none is lost.
         task.spec.attemptCountMax = 1_000
-        ask(task, since: split, of: &simulator, &chance)
+        if hasLimit, taskCount.isMultiple(of: 3) { task.spec.tenant = Self.limitedTenant }
+        ask(.taskSubmitted(task), since: split, of: &simulator, &chance)
+    }
+
+    mutating func limit(
+        running: Int, queued: Int, _ simulator: inout Simulator, _ chance: inout Chance
+    ) {
+        let limit = TenantSet(
+            tenant: Self.limitedTenant, running: TenantLimit(count: UInt64(running)),
+            queued: TenantLimit(count: UInt64(queued)))
+        ask(.tenantSet(limit), since: split, of: &simulator, &chance)
     }
 
     private mutating func ask(
-        _ task: TaskSubmitted,
+        _ body: Command.Body,
         since split: Int?,
         of simulator: inout Simulator,
         _ chance: inout Chance
     ) {
         guard let node = simulator.upNumbers.randomElement(using: &chance) else { return }
-        let request = simulator.propose(.taskSubmitted(task), at: node)
-        wishes.append(Wish(task: task, request: request, node: node, split: split))
+        let request = simulator.propose(body, at: node)
+        wishes.append(Wish(body: body, request: request, node: node, split: split))
     }
 
     /// Takes the answers that came, and asks again where there is hope.
@@ -59,22 +76,39 @@ struct ScenarioClient {
             seenAnswerCount += 1
             guard let index = position(of: answer.request) else { continue }
             let wish = wishes.remove(at: index)
-            // Done and forgotten is done.
-            let table = simulator.machines[answer.node].whole?.node.state.tasks
-            if answer.answer.isAccepted || table?.hasForgotten(wish.task.task) == true {
-                acknowledged.append(wish.task.task)
+            if isMet(wish, by: answer.answer, answer.node, simulator) {
                 acceptances.append(Acceptance(node: wish.node, split: wish.split))
             } else {
-                ask(wish.task, since: wish.split, of: &simulator, &chance)
+                ask(wish.body, since: wish.split, of: &simulator, &chance)
             }
         }
         // Whoever took it is dead: nobody knows what became of it.
         let lost = wishes.filter { !simulator.machines[$0.node].isUp }
         if !lost.isEmpty {
             wishes.removeAll { !simulator.machines[$0.node].isUp }
-            for wish in lost { ask(wish.task, since: wish.split, of: &simulator, &chance) }
+            for wish in lost { ask(wish.body, since: wish.split, of: &simulator, &chance) }
         }
         return acceptances
+    }
+
+    // Takes note of it where it is met.
+    private mutating func isMet(
+        _ wish: Wish, by answer: Node.Answer, _ node: Int, _ simulator: Simulator
+    ) -> Bool {
+        guard case .taskSubmitted(let task) = wish.body else {
+            if answer.isAccepted { hasLimit = true }
+            return answer.isAccepted
+        }
+        let isLimited = task.spec.tenant == Self.limitedTenant
+        if isLimited, case .refused(let sentence) = answer, TaskTable.isQuotaRefusal(sentence) {
+            refusalCount += 1
+        }
+        // Done and forgotten is done.
+        let table = simulator.machines[node].whole?.node.state.tasks
+        guard answer.isAccepted || table?.hasForgotten(task.task) == true else { return false }
+        acknowledged.append(task.task)
+        if isLimited { limitedCount += 1 }
+        return true
     }
 
     private func position(of request: UInt64) -> Int? {

@@ -94,6 +94,8 @@ extension ScenarioRun {
                 sleepers.removeAll { $0.number == number }
                 sleepers.append((number, .zero + .seconds(Int64(until))))
             }
+        case .limit(let running, let queued):
+            client.limit(running: running, queued: queued, &simulator, &chance)
         case .meter: simulator.observations.startMeter(at: simulator.now)
         }
         guard let duration = cue.duration else { return }
@@ -207,7 +209,7 @@ extension ScenarioRun {
         case .disk: for number in undoing.numbers { simulator.setDiskDelay(.zero, of: number) }
         case .loss, .duplicates, .reorder, .delay:
             if let network = undoing.network { simulator.setNetwork { $0 = network } }
-        case .restart, .heal, .leave, .update, .submit, .park, .sleep, .meter: break
+        case .restart, .heal, .leave, .update, .submit, .park, .sleep, .limit, .meter: break
         }
     }
 }

@@ -187,6 +187,10 @@ package struct ScenarioRun {
             tally.add("edge_tasks", Double(simulator.edgeTaskCount))
             tally.add("sleeps", Double(simulator.sleepCount))
         }
+        if client.hasLimit {
+            tally.add("limited", Double(client.limitedCount))
+            tally.add("refusals", Double(client.refusalCount))
+        }
         if simulator.settings.codec != nil {
             tally.add("snapshots", Double(simulator.snapshotCount))
             tally.add("installs", Double(simulator.installCount))

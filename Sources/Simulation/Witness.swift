@@ -98,6 +98,9 @@ package struct Witness: Sendable {
     ) {
         let appliedIndex = process.appliedIndex
         for index in before..<appliedIndex {
+            if case .tasksLeased = decided[index + 1]?.body {
+                countLeases(process.node.state.tasks, number)
+            }
             guard case .tasksFinished(let finished) = decided[index + 1]?.body else { continue }
             for end in finished.ends {
                 guard let task = process.node.state.tasks.record(end.task) else { continue }
@@ -105,6 +108,25 @@ package struct Witness: Sendable {
             }
         }
         if appliedIndex.isMultiple(of: digestInterval) { compare(process, number) }
+    }
+
+    /// No tenant has more leases than its limit allows, which it had before it had tasks. The tasks
+    /// themselves are counted, not what the table says of their number.
+    private mutating func countLeases(_ table: TaskTable, _ number: Int) {
+        for tenant in table.tenants where tenant.quota.runningCountMax > 0 {
+            let count = table.holders.reduce(0) { count, holder in
+                count
+                    + holder.tasks.count { task in
+                        table.records[task].spec.tenant == tenant.name
+                            && table.records[task].lease != nil
+                    }
+            }
+            if count > tenant.quota.runningCountMax {
+                report(
+                    "the tenant \(tenant.name) has \(count) leases of "
+                        + "\(tenant.quota.runningCountMax) on node \(number)")
+            }
+        }
     }
 
     /// Compares the whole state, whatever the index is.

@@ -268,7 +268,7 @@ public struct Command: Hashable, Sendable {
         case policySet(PolicySet)
         case statementRecorded(StatementRecorded)
         case nodeDrained(NodeDrained)
-        case tenantWeighted(TenantWeighted)
+        case tenantSet(TenantSet)
         case nodeSlept(NodeSlept)
         case edgePolicySet(EdgePolicySet)
         case historyTrimmed(HistoryTrimmed)

@@ -148,10 +148,23 @@ public struct DeploymentImage: Hashable, Sendable {
 public struct TenantImage: Hashable, Sendable {
     public var name: String
     public var weight: UInt32
+    /// 0: no limit.
+    public var runningCountMax: UInt64
+    public var queuedCountMax: UInt64
+    public var fuelMax: UInt64
 
-    public init(name: String = "", weight: UInt32 = 0) {
+    public init(
+        name: String = "",
+        weight: UInt32 = 0,
+        runningCountMax: UInt64 = 0,
+        queuedCountMax: UInt64 = 0,
+        fuelMax: UInt64 = 0
+    ) {
         self.name = name
         self.weight = weight
+        self.runningCountMax = runningCountMax
+        self.queuedCountMax = queuedCountMax
+        self.fuelMax = fuelMax
     }
 }
 

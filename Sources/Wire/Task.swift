@@ -497,13 +497,36 @@ public struct TaskCancelled: Hashable, Sendable {
     }
 }
 
-/// How much of the mesh a tenant gets beside others: 1 where nothing was said.
-public struct TenantWeighted: Hashable, Sendable {
-    public var tenant: String
-    public var weight: UInt32
+public struct TenantLimit: Hashable, Sendable {
+    /// 0: none.
+    public var count: UInt64
 
-    public init(tenant: String = "", weight: UInt32 = 0) {
+    public init(count: UInt64 = 0) {
+        self.count = count
+    }
+}
+
+/// How much of the mesh a tenant gets beside others, and how much of it at most. What is missing
+/// stays as it was: at first a weight of 1 and no limit.
+public struct TenantSet: Hashable, Sendable {
+    public var tenant: String
+    /// 0: as it was.
+    public var weight: UInt32
+    public var running: TenantLimit?
+    public var queued: TenantLimit?
+    public var fuel: TenantLimit?
+
+    public init(
+        tenant: String = "",
+        weight: UInt32 = 0,
+        running: TenantLimit? = nil,
+        queued: TenantLimit? = nil,
+        fuel: TenantLimit? = nil
+    ) {
         self.tenant = tenant
         self.weight = weight
+        self.running = running
+        self.queued = queued
+        self.fuel = fuel
     }
 }

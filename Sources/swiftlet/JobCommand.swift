@@ -196,30 +196,3 @@ struct DrainCommand: AsyncParsableCommand {
                 + (undo ? "gets tasks again." : "gets no more tasks."))
     }
 }
-
-struct TenantCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "tenant", abstract: "How much of the mesh a tenant gets beside others.",
-        discussion: """
-            Tenants that want more than there is share cores, memory and fuel by their weights, \
-            which are 1 where nobody said otherwise (dominant resource fairness).
-
-            Example: swiftlet tenant --data n1 team-a --weight 3
-            """)
-
-    @OptionGroup var options: NodeOptions
-    @Option(help: "1 to 1000.")
-    var weight: Int
-    @Argument(help: "The tenant, as in a job's file.")
-    var tenant: String
-
-    func run() async throws {
-        let answer = try await options.withNode {
-            try await $0.put(
-                "/api/tenants",
-                ["tenant": .string(tenant), "weight": .integer(Int64(weight))])
-        }
-        if options.json { return Terminal.document(answer) }
-        Terminal.line("The tenant \(tenant) has the weight \(Text.cell(answer["weight"])).")
-    }
-}

@@ -55,10 +55,10 @@ struct NodeScenario {
                 if network == nil {
                     note("partitions need network namespaces (root and `ip netns`): left out")
                 }
-            case .cut, .drift, .disk, .update, .meter, .park, .sleep:
+            case .cut, .drift, .disk, .update, .meter, .park, .sleep, .limit:
                 note(
-                    "one-way cuts, clocks, disks, news, traffic, sleep and what is parked are the "
-                        + "simulator's: left out")
+                    "one-way cuts, clocks, disks, news, traffic, sleep, limits and what is parked "
+                        + "are the simulator's: left out")
             case .loss, .duplicates, .reorder, .delay:
                 if network?.canDisturb != true {
                     note("loss and delay need namespaces and the kernel's netem: left out")
@@ -224,7 +224,7 @@ struct NodeScenario {
             try network.disturb(Self.words(settings), mesh.names)
         case .submit(let count):
             for _ in 0..<count { client.submit(among: well, &chance) }
-        case .cut, .drift, .disk, .update, .meter, .park, .sleep: return
+        case .cut, .drift, .disk, .update, .meter, .park, .sleep, .limit: return
         }
         guard let duration = cue.duration else { return }
         undoings.append(
@@ -267,7 +267,8 @@ struct NodeScenario {
             client.split(minority: [])
         case .block, .loss, .duplicates, .reorder, .delay:
             try mesh.network?.disturb(Self.words(scenario.settings.network), mesh.names)
-        case .cut, .drift, .disk, .restart, .heal, .leave, .update, .submit, .park, .sleep, .meter:
+        case .cut, .drift, .disk, .restart, .heal, .leave, .update, .submit, .park, .sleep, .meter,
+            .limit:
             break
         }
         troubled.subtract(undoing.names)

@@ -189,9 +189,10 @@ final class MemoryBackend: Backend {
     func drain(_ idOrName: String, isDrained: Bool) async throws -> JSON {
         ["node": .string(idOrName), "drained": .bool(isDrained)]
     }
-    func weighTenant(_ tenant: String, weight: Int) async throws -> JSON {
-        ["tenant": .string(tenant), "weight": .integer(Int64(weight))]
+    func setTenant(_ request: TenantRequest) async throws -> JSON {
+        ["tenant": .string(request.tenant), "weight": .integer(Int64(request.weight ?? 1))]
     }
+    func tenants() async throws -> JSON { ["tenants": []] }
     func tasks() async throws -> JSON { ["tasks": []] }
     func task(_ id: String, wait: Duration) async throws -> JSON {
         if id == "boom" { throw ForeignError() }

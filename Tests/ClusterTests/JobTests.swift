@@ -102,6 +102,47 @@ extension MeshTests {
         """
     }
 
+    @Test func `a tenant gets what its quota allows, and is told why not more`() async throws {
+        try await TestMesh.with { mesh in
+            _ = try await Guest.build("probe", in: mesh.folder)
+            let set = try await mesh.json(
+                "tenant set", on: "ada", "team", "--max-running", "2", "--max-queued", "4")
+            #expect(set["running_count_max"] == 2 && set["queued_count_max"] == 4)
+            #expect(set["weight"] == 1 && set["fuel_max"] == .null)
+
+            let file = mesh.folder + "/job.yaml"
+            func write(count: Int) throws {
+                let job = """
+                    name: gang
+                    tenant: team
+                    tasks:
+                    - program: probe.elf
+                      arguments: [arguments, 0]
+                      array: {count: \(count)}
+                      gang: true
+                    """
+                try job.write(toFile: file, atomically: true, encoding: .utf8)
+            }
+            try write(count: 5)
+            let refusal = try await mesh.refusal("job submit", on: "bob", file)
+            #expect(refusal.contains("is 4 queued tasks, and 0 are queued"), "\(refusal)")
+
+            try write(count: 3)
+            let answer = try await mesh.json("job submit", on: "bob", file)
+            let job = try #require(answer["job"]?.asString)
+            let pending = try await mesh.get("/api/jobs/\(job)", on: "bob")["sets"]?.asArray
+            let reason = pending?.first?["pending"]?.asString ?? ""
+            #expect(reason.contains("more than the 2 tasks that the tenant team may"), "\(reason)")
+            let list = try await mesh.json("tenant list", on: "bob")
+            let team = list["tenants"]?.asArray?.first { $0["tenant"] == "team" }
+            #expect(team?["queued_count"] == 3 && team?["running_count"] == 0)
+
+            _ = try await mesh.json("tenant set", on: "eve", "team", "--max-running", "0")
+            let shown = try await mesh.json("job show", on: "ada", job, "--wait")
+            #expect(shown["state"] == "succeeded" && shown["succeeded_count"] == 3)
+        }
+    }
+
     @Test func `a drained node gets no tasks`() async throws {
         try await TestMesh.with { mesh in
             let drained = try await mesh.json("drain", on: "ada", "bob")

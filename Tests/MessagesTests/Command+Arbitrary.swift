@@ -163,7 +163,7 @@ extension Command.Body: ArbitraryCases {
         case 7: .policySet(.arbitrary(using: &chance))
         case 8: .statementRecorded(.arbitrary(using: &chance))
         case 9: .nodeDrained(.arbitrary(using: &chance))
-        case 10: .tenantWeighted(.arbitrary(using: &chance))
+        case 10: .tenantSet(.arbitrary(using: &chance))
         case 11: .nodeSlept(.arbitrary(using: &chance))
         case 12: .edgePolicySet(.arbitrary(using: &chance))
         case 13: .historyTrimmed(.arbitrary(using: &chance))

@@ -136,6 +136,7 @@ var everyMessage: [any Arbitrary.Type] {
         TaskEnd.self,
         TasksFinished.self,
         TaskCancelled.self,
-        TenantWeighted.self,
+        TenantLimit.self,
+        TenantSet.self,
     ]
 }

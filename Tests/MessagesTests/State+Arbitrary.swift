@@ -75,7 +75,13 @@ extension DeploymentImage: Arbitrary {
 
 extension TenantImage: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        TenantImage(name: .arbitrary(using: &chance), weight: .arbitrary(using: &chance))
+        TenantImage(
+            name: .arbitrary(using: &chance),
+            weight: .arbitrary(using: &chance),
+            runningCountMax: .arbitrary(using: &chance),
+            queuedCountMax: .arbitrary(using: &chance),
+            fuelMax: .arbitrary(using: &chance)
+        )
     }
 }
 

@@ -38,14 +38,14 @@ struct StateImageTests {
 
     @Test func `the states have seen every kind of command take effect`() {
         var names: Set<String> = []
-        for seed in 0..<8 as Range<UInt64> {
+        for seed in 0..<12 as Range<UInt64> {
             var mix = StateMix(seed: seed)
             for _ in 0..<400 { mix.step() }
             names.formUnion(mix.freshCounts.keys)
         }
         let wanted = [
             "meshFounded", "nodeEnrolled", "nodeRevoked", "tokenCreated", "votersChanged",
-            "issuingKeySealed", "policySet", "statementRecorded", "nodeDrained", "tenantWeighted",
+            "issuingKeySealed", "policySet", "statementRecorded", "nodeDrained", "tenantSet",
             "nodeSlept", "edgePolicySet", "historyTrimmed", "taskSubmitted", "taskCancelled",
             "tasksLeased", "tasksRequeued", "tasksFinished", "jobSubmitted", "jobCancelled",
             "modelDeployed", "stageReady", "modelUndeployed", "planOpened", "planAdvanced",

@@ -61,8 +61,11 @@ struct StateMix {
         case 19...21: plan()
         case 22: trim()
         default:
-            let weight = UInt32(int(1..<9))
-            apply(.tenantWeighted(TenantWeighted(tenant: "team \(int(0..<4))", weight: weight)))
+            var tenant = TenantSet(tenant: "team \(int(0..<4))", weight: UInt32(int(0..<9)))
+            if isOne(in: 3) { tenant.running = TenantLimit(count: UInt64(int(0..<4))) }
+            if isOne(in: 3) { tenant.queued = TenantLimit(count: UInt64(int(0..<4) * 10)) }
+            if isOne(in: 3) { tenant.fuel = TenantLimit(count: UInt64(int(0..<4) * 70)) }
+            apply(.tenantSet(tenant))
         }
     }
 

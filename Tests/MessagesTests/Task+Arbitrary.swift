@@ -260,8 +260,20 @@ extension TaskCancelled: Arbitrary {
     }
 }
 
-extension TenantWeighted: Arbitrary {
+extension TenantLimit: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        TenantWeighted(tenant: .arbitrary(using: &chance), weight: .arbitrary(using: &chance))
+        TenantLimit(count: .arbitrary(using: &chance))
+    }
+}
+
+extension TenantSet: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        TenantSet(
+            tenant: .arbitrary(using: &chance),
+            weight: .arbitrary(using: &chance),
+            running: .arbitrary(using: &chance),
+            queued: .arbitrary(using: &chance),
+            fuel: .arbitrary(using: &chance)
+        )
     }
 }

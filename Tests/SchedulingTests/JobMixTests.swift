@@ -72,6 +72,12 @@ struct JobMixTests {
             #expect(table.apply(job, at: index) == .done)
         }
 
+        /// One tenant may run no more at once than its largest gang needs.
+        mutating func limit() {
+            let limit = TenantLimit(count: UInt64(slotCount))
+            #expect(table.apply(TenantSet(tenant: "team 1", running: limit)) == .fresh)
+        }
+
         mutating func lease() {
             let workers = slotCounts.enumerated().map { number, slotCount in
                 let node = NodeID(UInt64(number))
@@ -135,8 +141,16 @@ struct JobMixTests {
                 let used = table.holder(NodeID(UInt64(number)))?.slotCount ?? 0
                 #expect(0...slotCount ~= used)
             }
-            let used = table.tenants.reduce(0) { $0 + $1.usage.slotCount }
-            #expect(used == table.leasedCount)
+            for tenant in table.tenants {
+                let own = table.records.filter { $0.spec.tenant == tenant.name }
+                let leasedCount = own.count { $0.lease != nil }
+                #expect(tenant.leasedCount == leasedCount)
+                #expect(tenant.usage.slotCount == leasedCount)
+                #expect(tenant.queuedCount == own.count { $0.state == .queued })
+                #expect(tenant.promisedFuel == UInt128(own.count { !$0.isOver } * 1_000))
+                let limit = tenant.quota.runningCountMax
+                #expect(limit == 0 || UInt64(leasedCount) <= limit)
+            }
             for set in table.sets {
                 let records = table.records[set.tasks]
                 let leasedCount = records.count { $0.lease != nil }
@@ -155,6 +169,7 @@ struct JobMixTests {
         seed: UInt64
     ) {
         var mix = Mix(seed: seed)
+        if seed.isMultiple(of: 2) { mix.limit() }
         for number in 0..<12 {
             mix.submit(number)
             mix.lease()
@@ -202,8 +217,8 @@ struct JobMixTests {
         var table = TaskTable()
         _ = table.apply(Self.job("first", tenant: "a", count: 1_000))
         _ = table.apply(Self.job("second", tenant: "b", count: 1_000))
-        _ = table.apply(TenantWeighted(tenant: "b", weight: 3))
-        #expect(table.apply(TenantWeighted(tenant: "b", weight: 3)) == .done)
+        _ = table.apply(TenantSet(tenant: "b", weight: 3))
+        #expect(table.apply(TenantSet(tenant: "b", weight: 3)) == .done)
         let leased = Self.grant(&table, slots: 400, of: 400)
         let counts = ["a", "b"].map { table.tenant($0)?.usage.slotCount ?? 0 }
         #expect(leased.count == 400)

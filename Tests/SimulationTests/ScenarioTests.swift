@@ -140,6 +140,14 @@ struct ScenarioTests {
         try Self.play("losses", seeds: seeds(10))
     }
 
+    @Test func `a tenant with limits never has more leases than it may, whoever dies`() throws {
+        try Self.play("quotas", seeds: seeds(10))
+        try Self.play("quotas", seeds: seeds(2), codec: .protobuf) { scenario in
+            scenario.settings.node.raft.snapshotEntryCount = 25
+            scenario.settings.node.raft.tailEntryCount = 6
+        }
+    }
+
     @Test func `crashes, disks that fail and messages out of order end in agreement`() throws {
         try Self.play("faults", nodes: 12, seeds: seeds(100))
         try Self.play("disks", seeds: seeds(60))

@@ -369,7 +369,7 @@ typedef enum {
   SWIFTLET__COMMAND__V1__COMMAND__BODY_POLICY_SET = 8,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_STATEMENT_RECORDED = 9,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_NODE_DRAINED = 10,
-  SWIFTLET__COMMAND__V1__COMMAND__BODY_TENANT_WEIGHTED = 11,
+  SWIFTLET__COMMAND__V1__COMMAND__BODY_TENANT_SET = 11,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_NODE_SLEPT = 12,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_EDGE_POLICY_SET = 13,
   SWIFTLET__COMMAND__V1__COMMAND__BODY_HISTORY_TRIMMED = 14,
@@ -406,7 +406,7 @@ struct  Swiftlet__Command__V1__Command
     Swiftlet__Command__V1__PolicySet *policy_set;
     Swiftlet__Command__V1__StatementRecorded *statement_recorded;
     Swiftlet__Command__V1__NodeDrained *node_drained;
-    Swiftlet__Task__V1__TenantWeighted *tenant_weighted;
+    Swiftlet__Task__V1__TenantSet *tenant_set;
     Swiftlet__Command__V1__NodeSlept *node_slept;
     Swiftlet__Command__V1__EdgePolicySet *edge_policy_set;
     Swiftlet__Command__V1__HistoryTrimmed *history_trimmed;

@@ -162,10 +162,16 @@ struct  Swiftlet__State__V1__TenantImage
   ProtobufCMessage base;
   ProtobufCBinaryData name;
   uint32_t weight;
+  /*
+   * 0: no limit
+   */
+  uint64_t running_count_max;
+  uint64_t queued_count_max;
+  uint64_t fuel_max;
 };
 #define SWIFTLET__STATE__V1__TENANT_IMAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__state__v1__tenant_image__descriptor) \
-    , {0,NULL}, 0 }
+    , {0,NULL}, 0, 0, 0, 0 }
 
 
 struct  Swiftlet__State__V1__BatchImage

@@ -39,7 +39,8 @@ typedef struct Swiftlet__Task__V1__TasksRequeued Swiftlet__Task__V1__TasksRequeu
 typedef struct Swiftlet__Task__V1__TaskEnd Swiftlet__Task__V1__TaskEnd;
 typedef struct Swiftlet__Task__V1__TasksFinished Swiftlet__Task__V1__TasksFinished;
 typedef struct Swiftlet__Task__V1__TaskCancelled Swiftlet__Task__V1__TaskCancelled;
-typedef struct Swiftlet__Task__V1__TenantWeighted Swiftlet__Task__V1__TenantWeighted;
+typedef struct Swiftlet__Task__V1__TenantLimit Swiftlet__Task__V1__TenantLimit;
+typedef struct Swiftlet__Task__V1__TenantSet Swiftlet__Task__V1__TenantSet;
 
 
 /* --- enums --- */
@@ -615,18 +616,47 @@ struct  Swiftlet__Task__V1__TaskCancelled
     , {0,NULL} }
 
 
+struct  Swiftlet__Task__V1__TenantLimit
+{
+  ProtobufCMessage base;
+  /*
+   * 0: none
+   */
+  uint64_t count;
+};
+#define SWIFTLET__TASK__V1__TENANT_LIMIT__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__tenant_limit__descriptor) \
+    , 0 }
+
+
 /*
- * How much of the mesh a tenant gets beside others: 1 where nothing was said.
+ * How much of the mesh a tenant gets beside others, and how much of it at most. What is missing
+ * stays as it was: at first a weight of 1 and no limit.
  */
-struct  Swiftlet__Task__V1__TenantWeighted
+struct  Swiftlet__Task__V1__TenantSet
 {
   ProtobufCMessage base;
   ProtobufCBinaryData tenant;
+  /*
+   * 0: as it was
+   */
   uint32_t weight;
+  /*
+   * optional
+   */
+  Swiftlet__Task__V1__TenantLimit *running;
+  /*
+   * optional
+   */
+  Swiftlet__Task__V1__TenantLimit *queued;
+  /*
+   * optional
+   */
+  Swiftlet__Task__V1__TenantLimit *fuel;
 };
-#define SWIFTLET__TASK__V1__TENANT_WEIGHTED__INIT \
- { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__tenant_weighted__descriptor) \
-    , {0,NULL}, 0 }
+#define SWIFTLET__TASK__V1__TENANT_SET__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__tenant_set__descriptor) \
+    , {0,NULL}, 0, NULL, NULL, NULL }
 
 
 /* Swiftlet__Task__V1__EnvironmentVariable methods */
@@ -1085,24 +1115,43 @@ Swiftlet__Task__V1__TaskCancelled *
 void   swiftlet__task__v1__task_cancelled__free_unpacked
                      (Swiftlet__Task__V1__TaskCancelled *message,
                       ProtobufCAllocator *allocator);
-/* Swiftlet__Task__V1__TenantWeighted methods */
-void   swiftlet__task__v1__tenant_weighted__init
-                     (Swiftlet__Task__V1__TenantWeighted         *message);
-size_t swiftlet__task__v1__tenant_weighted__get_packed_size
-                     (const Swiftlet__Task__V1__TenantWeighted   *message);
-size_t swiftlet__task__v1__tenant_weighted__pack
-                     (const Swiftlet__Task__V1__TenantWeighted   *message,
+/* Swiftlet__Task__V1__TenantLimit methods */
+void   swiftlet__task__v1__tenant_limit__init
+                     (Swiftlet__Task__V1__TenantLimit         *message);
+size_t swiftlet__task__v1__tenant_limit__get_packed_size
+                     (const Swiftlet__Task__V1__TenantLimit   *message);
+size_t swiftlet__task__v1__tenant_limit__pack
+                     (const Swiftlet__Task__V1__TenantLimit   *message,
                       uint8_t             *out);
-size_t swiftlet__task__v1__tenant_weighted__pack_to_buffer
-                     (const Swiftlet__Task__V1__TenantWeighted   *message,
+size_t swiftlet__task__v1__tenant_limit__pack_to_buffer
+                     (const Swiftlet__Task__V1__TenantLimit   *message,
                       ProtobufCBuffer     *buffer);
-Swiftlet__Task__V1__TenantWeighted *
-       swiftlet__task__v1__tenant_weighted__unpack
+Swiftlet__Task__V1__TenantLimit *
+       swiftlet__task__v1__tenant_limit__unpack
                      (ProtobufCAllocator  *allocator,
                       size_t               len,
                       const uint8_t       *data);
-void   swiftlet__task__v1__tenant_weighted__free_unpacked
-                     (Swiftlet__Task__V1__TenantWeighted *message,
+void   swiftlet__task__v1__tenant_limit__free_unpacked
+                     (Swiftlet__Task__V1__TenantLimit *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Task__V1__TenantSet methods */
+void   swiftlet__task__v1__tenant_set__init
+                     (Swiftlet__Task__V1__TenantSet         *message);
+size_t swiftlet__task__v1__tenant_set__get_packed_size
+                     (const Swiftlet__Task__V1__TenantSet   *message);
+size_t swiftlet__task__v1__tenant_set__pack
+                     (const Swiftlet__Task__V1__TenantSet   *message,
+                      uint8_t             *out);
+size_t swiftlet__task__v1__tenant_set__pack_to_buffer
+                     (const Swiftlet__Task__V1__TenantSet   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Task__V1__TenantSet *
+       swiftlet__task__v1__tenant_set__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__task__v1__tenant_set__free_unpacked
+                     (Swiftlet__Task__V1__TenantSet *message,
                       ProtobufCAllocator *allocator);
 /* --- per-message closures --- */
 
@@ -1178,8 +1227,11 @@ typedef void (*Swiftlet__Task__V1__TasksFinished_Closure)
 typedef void (*Swiftlet__Task__V1__TaskCancelled_Closure)
                  (const Swiftlet__Task__V1__TaskCancelled *message,
                   void *closure_data);
-typedef void (*Swiftlet__Task__V1__TenantWeighted_Closure)
-                 (const Swiftlet__Task__V1__TenantWeighted *message,
+typedef void (*Swiftlet__Task__V1__TenantLimit_Closure)
+                 (const Swiftlet__Task__V1__TenantLimit *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Task__V1__TenantSet_Closure)
+                 (const Swiftlet__Task__V1__TenantSet *message,
                   void *closure_data);
 
 /* --- services --- */
@@ -1213,7 +1265,8 @@ extern const ProtobufCMessageDescriptor swiftlet__task__v1__tasks_requeued__desc
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_end__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__tasks_finished__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__task__v1__task_cancelled__descriptor;
-extern const ProtobufCMessageDescriptor swiftlet__task__v1__tenant_weighted__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__tenant_limit__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__task__v1__tenant_set__descriptor;
 
 PROTOBUF_C__END_DECLS
 
