@@ -9,6 +9,8 @@ struct ScenarioClient {
         var body: Command.Body
         var request: UInt64
         var node: Int
+        /// Of the node: it may die and be back before anybody looks.
+        var life: Int
         /// During which cut of the mesh in two it was asked for first: what was asked for before
         /// may have been taken before, and any node that knows may say so.
         var split: Int?
@@ -64,8 +66,10 @@ struct ScenarioClient {
         _ chance: inout Chance
     ) {
         guard let node = simulator.upNumbers.randomElement(using: &chance) else { return }
+        let life = simulator.machines[node].life
         let request = simulator.propose(body, at: node)
-        wishes.append(Wish(body: body, request: request, node: node, split: split))
+        wishes.append(
+            Wish(body: body, request: request, node: node, life: life, split: split))
     }
 
     /// Takes the answers that came, and asks again where there is hope.
@@ -83,9 +87,13 @@ struct ScenarioClient {
             }
         }
         // Whoever took it is dead: nobody knows what became of it.
-        let lost = wishes.filter { !simulator.machines[$0.node].isUp }
+        let machines = simulator.machines
+        func isLost(_ wish: Wish) -> Bool {
+            !machines[wish.node].isUp || machines[wish.node].life != wish.life
+        }
+        let lost = wishes.filter(isLost)
         if !lost.isEmpty {
-            wishes.removeAll { !simulator.machines[$0.node].isUp }
+            wishes.removeAll(where: isLost)
             for wish in lost { ask(wish.body, since: wish.split, of: &simulator, &chance) }
         }
         return acceptances

@@ -38,7 +38,7 @@ struct StateImageTests {
 
     @Test func `the states have seen every kind of command take effect`() {
         var names: Set<String> = []
-        for seed in 0..<12 as Range<UInt64> {
+        for seed in 0..<30 as Range<UInt64> {
             var mix = StateMix(seed: seed)
             for _ in 0..<400 { mix.step() }
             names.formUnion(mix.freshCounts.keys)
