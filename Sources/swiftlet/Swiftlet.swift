@@ -59,7 +59,8 @@ struct Swiftlet: AsyncParsableCommand {
         ])
 
     /// The command that the first words name, parsed without all others, which takes 3 ms less.
-    /// Where it asks for help or makes no sense, the whole tree knows how to say so.
+    /// Where that asks for help, which is another command, or makes no sense, the whole tree knows
+    /// how to say so.
     private static func parsed() throws -> sending any ParsableCommand {
         var words = CommandLine.arguments.dropFirst()
         var type: any ParsableCommand.Type = Self.self
@@ -72,7 +73,7 @@ struct Swiftlet: AsyncParsableCommand {
             words.removeFirst()
         }
         if type.configuration.subcommands.isEmpty,
-            let command = try? type.parseAsRoot(Array(words))
+            let command = try? type.parseAsRoot(Array(words)), Swift.type(of: command) == type
         {
             return command
         }
