@@ -35,12 +35,11 @@ public struct History: Hashable, Sendable {
     /// Whether an id that begins with these hexadecimal digits is forgotten; fewer than eight say
     /// nothing.
     public func hasForgotten(prefix: String) -> Bool {
-        guard prefix.utf8.count >= 8 else { return false }
-        let digits = prefix.lowercased().prefix(16)
-        return words.contains { word in
-            let text = String(word, radix: 16)
-            return (String(repeating: "0", count: 16 - text.utf8.count) + text).hasPrefix(digits)
-        }
+        let digits = prefix.prefix(16)
+        guard digits.count >= 8, digits.allSatisfy(\.isHexDigit),
+            let first = UInt64(digits, radix: 16)
+        else { return false }
+        return words.contains { $0 >> UInt64(64 - 4 * digits.count) == first }
     }
 
     public mutating func end(_ number: Int) { kept.append(number) }

@@ -127,14 +127,8 @@ extension LiveBackend {
         {
             return job
         }
-        let (jobs, isForgotten) = await loop.read { node in
-            let tasks = node.state.tasks
-            return (tasks.jobs, tasks.history.hasForgotten(prefix: id))
-        }
-        if isForgotten, !jobs.contains(where: { $0.id.hex.hasPrefix(id.lowercased()) }) {
-            throw Self.forgotten("job", id)
-        }
-        return try Self.resolve(id, among: jobs, kind: "job") { $0.id }
+        let (jobs, history) = await loop.read { ($0.state.tasks.jobs, $0.state.tasks.history) }
+        return try Self.resolve(id, among: jobs, before: history, kind: "job") { $0.id }
     }
 
     private static func summary(of job: JobRecord, in tasks: TaskTable) -> [JSON.Member] {

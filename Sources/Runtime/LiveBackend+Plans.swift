@@ -41,14 +41,8 @@ extension LiveBackend {
     }
 
     func plan(_ id: String, wait: Duration) async throws -> JSON {
-        let (all, isForgotten) = await loop.read { node in
-            let plans = node.state.plans
-            return (plans.plans, plans.history.hasForgotten(prefix: id))
-        }
-        if isForgotten, !all.contains(where: { $0.id.hex.hasPrefix(id.lowercased()) }) {
-            throw Self.forgotten("plan", id)
-        }
-        let plan = try Self.resolve(id, among: all, kind: "plan") { $0.id }.id
+        let (all, history) = await loop.read { ($0.state.plans.plans, $0.state.plans.history) }
+        let plan = try Self.resolve(id, among: all, before: history, kind: "plan") { $0.id }.id
         if wait > .zero {
             _ = await loop.wait(within: wait) { node in
                 node.state.plans[plan]?.closed == nil ? nil : true

@@ -115,14 +115,10 @@ extension LiveBackend {
         if let digest = Digest(hex: id), let record = await loop.read({ $0.state.tasks[digest] }) {
             return record
         }
-        let (records, isForgotten) = await loop.read { node in
-            let tasks = node.state.tasks
-            return (tasks.records, tasks.history.hasForgotten(prefix: id))
+        let (records, history) = await loop.read {
+            ($0.state.tasks.records, $0.state.tasks.history)
         }
-        if isForgotten, !records.contains(where: { $0.id.hex.hasPrefix(id.lowercased()) }) {
-            throw Self.forgotten("task", id)
-        }
-        return try Self.resolve(id, among: records, kind: "task") { $0.id }
+        return try Self.resolve(id, among: records, before: history, kind: "task") { $0.id }
     }
 
     func task(_ id: String, wait: Duration) async throws -> JSON {

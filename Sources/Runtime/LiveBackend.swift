@@ -106,12 +106,16 @@ struct LiveBackend: Backend {
     }
 
     /// The one item whose id has this prefix.
+    ///
+    /// - Parameter history: what was among them and is forgotten.
     static func resolve<Item>(
-        _ text: String, among items: some Sequence<Item>, kind: String, id: (Item) -> Digest
+        _ text: String, among items: some Sequence<Item>, before history: History = History(),
+        kind: String, id: (Item) -> Digest
     ) throws -> Item {
         let prefix = text.lowercased()
         let found = items.filter { id($0).hex.hasPrefix(prefix) }
         guard !prefix.isEmpty, let first = found.first else {
+            if history.hasForgotten(prefix: prefix) { throw forgotten(kind, text) }
             throw notFound(
                 "there is no \(kind) \(text), or it ended long ago; list them to see the ids",
                 "\(kind)_not_found")
