@@ -2,6 +2,20 @@ import Basics
 import Wire
 
 extension Raft {
+    /// Follows whoever leads this term or a later one; false where this node leads that term.
+    mutating func follow(
+        _ leader: NodeID, of leaderTerm: UInt64, at now: Instant
+    ) -> Bool {
+        guard !(role == .leader && leaderTerm == term) else {
+            pending.append(.note(.implausibleMessage(from: leader)))
+            return false
+        }
+        becomeFollower(term: leaderTerm, leader: leader, at: now)
+        leaderContact = now
+        resetElection(at: now)
+        return true
+    }
+
     /// Figure 2, `AppendEntries`, the receiver's side.
     mutating func take(_ request: AppendRequest, from sender: NodeID, at now: Instant) {
         guard request.term >= term else {
@@ -9,13 +23,7 @@ extension Raft {
             refuse(request, hint: 0, to: sender)
             return
         }
-        guard !(role == .leader && request.term == term) else {
-            pending.append(.note(.implausibleMessage(from: sender)))
-            return
-        }
-        becomeFollower(term: request.term, leader: sender, at: now)
-        leaderContact = now
-        resetElection(at: now)
+        guard follow(sender, of: request.term, at: now) else { return }
 
         var request = request
         if request.previousIndex < log.base.index {

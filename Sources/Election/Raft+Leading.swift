@@ -178,13 +178,24 @@ extension Raft {
         progresses[index].next = progresses[index].match + 1
     }
 
-    mutating func take(_ reply: AppendReply, from sender: NodeID, at now: Instant) {
-        guard reply.term <= term else {
-            becomeFollower(term: reply.term, leader: nil, at: now)
-            return
+    /// Takes note of an answer to this leader; the place of who gave it, or nil where it is none of
+    /// this term.
+    mutating func heard(
+        _ sender: NodeID, of replyTerm: UInt64, round: UInt64, at now: Instant
+    ) -> Int? {
+        guard replyTerm <= term else {
+            becomeFollower(term: replyTerm, leader: nil, at: now)
+            return nil
         }
-        guard reply.term == term, role == .leader, let index = position(of: sender) else { return }
-        noteContact(index, round: reply.round, at: now)
+        guard replyTerm == term, role == .leader, let index = position(of: sender) else {
+            return nil
+        }
+        noteContact(index, round: round, at: now)
+        return index
+    }
+
+    mutating func take(_ reply: AppendReply, from sender: NodeID, at now: Instant) {
+        guard let index = heard(sender, of: reply.term, round: reply.round, at: now) else { return }
         // What comes late says nothing of the snapshot that is on its way.
         if let transfer = progresses[index].transfer {
             guard reply.accepted, reply.matchIndex >= transfer.index else { return }

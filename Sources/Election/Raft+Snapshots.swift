@@ -100,12 +100,7 @@ extension Raft {
     }
 
     mutating func take(_ reply: SnapshotReply, from sender: NodeID, at now: Instant) {
-        guard reply.term <= term else {
-            becomeFollower(term: reply.term, leader: nil, at: now)
-            return
-        }
-        guard reply.term == term, role == .leader, let index = position(of: sender) else { return }
-        noteContact(index, round: reply.round, at: now)
+        guard let index = heard(sender, of: reply.term, round: reply.round, at: now) else { return }
         guard role == .leader, let transfer = progresses[index].transfer,
             let snapshot, transfer.index == snapshot.index, reply.index == snapshot.index,
             reply.byteCount < snapshot.byteCount
@@ -128,13 +123,7 @@ extension Raft {
             send(answer(0), to: sender)
             return
         }
-        guard !(role == .leader && chunk.term == term) else {
-            pending.append(.note(.implausibleMessage(from: sender)))
-            return
-        }
-        becomeFollower(term: chunk.term, leader: sender, at: now)
-        leaderContact = now
-        resetElection(at: now)
+        guard follow(sender, of: chunk.term, at: now) else { return }
         guard head.index > commitIndex else {
             // What is committed is in every leader's log.
             let reply = AppendReply(
