@@ -98,12 +98,7 @@ extension X86Translator {
         if draft.isCareful {
             assembler.jump(.aboveOrEqual, rare)
         } else {
-            let careful = assembler.label()
-            assembler.jump(.aboveOrEqual, careful)
-            stubs.append(
-                .edge(
-                    careful, target: item.pc, ordinal: item.operation.ordinal - 1,
-                    isCareful: true))
+            assembler.jump(.aboveOrEqual, carefulEdge(item))
             draft.setBoxed(slot)
         }
         return vector

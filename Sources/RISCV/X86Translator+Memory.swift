@@ -58,11 +58,7 @@ extension X86Translator {
             emitGroupCheck(item, first, low, high, isWrite: isWrite)
             return (guestAddress(first, o.immediate), nil)
         case .narrow(let low, let byteCount, let isWrite):
-            let careful = assembler.label()
-            emitCheck(first, low, byteCount, isWrite: isWrite, otherwise: careful)
-            stubs.append(
-                .edge(
-                    careful, target: item.pc, ordinal: o.ordinal - 1, isCareful: true))
+            emitCheck(first, low, byteCount, isWrite: isWrite, otherwise: carefulEdge(item))
             return (guestAddress(first, o.immediate), nil)
         case .single:
             let slow = assembler.label()
@@ -72,6 +68,14 @@ extension X86Translator {
             stubs.append(.leave(slow, exit: exit))
             return (guestAddress(first, o.immediate), exit)
         }
+    }
+
+    /// A label from which the trace is left for the one that checks each access by itself.
+    mutating func carefulEdge(_ item: TraceRecords.Item) -> X86Assembler.Label {
+        let label = assembler.label()
+        stubs.append(
+            .edge(label, target: item.pc, ordinal: item.operation.ordinal - 1, isCareful: true))
+        return label
     }
 
     /// Where a checked guest address is for the host.
@@ -154,7 +158,7 @@ extension X86Translator {
         _ high: Int32,
         isWrite: Bool
     ) {
-        let careful = assembler.label(), pages = Int32(HostLayout.pages)
+        let careful = carefulEdge(item), pages = Int32(HostLayout.pages)
         assembler.loadAddress(.rax, Address(first, low))
         assembler.shift(.right, .register(.rax), by: 12)
         assembler.arithmetic(
@@ -171,8 +175,5 @@ extension X86Translator {
         assembler.jump(.equal, careful)
         // The register was in rcx itself where it has no other place.
         _ = read(item.operation.first, or: .rcx)
-        stubs.append(
-            .edge(
-                careful, target: item.pc, ordinal: item.operation.ordinal - 1, isCareful: true))
     }
 }
