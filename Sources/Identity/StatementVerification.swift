@@ -26,6 +26,8 @@ extension TrustStore {
     ///   - policy: the licenses that this mesh takes.
     ///   - seconds: when the chain must have held, since 1970: the time of admission that the
     ///     replicated state recorded, or now for what is new.
+    ///   - afterEnd: whether a certificate that has ended is judged as of the last second in which
+    ///     it held.
     ///   - afterDistrust: as `verify` takes it.
     ///   - revoked: asked for the signer and for each serial of its chain.
     package func check(
@@ -34,6 +36,7 @@ extension TrustStore {
         digestFound: Digest?,
         policy: LicensePolicy,
         at seconds: Int64,
+        afterEnd: Bool = false,
         afterDistrust: (NodeID) -> Bool = { _ in false },
         revoked: (RevocationSubject) -> Bool
     ) -> StatementVerification {
@@ -42,11 +45,14 @@ extension TrustStore {
             let check = Check(name: .document, ok: false, detail: error.description)
             return StatementVerification(checks: [check], signed: nil, signer: nil)
         }
+        let leaf = signed.chain.first.flatMap { try? Certificate(der: $0) }
+        let end = afterEnd ? leaf?.notAfter ?? .max : .max
         let verdict = verify(
-            chain: signed.chain, at: seconds, afterDistrust: afterDistrust, revoked: revoked)
+            chain: signed.chain, at: min(seconds, end), afterDistrust: afterDistrust,
+            revoked: revoked)
         let evidence = Admission.Evidence(
             digestFound: digestFound,
-            signature: signatureVerdict(of: signed),
+            signature: Self.signatureVerdict(of: signed, by: leaf),
             chain: Self.chainVerdict(verdict)
         )
         let checks = Admission.check(
@@ -59,10 +65,11 @@ extension TrustStore {
         return StatementVerification(checks: checks, signed: signed, signer: signer)
     }
 
-    private func signatureVerdict(of signed: SignedStatement) -> Admission.SignatureVerdict {
-        guard let der = signed.chain.first, let leaf = try? Certificate(der: der) else {
-            return .notChecked
-        }
+    private static func signatureVerdict(
+        of signed: SignedStatement,
+        by leaf: Certificate?
+    ) -> Admission.SignatureVerdict {
+        guard let leaf else { return .notChecked }
         return leaf.publicKey.verify(signed.signature, over: signed.pae) ? .valid : .broken
     }
 

@@ -28,19 +28,12 @@ struct Notary: Sendable {
     ) -> StatementVerification {
         credentials.identity.trust.check(
             bundle, as: kind, digestFound: digestFound, policy: LicensePolicy(allowed: licenses),
-            at: Self.time(of: bundle),
+            at: WallClock.seconds, afterEnd: true,
             afterDistrust: { !knowsLog || credentials.isEnrolled($0) },
             revoked: { subject in
                 if case .node(let node) = subject { return credentials.isRevoked(node) }
                 return false
             })
-    }
-
-    private static func time(of bundle: [UInt8]) -> Int64 {
-        guard let leaf = (try? SignedStatement(parsing: bundle))?.chain.first,
-            let certificate = try? Certificate(der: leaf)
-        else { return WallClock.seconds }
-        return min(WallClock.seconds, certificate.notAfter)
     }
 
     /// Nil where one of the bundles admits an artifact with this digest; else why the last does
