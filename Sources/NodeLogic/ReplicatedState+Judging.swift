@@ -174,7 +174,7 @@ extension ReplicatedState {
             isAdmitted(finished.node)
                 ? tasks.judge(finished) : .refused("the node is revoked or unknown")
         case .taskCancelled(let cancelled): tasks.judge(cancelled)
-        case .tenantSet(let weighted): tasks.judge(weighted)
+        case .tenantSet(let tenant): tasks.judge(tenant)
         default: preconditionFailure("not a command about a task")
         }
     }

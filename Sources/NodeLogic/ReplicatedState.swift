@@ -255,7 +255,7 @@ package struct ReplicatedState: Sendable {
             let verdict = tasks.apply(cancelled)
             plans.taskEnded(cancelled.task, .cancelled)
             return verdict
-        case .tenantSet(let weighted): return tasks.apply(weighted)
+        case .tenantSet(let tenant): return tasks.apply(tenant)
         default: preconditionFailure("not a command about a task")
         }
     }

@@ -67,12 +67,10 @@ final class CertificateKeeper: Sendable {
             identity.certificate.notAfter <= now
             || identity.trust.trustedUntil(identity.rootNumber) < now
         guard isOutside else { return ask(identity) }
-        let relays = peers.filter { !$0.profile.controlEndpoint.isEmpty }.shuffled()
+        let doors = Self.doors(of: peers)
         let isOffered = lane.offer { [self] in
             do {
-                install(
-                    try CertificateRenewal.renewed(
-                        identity, through: Array(relays.prefix(Self.doorCount))))
+                install(try CertificateRenewal.renewed(identity, through: doors))
             } catch {
                 logger.warning("nobody lets this node in, and no node renews it yet: \(error)")
                 issueOwn(identity, sealed: sealed)
@@ -161,17 +159,22 @@ final class CertificateKeeper: Sendable {
         }
         if isTooSoon { return }
         let identity = credentials.identity
-        let doors = peers.filter { !$0.profile.controlEndpoint.isEmpty }.shuffled()
+        let doors = Self.doors(of: peers)
         _ = lane.offer { [self] in
             do {
                 install(
-                    try CertificateRenewal.renewed(
-                        identity, through: Array(doors.prefix(Self.doorCount)), isDoubted: true))
+                    try CertificateRenewal.renewed(identity, through: doors, isDoubted: true))
             } catch is CertificateRenewal.NothingNew {
             } catch {
                 logger.info("no node could say whether the mesh has a new root: \(error)")
             }
         }
+    }
+
+    // Some of those who listen.
+    private static func doors(of peers: [Introduction]) -> [Introduction] {
+        let listeners = peers.filter { !$0.profile.controlEndpoint.isEmpty }
+        return Array(listeners.shuffled().prefix(doorCount))
     }
 
     private func install(_ next: NodeIdentity) {

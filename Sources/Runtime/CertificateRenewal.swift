@@ -20,10 +20,11 @@ enum CertificateRenewal {
         return certificate.notAfter - WallClock.seconds < ahead
     }
 
-    /// Asks one relay after the other; blocks its thread.
     /// Nobody knows a newer root, and the certificate is good.
     struct NothingNew: Error {}
 
+    /// Asks one relay after the other; blocks its thread.
+    ///
     /// - Parameter isDoubted: the certificate is good for long, but perhaps the mesh has another
     ///   root.
     static func renewed(
