@@ -47,13 +47,14 @@ extension BenchCommand {
             var peer: [TaskBench.Round] = []
             func measure(_ node: NodeClient) async throws {
                 let bench = try await TaskBench(node)
-                // Programs, sockets and files that are used for the first time.
-                _ = try await bench.run(count: min(count, 500), singleCount: 20)
                 for round in 1...rounds {
-                    Terminal.remark("Round \(round) of \(rounds)")
+                    // Each warms up in each turn: the other has had the caches since.
+                    _ = try await bench.run(count: min(count, 500), singleCount: 20)
                     own.append(try await bench.run(count: count, singleCount: single))
+                    remark("swiftlet", own, round)
                     if let ray {
                         peer.append(try ray.run(count: count, singleCount: single))
+                        remark("ray", peer, round)
                     }
                 }
             }
@@ -65,6 +66,15 @@ extension BenchCommand {
                 try await options.withNode { try await measure($0) }
             }
             show(Figures(own), peer.isEmpty ? nil : Figures(peer))
+        }
+
+        private func remark(_ whose: String, _ done: [TaskBench.Round], _ round: Int) {
+            let figures = Figures([done[done.count - 1]])
+            Terminal.remark(
+                "Round \(round) of \(rounds), \(whose): "
+                    + "\(Text.decimal(figures.tasksPerSecond, 0)) tasks/s, one task "
+                    + "\(Text.decimal(figures.median, 2)) ms (p50), "
+                    + "\(Text.decimal(figures.late, 2)) ms (p99)")
         }
 
         /// Medians of the rounds.
