@@ -17,6 +17,45 @@ extension JSON {
     public init(parsing text: String, depthMax: Int = 64) throws(Mistake) {
         try self.init(parsing: Array(text.utf8), depthMax: depthMax)
     }
+
+    /// Why nobody could read the text of this value; nil where it can be read.
+    ///
+    /// Where in the text a mistake would stand is not known.
+    public func mistake(depthMax: Int = 64) -> Mistake? { mistake(depth: 0, depthMax) }
+
+    private func mistake(depth: Int, _ depthMax: Int) -> Mistake? {
+        guard depth <= depthMax else { return .tooDeep(depthMax: depthMax) }
+        switch self {
+        case .number(let value): return value.isFinite ? nil : .badNumber(at: 0)
+        case .array(let values):
+            return values.firstNonNil { $0.mistake(depth: depth + 1, depthMax) }
+        case .object(let members):
+            if let name = Self.repeatedName(in: members) { return .duplicateName(name) }
+            return members.firstNonNil { $0.value.mistake(depth: depth + 1, depthMax) }
+        case .null, .bool, .integer, .string: return nil
+        }
+    }
+
+    private static func repeatedName(in members: [Member]) -> String? {
+        // Only looked up, never iterated.
+        var names: Set<[UInt8]> = []
+        for (place, member) in members.enumerated() {
+            // Objects are mostly small.
+            let isKnown =
+                members.count > 16
+                ? !names.insert(Array(member.name.utf8)).inserted
+                : members[..<place].contains { $0.isNamed(member.name) }
+            if isKnown { return member.name }
+        }
+        return nil
+    }
+}
+
+extension Sequence {
+    fileprivate func firstNonNil<Found>(_ find: (Element) -> Found?) -> Found? {
+        for element in self { if let found = find(element) { return found } }
+        return nil
+    }
 }
 
 /// A recursive-descent reader of RFC 8259 with a bound on its depth.

@@ -27,7 +27,8 @@ extension Raft {
         /// Reads that wait for a round; more are refused, and asked again.
         package var readCountMax = 1_024
 
-        /// A snapshot is taken when so many entries are new, or about so many bytes of them.
+        /// A snapshot is taken when so many entries are new, or about so many bytes of them; and
+        /// as many bytes as the last snapshot has.
         ///
         /// To start again takes no longer than to apply these; to take one costs a walk over the
         /// whole state, which so many entries should be worth.

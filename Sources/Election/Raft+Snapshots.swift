@@ -45,10 +45,12 @@ extension Raft {
     mutating func noteSnapshotDue(at now: Instant) {
         let new = commitIndex - (snapshot?.index ?? 0)
         guard !isTakingSnapshot, commitIndex >= snapshotRetryIndex, new > 0 else { return }
-        let share =
+        // What is written again and again is never more than what came.
+        let share = min(
             max(
                 Double(new) / Double(settings.snapshotEntryCount),
-                Double(log.newByteCount) / Double(settings.snapshotByteCount))
+                Double(log.newByteCount) / Double(settings.snapshotByteCount)),
+            Double(log.newByteCount) / Double(max(snapshot?.byteCount ?? 0, 1)))
         // With a new one, a transfer begins again: it is waited for, but not without end.
         guard share >= (isTransferring(at: now) ? settings.transferPatience : 1) else { return }
         isTakingSnapshot = true

@@ -91,12 +91,15 @@ extension TrustStore {
 extension NodeIdentity {
     /// Signs a statement as this node; refuses one that nobody could read again.
     package func sign(_ statement: Statement) throws(IdentityError) -> SignedStatement {
-        do throws(Statement.Mistake) { _ = try Statement(parsing: statement.bytes) } catch {
+        let payload: [UInt8]
+        do throws(Statement.Mistake) { payload = try statement.payload() } catch {
             throw .statement(error)
         }
+        let signed = Envelope.pae(type: Statement.payloadType, payload: payload)
         return SignedStatement(
             statement,
-            signature: try sign(statement.pae),
+            payload: payload,
+            signature: try sign(signed),
             keyID: id.hex,
             chain: chain
         )

@@ -36,10 +36,14 @@ package struct SignedStatement: Hashable, Sendable {
     /// DER, leaf first.
     package let chain: [[UInt8]]
 
-    /// Puts together what the rim has signed: `signature` is over `statement.pae`.
-    package init(_ statement: Statement, signature: [UInt8], keyID: String, chain: [[UInt8]]) {
+    /// Puts together what the rim has signed: `signature` is over the `Envelope.pae` of the
+    /// statement's payload.
+    package init(
+        _ statement: Statement, payload: [UInt8]? = nil, signature: [UInt8], keyID: String,
+        chain: [[UInt8]]
+    ) {
         self.statement = statement
-        payload = statement.bytes
+        self.payload = payload ?? statement.bytes
         self.signature = signature
         self.keyID = keyID
         self.chain = chain

@@ -48,12 +48,42 @@ package struct Statement: Hashable, Sendable {
         } catch { throw .notJSON(error) }
         guard json["_type"]?.asString == Self.type else { throw .notStatement }
         subjects = try Self.subjects(json["subject"]?.asArray ?? [])
-        guard let type = json["predicateType"]?.asString, !type.isEmpty,
-            type.utf8.count <= Self.nameByteCountMax,
-            let predicate = json["predicate"], predicate.asObject != nil
-        else { throw .noPredicate }
+        guard let type = json["predicateType"]?.asString, let predicate = json["predicate"] else {
+            throw .noPredicate
+        }
         predicateType = type
         self.predicate = predicate
+        try check()
+    }
+
+    /// The payload that a signer signs; throws where no reader would take it.
+    package func payload() throws(Mistake) -> [UInt8] {
+        try check()
+        let json = json
+        if let mistake = json.mistake(depthMax: Self.depthMax) { throw .notJSON(mistake) }
+        let bytes = json.bytes
+        guard bytes.count <= Self.byteCountMax else { throw .tooLong(byteCount: bytes.count) }
+        return bytes
+    }
+
+    private func check() throws(Mistake) {
+        guard !subjects.isEmpty else { throw .noSubject }
+        guard subjects.count <= Self.subjectCountMax else {
+            throw .tooManySubjects(subjects.count)
+        }
+        // Only looked up, never iterated.
+        var names: Set<String> = []
+        for (index, subject) in subjects.enumerated() {
+            guard subject.name.utf8.count <= Self.nameByteCountMax else {
+                throw .badSubject(index: index)
+            }
+            guard names.insert(subject.name).inserted else {
+                throw .duplicateSubject(subject.name)
+            }
+        }
+        guard !predicateType.isEmpty, predicateType.utf8.count <= Self.nameByteCountMax,
+            predicate.asObject != nil
+        else { throw .noPredicate }
     }
 
     package var json: JSON {
@@ -70,23 +100,17 @@ package struct Statement: Hashable, Sendable {
         ]
     }
 
-    /// The payload that is signed.
     package var bytes: [UInt8] { json.bytes }
-    /// What a signer signs.
-    package var pae: [UInt8] { Envelope.pae(type: Self.payloadType, payload: bytes) }
 
     private static func subjects(_ values: [JSON]) throws(Mistake) -> [Subject] {
         guard !values.isEmpty else { throw .noSubject }
         guard values.count <= subjectCountMax else { throw .tooManySubjects(values.count) }
         var subjects: [Subject] = []
-        // Only looked up, never iterated.
-        var names: Set<String> = []
         for (index, value) in values.enumerated() {
-            guard let name = value["name"]?.asString, name.utf8.count <= nameByteCountMax,
+            guard let name = value["name"]?.asString,
                 let hex = value["digest"]?["sha256"]?.asString,
                 let digest = Digest(hex: hex), digest.hex == hex
             else { throw .badSubject(index: index) }
-            guard names.insert(name).inserted else { throw .duplicateSubject(name) }
             subjects.append(Subject(name: name, digest: digest))
         }
         return subjects

@@ -28,7 +28,7 @@ struct LiveBackend: Backend {
     /// Waits until this node knows all that was decided before now.
     func catchUp() async throws { try Self.check(await loop.catchUp()) }
 
-    private static func check(_ answer: Node.Answer) throws {
+    static func check(_ answer: Node.Answer) throws {
         guard case .refused(let sentence) = answer else { return }
         if TaskTable.isQuotaRefusal(sentence) {
             throw APIError(status: 429, message: sentence, code: "quota_exceeded")

@@ -26,6 +26,8 @@ struct LiveHands: NodeHands {
 
     func admissionChanged() { admission.forget() }
 
+    func quotasChanged(limited: [String]) { worker.limit(limited) }
+
     func left() { leaving.raise() }
 
     func holderLost(_ holder: NodeID) { copies.forget(holder) }

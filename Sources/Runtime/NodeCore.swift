@@ -4,6 +4,7 @@ import Identity
 import Logging
 import Messages
 import NodeLogic
+import Scheduling
 import Store
 import Transport
 import Wire
@@ -60,6 +61,7 @@ final class NodeCore: TurningCore {
         for introduction in boot.introductions {
             enter(introduction.node, introduction.certificates, introduction.profile)
         }
+        tellQuotas()
     }
 
     var now: Instant { time.now }
@@ -185,6 +187,7 @@ final class NodeCore: TurningCore {
             for record in node.state.nodes { parts.credentials.enrol(record.id) }
             parts.keeper.follow(node.state.rotations)
             parts.hands.admissionChanged()
+            tellQuotas()
             haveConditionsChanged = true
         case .peer(let peer, let certificates, let profile): enter(peer, certificates, profile)
         case .expel(let peer): expel(peer)
@@ -215,6 +218,7 @@ final class NodeCore: TurningCore {
             if let refusal { parts.logger.debug("an entry of the log was void: \(refusal)") }
             switch command.body {
             case .statementRecorded, .policySet, .nodeRevoked: parts.hands.admissionChanged()
+            case .tenantSet: tellQuotas()
             case .meshFounded(let founded): parts.credentials.enrol(founded.founder)
             case .nodeEnrolled(let enrolled) where refusal == nil:
                 parts.credentials.enrol(enrolled.node)
@@ -375,6 +379,11 @@ final class NodeCore: TurningCore {
         conditions.removeAll { $0(self) }
     }
 
+    private func tellQuotas() {
+        let limited = node.state.tasks.tenants.filter { !$0.quota.isNone }
+        parts.hands.quotasChanged(limited: limited.map(\.name))
+    }
+
     private var sealedIssuingKey: [UInt8]? { node.state.sealedIssuingKey(of: node.id) }
 
     private var allowedLicenses: [String] { node.state.allowedLicenses }
@@ -392,6 +401,8 @@ protocol NodeHands: Sendable {
     func resultsTaken()
     /// Statements, policy or revocations are not what they were.
     func admissionChanged()
+    /// These tenants, sorted by name, have quotas; the others have none.
+    func quotasChanged(limited: [String])
     /// What this node holds may be gone with it.
     func holderLost(_ holder: NodeID)
     /// Somebody will ask this node for them.

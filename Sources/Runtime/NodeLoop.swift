@@ -71,15 +71,21 @@ final class NodeLoop: Outlet, Sendable {
         _ command: Command.Body, _ body: @escaping @Sendable (Node) -> Value
     ) async -> (answer: Node.Answer, value: Value?) {
         await withCheckedContinuation { continuation in
-            let isPosted = post { core in
-                core.propose(Command(body: command)) { answer, node in
-                    continuation.resume(returning: (answer, body(node)))
-                }
-            }
-            if !isPosted {
-                continuation.resume(returning: (.refused("this node is overloaded"), nil))
+            propose(command) { answer, node in
+                continuation.resume(returning: (answer, node.map(body)))
             }
         }
+    }
+
+    /// As above; `take` gets the answer and the node right then on the node thread, or at once,
+    /// and no node, where nothing was proposed.
+    func propose(
+        _ command: Command.Body, _ take: @escaping @Sendable (Node.Answer, Node?) -> Void
+    ) {
+        let isPosted = post { core in
+            core.propose(Command(body: command)) { answer, node in take(answer, node) }
+        }
+        if !isPosted { take(.refused("this node is overloaded"), nil) }
     }
 
     /// Returns when this node has applied all that was decided before: what is read then is new.

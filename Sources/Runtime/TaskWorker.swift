@@ -30,6 +30,8 @@ final class TaskWorker: Sendable {
     private let programs: ProgramShelf
     // Looked up by task, never iterated.
     private let running = Mutex<[Digest: Work]>([:])
+    /// Tenants with quotas.
+    private let limited = Mutex<[String]>([])
 
     private struct Work: Sendable {
         var fence: Fence
@@ -228,23 +230,24 @@ final class TaskWorker: Sendable {
         var statement: [UInt8]
     }
 
+    /// What is leased to tenants with quotas must be counted.
+    func limit(_ tenants: [String]) { limited.withLock { $0 = tenants } }
+
     /// Runs a program of a task that is not submitted yet, where a lane is free, all is here and
-    /// admitted, and it takes no time and writes little; nil where the mesh shall do it.
+    /// admitted, its tenant has no quota, and it takes no time and writes little; where the mesh
+    /// shall do it, `end` gets nil. It is called at once or on the lane.
     ///
     /// A program has no effect but its result, and that counts when the log holds it: until then
     /// nothing has happened, whoever dies.
-    func tryNow(_ task: Digest, _ spec: TaskSpec) async -> Done? {
-        guard case .program(let work) = spec.work, admission.wereAdmitted(work.artifacts) else {
-            return nil
-        }
+    func tryNow(_ task: Digest, _ spec: TaskSpec, _ end: @escaping @Sendable (Done?) -> Void) {
+        guard case .program(let work) = spec.work, admission.wereAdmitted(work.artifacts),
+            spec.slotCount <= 1, spec.edgeUse != .only,
+            !limited.withLock({ $0.contains(spec.tenant) })
+        else { return end(nil) }
         let lease = Lease(task: task, attempt: 1, fence: Fence(), spec: spec)
-        return await withCheckedContinuation { continuation in
-            let isTaken = guests.addIfFree(
-                .init(task: task, isStopped: Flag()) { [self] _ in
-                    continuation.resume(returning: runNow(work, lease))
-                })
-            if !isTaken { continuation.resume(returning: nil) }
-        }
+        let isTaken = guests.addIfFree(
+            .init(task: task, isStopped: Flag()) { [self] _ in end(runNow(work, lease)) })
+        if !isTaken { end(nil) }
     }
 
     /// On a lane. One slice is all that it gets.

@@ -1,6 +1,7 @@
 package import Basics
 import Foundation
 import GRDB
+import Synchronization
 
 /// The replicated log, the term and the vote of one node, in one SQLite file.
 ///
@@ -40,6 +41,8 @@ package final class LogStore: Sendable {
     }
 
     private let database: DatabaseQueue
+    /// No entry beyond it is stored; nothing is known of that before the file was read.
+    private let lastIndex = Mutex<UInt64>(.max)
 
     /// Opens the file, makes it where it is missing, and counts the opening.
     package init(path: String) throws {
@@ -97,16 +100,18 @@ package final class LogStore: Sendable {
                     SELECT position, term, command FROM entry WHERE position > ? ORDER BY position
                     """, arguments: [Int64(bitPattern: snapshot?.baseIndex ?? 0)])
             let voted: [UInt8]? = (state?["voted_for"] as Data?).map { Array($0) }
+            let entries = rows.map { row in
+                let command: Data = row["command"]
+                return StoredEntry(
+                    index: UInt64(bitPattern: row["position"]),
+                    term: UInt64(bitPattern: row["term"]), bytes: Array(command))
+            }
+            lastIndex.withLock { $0 = entries.last?.index ?? snapshot?.baseIndex ?? 0 }
             return StoredState(
                 term: UInt64(bitPattern: state?["term"] ?? 0),
                 votedFor: voted.flatMap { NodeID(bytes: $0) },
                 snapshot: snapshot,
-                entries: rows.map { row in
-                    let command: Data = row["command"]
-                    return StoredEntry(
-                        index: UInt64(bitPattern: row["position"]),
-                        term: UInt64(bitPattern: row["term"]), bytes: Array(command))
-                },
+                entries: entries,
                 boot: UInt64(bitPattern: state?["boot"] ?? 0))
         }
     }
@@ -117,26 +122,37 @@ package final class LogStore: Sendable {
     package func persist(
         hardState: (term: UInt64, votedFor: NodeID?)?, entries: [StoredEntry]
     ) throws {
-        try database.write { database in
-            if let hardState {
-                try database.execute(
-                    sql: "UPDATE hard_state SET term = ?, voted_for = ?",
-                    arguments: [
+        let isNew = entries.first.map { first in lastIndex.withLock { first.index > $0 } } ?? true
+        if hardState == nil, isNew, entries.count == 1 {
+            // A statement by itself is a transaction.
+            try database.writeWithoutTransaction { try Self.insert(entries, in: $0) }
+        } else {
+            try database.write { database in
+                if let hardState {
+                    let update = try database.cachedStatement(
+                        sql: "UPDATE hard_state SET term = ?, voted_for = ?")
+                    try update.execute(arguments: [
                         Int64(bitPattern: hardState.term),
                         hardState.votedFor.map { Data($0.bytes) },
                     ])
+                }
+                if let first = entries.first, !isNew {
+                    try database.execute(
+                        sql: "DELETE FROM entry WHERE position >= ?",
+                        arguments: [Int64(bitPattern: first.index)])
+                }
+                try Self.insert(entries, in: database)
             }
-            guard let first = entries.first else { return }
-            try database.execute(
-                sql: "DELETE FROM entry WHERE position >= ?",
-                arguments: [Int64(bitPattern: first.index)])
-            let statement = try database.cachedStatement(sql: "INSERT INTO entry VALUES (?, ?, ?)")
-            for entry in entries {
-                try statement.execute(arguments: [
-                    Int64(bitPattern: entry.index), Int64(bitPattern: entry.term),
-                    Data(entry.bytes),
-                ])
-            }
+        }
+        if let last = entries.last { lastIndex.withLock { $0 = last.index } }
+    }
+
+    private static func insert(_ entries: [StoredEntry], in database: Database) throws {
+        let statement = try database.cachedStatement(sql: "INSERT INTO entry VALUES (?, ?, ?)")
+        for entry in entries {
+            try statement.execute(arguments: [
+                Int64(bitPattern: entry.index), Int64(bitPattern: entry.term), Data(entry.bytes),
+            ])
         }
     }
 

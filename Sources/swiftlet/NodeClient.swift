@@ -53,6 +53,11 @@ struct NodeClient: Sendable {
         try await loop.group.shutdownGracefully()
     }
 
+    /// Does the work on the client's own thread, so that an answer wakes no other one.
+    func onLoop<Value: Sendable>(_ work: @Sendable () async throws -> Value) async rethrows -> Value {
+        try await withTaskExecutorPreference(loop) { try await work() }
+    }
+
     // MARK: documents
 
     func get(_ path: String) async throws -> JSON { try await document("GET", path) }

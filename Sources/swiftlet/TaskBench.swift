@@ -71,6 +71,10 @@ struct TaskBench: Sendable {
 
     /// One task after the other, each from the request to its result; milliseconds.
     private func single(_ count: Int) async throws -> [Double] {
+        try await node.onLoop { try await singles(count) }
+    }
+
+    private func singles(_ count: Int) async throws -> [Double] {
         var times: [Double] = []
         for index in 0..<count {
             let start = ContinuousClock.now

@@ -88,6 +88,39 @@ struct StatementTests {
         }
     }
 
+    @Test func `what nobody could read is not given out to be signed`() throws {
+        let good = Examples.artifact.statement
+        #expect(try Statement(parsing: good.payload()) == good)
+        func mistake(_ change: (inout Statement) -> Void) -> Statement.Mistake? {
+            var statement = good
+            change(&statement)
+            do throws(Statement.Mistake) { _ = try statement.payload() } catch { return error }
+            return nil
+        }
+        #expect(mistake { $0.subjects = [] } == .noSubject)
+        #expect(mistake { $0.subjects += $0.subjects } == .duplicateSubject(good.subjects[0].name))
+        let long = String(repeating: "n", count: Statement.nameByteCountMax + 1)
+        #expect(mistake { $0.subjects[0].name = long } == .badSubject(index: 0))
+        #expect(mistake { $0.predicateType = "" } == .noPredicate)
+        #expect(mistake { $0.predicate = 1 } == .noPredicate)
+        let deepest = (0..<14).reduce(JSON.null) { value, _ in .array([value]) }
+        #expect(mistake { $0.predicate = ["deep": deepest] } == nil)
+        #expect(
+            mistake { $0.predicate = ["deep": [deepest]] } == .notJSON(.tooDeep(depthMax: 16)))
+        #expect(mistake { $0.predicate = ["x": .number(.nan)] } == .notJSON(.badNumber(at: 0)))
+        for count in [1, 40] {
+            let members = (0..<count).map { JSON.Member("\($0)", 1) } + [.init("0", 2)]
+            #expect(
+                mistake { $0.predicate = .object(members) } == .notJSON(.duplicateName("0")))
+        }
+        let huge = String(repeating: "x", count: Statement.byteCountMax)
+        #expect(throws: Statement.Mistake.self) {
+            var statement = good
+            statement.predicate = ["x": .string(huge)]
+            _ = try statement.payload()
+        }
+    }
+
     @Test func `depth is bounded`() {
         let deep = text.replacingFirst(
             #""predicate":{"#,
