@@ -542,7 +542,7 @@ const ProtobufCMessageDescriptor swiftlet__edge__v1__edge_lease__descriptor =
   (ProtobufCMessageInit) swiftlet__edge__v1__edge_lease__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__edge__v1__edge_orders__field_descriptors[7] =
+static const ProtobufCFieldDescriptor swiftlet__edge__v1__edge_orders__field_descriptors[8] =
 {
   {
     "sequence",
@@ -628,10 +628,23 @@ static const ProtobufCFieldDescriptor swiftlet__edge__v1__edge_orders__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "is_cut_off",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Edge__V1__EdgeOrders, is_cut_off),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__edge__v1__edge_orders__field_indices_by_name[] = {
   5,   /* field[5] = allowed_licenses */
   2,   /* field[2] = applied_index */
+  7,   /* field[7] = is_cut_off */
   1,   /* field[1] = is_home */
   3,   /* field[3] = leases */
   4,   /* field[4] = relays */
@@ -642,7 +655,7 @@ static const ProtobufCIntRange swiftlet__edge__v1__edge_orders__number_ranges[2 
 {
   { 1, 0 },
   { 4, 2 },
-  { 0, 7 }
+  { 0, 8 }
 };
 const ProtobufCMessageDescriptor swiftlet__edge__v1__edge_orders__descriptor =
 {
@@ -652,7 +665,7 @@ const ProtobufCMessageDescriptor swiftlet__edge__v1__edge_orders__descriptor =
   "Swiftlet__Edge__V1__EdgeOrders",
   "swiftlet.edge.v1",
   sizeof(Swiftlet__Edge__V1__EdgeOrders),
-  7,
+  8,
   swiftlet__edge__v1__edge_orders__field_descriptors,
   swiftlet__edge__v1__edge_orders__field_indices_by_name,
   2,  swiftlet__edge__v1__edge_orders__number_ranges,

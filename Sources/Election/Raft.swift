@@ -156,6 +156,11 @@ package struct Raft: Sendable {
     package internal(set) var role: Role = .follower
     /// Of the current term, as far as this node knows.
     package internal(set) var leader: NodeID?
+    /// Nothing was heard of a leader for so long; a leader without a quorum soon is none.
+    package func isWithoutLeader(for duration: Duration, at now: Instant) -> Bool {
+        role != .leader && now - leaderContact > duration
+    }
+
     package internal(set) var commitIndex: UInt64
 
     var hardState: HardState

@@ -92,6 +92,7 @@ extension EdgeOrders: WireMessage, Coded {
         (stored.pointee.n_allowed_licenses, stored.pointee.allowed_licenses) =
             arena.texts(allowedLicenses)
         stored.pointee.root_number = rootNumber
+        stored.pointee.is_cut_off = isCutOff ? 1 : 0
         return stored
     }
 
@@ -108,7 +109,8 @@ extension EdgeOrders: WireMessage, Coded {
                 stored.pointee.n_allowed_licenses,
                 stored.pointee.allowed_licenses,
                 "EdgeOrders.allowed_licenses"),
-            rootNumber: stored.pointee.root_number
+            rootNumber: stored.pointee.root_number,
+            isCutOff: stored.pointee.is_cut_off != 0
         )
     }
 }

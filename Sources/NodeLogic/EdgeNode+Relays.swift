@@ -7,6 +7,8 @@ extension EdgeNode {
         var introduction: Introduction
         /// As short as it was of late; nil before the first answer and after it was lost.
         var roundTrip: Duration?
+        /// It has no coordinator, as it said last.
+        var isCutOff = false
         /// The report that waits for its answer.
         var sequence: UInt64 = 0
         var sentAt = Instant.zero
@@ -43,16 +45,23 @@ extension EdgeNode {
         return true
     }
 
+    private func contact(_ node: NodeID) -> Contact? { place(of: node).map { contacts[$0] } }
+
     private func place(of node: NodeID) -> Int? {
         let place = contacts.partitionPoint { $0.node < node }
         return place < contacts.count && contacts[place].node == node ? place : nil
     }
 
+    /// Of those that answer; one that is cut off only where all are.
     func nearest(but other: NodeID?) -> Contact? {
         var best: Contact?
         for contact in contacts where contact.node != other {
             guard let time = contact.roundTrip else { continue }
-            if let known = best?.roundTrip, known <= time { continue }
+            if let best, let known = best.roundTrip,
+                best.isCutOff == contact.isCutOff ? known <= time : contact.isCutOff
+            {
+                continue
+            }
             best = contact
         }
         return best
@@ -77,6 +86,8 @@ extension EdgeNode {
             }
             // One answer may be lost, and a later one is as good.
             if orders.sequence >= contacts[place].sequence { contacts[place].sequence = 0 }
+            // Orders that come by themselves say nothing of it.
+            if orders.sequence != 0 { contacts[place].isCutOff = orders.isCutOff }
             if rootNumber < orders.rootNumber {
                 rootNumber = orders.rootNumber
                 effects.append(.rootIs(rootNumber))
@@ -90,6 +101,7 @@ extension EdgeNode {
                 if isHomeNew { nextReport = now + settings.reportInterval }
                 isHomeNew = false
                 adopt(orders, at: now, into: &effects)
+                if contacts[place].isCutOff { doubt(sender, at: now, into: &effects) }
             } else if sender == home {
                 guard !orders.isHome, orders.sequence >= homeSequence else { break }
                 // It takes nobody more, or goes.
@@ -126,16 +138,26 @@ extension EdgeNode {
         hurryResults(at: now)
     }
 
-    /// Moves to another relay where that is much nearer.
+    /// Moves to another relay where that is much nearer, or has a coordinator and the home has
+    /// none.
     private mutating func prefer(
         _ node: NodeID,
         at now: Instant,
         into effects: inout [Effect]
     ) {
-        guard case .awake = phase, let home, let own = roundTrip(to: home),
-            let other = roundTrip(to: node), other + .milliseconds(2) < own / 2
+        guard let home, let own = contact(home), let other = contact(node), !other.isCutOff,
+            let distance = other.roundTrip
         else { return }
-        attach(to: node, at: now, into: &effects)
+        if case .asleep = phase { return }
+        let isMuchNearer =
+            phase == .awake && own.roundTrip.map { distance + .milliseconds(2) < $0 / 2 } ?? false
+        if own.isCutOff || isMuchNearer { attach(to: node, at: now, into: &effects) }
+    }
+
+    /// The home has no coordinator: the spare may have one, or others, who are asked soon.
+    private mutating func doubt(_ home: NodeID, at now: Instant, into effects: inout [Effect]) {
+        if let other = nearest(but: home) { prefer(other.node, at: now, into: &effects) }
+        if self.home == home { nextSurvey = min(nextSurvey, now + settings.searchIntervalMax) }
     }
 
     /// A relay that is gone; its spare takes its place at once.

@@ -9,7 +9,8 @@ package import Wire
 //
 //   relays   Of the nodes that it knows the nearest, by round trip, is its home and the next one
 //            its spare, whose connection it keeps warm. When its home falls silent it turns to the
-//            spare at once, and looks for another spare then.
+//            spare at once, and looks for another spare then. A home that has heard no coordinator
+//            for a while says so, and is left for one that has.
 //   leases   Its home tells it all of its leases, and it keeps each, with all that the work needs,
 //            on its own disk before it begins: it goes on without a network, after a restart too.
 //            A result lies on the disk as well, until orders do not name the lease any more: then

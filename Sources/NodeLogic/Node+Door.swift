@@ -228,6 +228,9 @@ extension Node {
         package var edgeLeaseDuration: Duration = .seconds(20)
         /// An edge node of which nothing is heard for so long cannot be reached: three reports.
         package var wardSilence: Duration = .seconds(7)
+        /// A relay that has heard no coordinator for so long says so: longer than it takes to
+        /// elect one.
+        package var cutOffSilence: Duration = .seconds(4)
         /// A battery with so much or less is spared.
         package var batteryPercentMin: UInt32 = 30
         /// It may oversleep by so much.

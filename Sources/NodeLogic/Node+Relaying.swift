@@ -80,7 +80,8 @@ extension Node {
             let orders = EdgeOrders(
                 sequence: report.sequence,
                 relays: relays(for: report, sender),
-                rootNumber: state.rootNumber
+                rootNumber: state.rootNumber,
+                isCutOff: isCutOff(at: now)
             )
             effects.append(.send(.edgeOrders(orders), to: sender))
             return
@@ -107,7 +108,7 @@ extension Node {
             let awake = NodeSlept(node: sender, until: 0, sequence: report.sequence)
             relay(.nodeSlept(awake), at: now, into: &effects)
         }
-        sendOrders(to: sender, report: report, into: &effects)
+        sendOrders(to: sender, report: report, isCutOff: isCutOff(at: now), into: &effects)
         // It may have come with something to do for the coordinator.
         if !isKnown { nextReport = now }
     }
@@ -224,6 +225,7 @@ extension Node {
     private mutating func sendOrders(
         to node: NodeID,
         report: EdgeReport? = nil,
+        isCutOff: Bool = false,
         into effects: inout [Effect]
     ) {
         let place = place(ofWard: node)
@@ -233,7 +235,8 @@ extension Node {
             isHome: true,
             appliedIndex: state.appliedIndex,
             allowedLicenses: state.allowedLicenses,
-            rootNumber: state.rootNumber
+            rootNumber: state.rootNumber,
+            isCutOff: isCutOff
         )
         if let report { orders.relays = relays(for: report, node) }
         var told: [UInt64] = []
@@ -262,6 +265,11 @@ extension Node {
         }
         wards[place].told = told
         effects.append(.send(.edgeOrders(orders), to: node))
+    }
+
+    /// What its wards hand in cannot come into the log, perhaps for long.
+    private func isCutOff(at now: Instant) -> Bool {
+        raft.isWithoutLeader(for: settings.cutOffSilence, at: now)
     }
 
     // Others that it may turn to: some of those that are alive, from a place of its own on, now and

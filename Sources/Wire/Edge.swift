@@ -91,6 +91,8 @@ public struct EdgeOrders: Hashable, Sendable {
     public var allowedLicenses: [String]
     /// The mesh's newest root; the founding one is 0.
     public var rootNumber: UInt32
+    /// The sender has heard no coordinator for a while: another relay may have one.
+    public var isCutOff: Bool
 
     public init(
         sequence: UInt64 = 0,
@@ -99,7 +101,8 @@ public struct EdgeOrders: Hashable, Sendable {
         leases: [EdgeLease] = [],
         relays: [Introduction] = [],
         allowedLicenses: [String] = [],
-        rootNumber: UInt32 = 0
+        rootNumber: UInt32 = 0,
+        isCutOff: Bool = false
     ) {
         self.sequence = sequence
         self.isHome = isHome
@@ -108,6 +111,7 @@ public struct EdgeOrders: Hashable, Sendable {
         self.relays = relays
         self.allowedLicenses = allowedLicenses
         self.rootNumber = rootNumber
+        self.isCutOff = isCutOff
     }
 }
 

@@ -54,7 +54,9 @@ struct NodeClient: Sendable {
     }
 
     /// Does the work on the client's own thread, so that an answer wakes no other one.
-    func onLoop<Value: Sendable>(_ work: @Sendable () async throws -> Value) async rethrows -> Value {
+    func onLoop<Value: Sendable>(
+        _ work: @Sendable () async throws -> Value
+    ) async rethrows -> Value {
         try await withTaskExecutorPreference(loop) { try await work() }
     }
 

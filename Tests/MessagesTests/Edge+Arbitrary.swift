@@ -38,7 +38,8 @@ extension EdgeOrders: Arbitrary {
             leases: .arbitrary(using: &chance),
             relays: .arbitrary(using: &chance),
             allowedLicenses: .arbitrary(using: &chance),
-            rootNumber: .arbitrary(using: &chance)
+            rootNumber: .arbitrary(using: &chance),
+            isCutOff: .arbitrary(using: &chance)
         )
     }
 }

@@ -136,10 +136,14 @@ struct  Swiftlet__Edge__V1__EdgeOrders
    * The mesh's newest root; the founding one is 0.
    */
   uint32_t root_number;
+  /*
+   * The sender has heard no coordinator for a while: another relay may have one.
+   */
+  protobuf_c_boolean is_cut_off;
 };
 #define SWIFTLET__EDGE__V1__EDGE_ORDERS__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__edge__v1__edge_orders__descriptor) \
-    , 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0 }
+    , 0, 0, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0 }
 
 
 struct  Swiftlet__Edge__V1__EdgeResult
