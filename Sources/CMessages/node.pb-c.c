@@ -1733,7 +1733,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__proposal__descriptor =
   (ProtobufCMessageInit) swiftlet__node__v1__proposal__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__node__v1__proposal_reply__field_descriptors[4] =
+static const ProtobufCFieldDescriptor swiftlet__node__v1__proposal_reply__field_descriptors[5] =
 {
   {
     "request",
@@ -1783,17 +1783,30 @@ static const ProtobufCFieldDescriptor swiftlet__node__v1__proposal_reply__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "refusal_kind",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__ProposalReply, refusal_kind),
+    &swiftlet__node__v1__refusal_kind__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__node__v1__proposal_reply__field_indices_by_name[] = {
   1,   /* field[1] = index */
   2,   /* field[2] = refusal */
+  4,   /* field[4] = refusal_kind */
   0,   /* field[0] = request */
   3,   /* field[3] = retry */
 };
 static const ProtobufCIntRange swiftlet__node__v1__proposal_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor swiftlet__node__v1__proposal_reply__descriptor =
 {
@@ -1803,7 +1816,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__proposal_reply__descriptor 
   "Swiftlet__Node__V1__ProposalReply",
   "swiftlet.node.v1",
   sizeof(Swiftlet__Node__V1__ProposalReply),
-  4,
+  5,
   swiftlet__node__v1__proposal_reply__field_descriptors,
   swiftlet__node__v1__proposal_reply__field_indices_by_name,
   1,  swiftlet__node__v1__proposal_reply__number_ranges,
@@ -2270,4 +2283,36 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_held__descriptor =
   1,  swiftlet__node__v1__artifact_held__number_ranges,
   (ProtobufCMessageInit) swiftlet__node__v1__artifact_held__init,
   NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCEnumValue swiftlet__node__v1__refusal_kind__enum_values_by_number[4] =
+{
+  { "REFUSAL_KIND_CONFLICT", "SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_CONFLICT", 0 },
+  { "REFUSAL_KIND_QUOTA", "SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_QUOTA", 1 },
+  { "REFUSAL_KIND_OVERLOAD", "SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_OVERLOAD", 2 },
+  { "REFUSAL_KIND_UNAVAILABLE", "SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_UNAVAILABLE", 3 },
+};
+static const ProtobufCIntRange swiftlet__node__v1__refusal_kind__value_ranges[] = {
+{0, 0},{0, 4}
+};
+static const ProtobufCEnumValueIndex swiftlet__node__v1__refusal_kind__enum_values_by_name[4] =
+{
+  { "REFUSAL_KIND_CONFLICT", 0 },
+  { "REFUSAL_KIND_OVERLOAD", 2 },
+  { "REFUSAL_KIND_QUOTA", 1 },
+  { "REFUSAL_KIND_UNAVAILABLE", 3 },
+};
+const ProtobufCEnumDescriptor swiftlet__node__v1__refusal_kind__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "swiftlet.node.v1.RefusalKind",
+  "RefusalKind",
+  "Swiftlet__Node__V1__RefusalKind",
+  "swiftlet.node.v1",
+  4,
+  swiftlet__node__v1__refusal_kind__enum_values_by_number,
+  4,
+  swiftlet__node__v1__refusal_kind__enum_values_by_name,
+  1,
+  swiftlet__node__v1__refusal_kind__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
 };

@@ -351,6 +351,7 @@ extension ProposalReply: WireMessage, Coded {
         stored.pointee.index = index
         stored.pointee.refusal = arena.text(refusal)
         stored.pointee.retry = retry ? 1 : 0
+        stored.pointee.refusal_kind = .init(rawValue: UInt32(bitPattern: refusalKind.rawValue))
         return stored
     }
 
@@ -359,7 +360,9 @@ extension ProposalReply: WireMessage, Coded {
             request: stored.pointee.request,
             index: stored.pointee.index,
             refusal: try Field.text(stored.pointee.refusal, "ProposalReply.refusal"),
-            retry: stored.pointee.retry != 0
+            retry: stored.pointee.retry != 0,
+            refusalKind: try Field.enumeration(
+                stored.pointee.refusal_kind.rawValue, "ProposalReply.refusal_kind")
         )
     }
 }

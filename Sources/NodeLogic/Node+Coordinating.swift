@@ -253,10 +253,7 @@ extension Node {
         let commands = state.plans.next {
             state.tasks[$0] != nil || state.tasks.hasForgotten($0)
         }
-        return commands.filter { command in
-            guard let refusal = state.judge(command).refusal else { return true }
-            return !TaskTable.isQuotaRefusal(refusal)
-        }
+        return commands.filter { state.judge($0).refusal?.kind != .quota }
     }
 
     // MARK: What ended long ago

@@ -1,6 +1,7 @@
 package import Basics
 package import Election
 package import Membership
+package import Scheduling
 package import Wire
 
 extension Node {
@@ -124,7 +125,7 @@ extension Node {
     package enum Answer: Hashable, Sendable {
         // Committed, and applied on this node.
         case accepted(index: UInt64)
-        case refused(String)
+        case refused(Refusal)
     }
 
     /// A certificate that the coordinator wants: the driver unseals the issuing key and signs.

@@ -233,7 +233,7 @@ extension Node {
             )
         )
         let verdict: Verdict =
-            issued.refusal.isEmpty ? state.judge(command) : .refused(issued.refusal)
+            issued.refusal.isEmpty ? state.judge(command) : .refused(Refusal(issued.refusal))
         if isRenewal { coordination?.orders[position].certificates = issued.certificates }
         switch verdict {
         case .refused(let refusal):
@@ -242,7 +242,7 @@ extension Node {
                 to: order.request,
                 from: order.sender,
                 certificates: [],
-                refusal: refusal,
+                refusal: refusal.sentence,
                 into: &effects
             )
         case .done:

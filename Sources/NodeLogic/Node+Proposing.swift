@@ -63,7 +63,7 @@ extension Node {
         if origin == .relayed, requests.count >= Self.requestCountMax { return }
         if isCallers, requests.count >= Self.requestCountMax || leaveDue != nil {
             let reason = leaveDue == nil ? "too many requests are under way" : "the node leaves"
-            conclude(request, .refused(reason), into: &effects)
+            conclude(request, .refused(Refusal(reason, .overload)), into: &effects)
             return
         }
         requests.append(request)
@@ -77,15 +77,22 @@ extension Node {
             if case .caller(let number) = request.origin {
                 effects.append(.note(.requestAbandoned(request: number)))
             }
-            let reason =
-                raft.leader == nil
-                ? "no coordinator: the mesh has no quorum" : "the coordinator does not answer"
             // It may have been appended and still be decided later.
-            conclude(request, .refused(reason + "; it may take effect later"), into: &effects)
+            var refusal = noAnswer
+            refusal.sentence += "; it may take effect later"
+            conclude(request, .refused(refusal), into: &effects)
         }
         for request in requests where request.due <= now {
             send(request.number, at: now, into: &effects)
         }
+    }
+
+    /// Why nothing was decided in time.
+    var noAnswer: Refusal {
+        let reason =
+            raft.leader == nil
+            ? "no coordinator: the mesh has no quorum" : "the coordinator does not answer"
+        return Refusal(reason, .unavailable)
     }
 
     private mutating func send(
@@ -133,7 +140,8 @@ extension Node {
             case .results, .stage: return
             }
             requests.remove(at: position)
-            conclude(request, .refused(reply.refusal), into: &effects)
+            let refusal = Refusal(reply.refusal, reply.refusalKind)
+            conclude(request, .refused(refusal), into: &effects)
             return
         }
         requests[position].awaitedIndex = reply.index
@@ -153,8 +161,8 @@ extension Node {
         for request in requests {
             if request.isMet(by: command) {
                 requests.removeAll { $0.number == request.number }
-                if case .refused(let sentence) = verdict {
-                    conclude(request, .refused(sentence), into: &effects)
+                if case .refused(let refusal) = verdict {
+                    conclude(request, .refused(refusal), into: &effects)
                 } else {
                     conclude(request, .accepted(index: index), into: &effects)
                 }
@@ -183,9 +191,9 @@ extension Node {
         case .done:
             requests.remove(at: position)
             conclude(request, .accepted(index: request.awaitedIndex), into: &effects)
-        case .refused(let sentence):
+        case .refused(let refusal):
             requests.remove(at: position)
-            conclude(request, .refused(sentence), into: &effects)
+            conclude(request, .refused(refusal), into: &effects)
         case .fresh:
             requests[position].awaitedIndex = 0
         }
@@ -200,7 +208,7 @@ extension Node {
         at now: Instant,
         into effects: inout [Effect]
     ) {
-        var reply = ProposalReply(request: proposal.request)
+        var reply = ProposalReply(request: proposal.request, refusalKind: .conflict)
         guard coordination != nil, raft.isLeaderWithQuorum(at: now) else {
             reply.retry = true
             return answer(reply, to: sender, at: now, into: &effects)
@@ -215,13 +223,15 @@ extension Node {
         }
         switch verdict(on: proposal.command) {
         case .done: reply.index = state.appliedIndex
-        case .refused(let sentence): reply.refusal = sentence
+        case .refused(let refusal):
+            (reply.refusal, reply.refusalKind) = (refusal.sentence, refusal.kind)
         case .fresh:
             if let command = completed(proposal.command) {
                 proposals.append((command, proposal.request, sender))
                 return
             }
             reply.refusal = "no nodes have room for the model now; `swiftlet model plan` tells why"
+            reply.refusalKind = .unavailable
         }
         answer(reply, to: sender, at: now, into: &effects)
     }
@@ -246,7 +256,7 @@ extension Node {
         proposals.removeAll(keepingCapacity: true)
         let indices = append(waiting.map(\.command), at: now, into: &effects)
         for (offset, proposal) in waiting.enumerated() {
-            var reply = ProposalReply(request: proposal.request)
+            var reply = ProposalReply(request: proposal.request, refusalKind: .conflict)
             if let indices {
                 reply.index = indices.lowerBound + UInt64(offset)
                 if reply.index > state.appliedIndex {

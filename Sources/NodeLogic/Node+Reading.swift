@@ -1,6 +1,7 @@
 import Basics
 import Election
 import Membership
+import Scheduling
 import Wire
 
 /// A caller that wants to see all that was decided before it asked.
@@ -40,7 +41,8 @@ extension Node {
 
     mutating func read(for caller: UInt64, at now: Instant, into effects: inout [Effect]) {
         guard readings.count < Self.readingCountMax else {
-            effects.append(.answer(request: caller, .refused("too many reads are under way")))
+            let refusal = Refusal("too many reads are under way", .overload)
+            effects.append(.answer(request: caller, .refused(refusal)))
             return
         }
         requestNumber += 1
@@ -53,10 +55,7 @@ extension Node {
     mutating func repeatReads(at now: Instant, into effects: inout [Effect]) {
         for reading in readings where reading.end <= now {
             readings.removeAll { $0.number == reading.number }
-            let reason =
-                raft.leader == nil
-                ? "no coordinator: the mesh has no quorum" : "the coordinator does not answer"
-            effects.append(.answer(request: reading.caller, .refused(reason)))
+            effects.append(.answer(request: reading.caller, .refused(noAnswer)))
         }
         for number in readings.filter({ $0.due <= now && $0.index == nil }).map(\.number) {
             guard let position = readings.firstIndex(where: { $0.number == number })

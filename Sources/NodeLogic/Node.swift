@@ -492,12 +492,12 @@ package struct Node: Sendable {
         defer { settleReads(into: &effects) }
         guard let command = entry.command else { return }
         effects.append(
-            .applied(index: entry.index, command, refusal: verdict.refusal)
+            .applied(index: entry.index, command, refusal: verdict.refusal?.sentence)
         )
         if verdict == .fresh {
             react(to: command, at: now, into: &effects)
         } else if case .nodeEnrolled(let enrolled) = command.body, let refusal = verdict.refusal {
-            refuseOrders(for: enrolled.node, refusal, into: &effects)
+            refuseOrders(for: enrolled.node, refusal.sentence, into: &effects)
         }
         settleRequests(with: command, verdict, at: entry.index, now, into: &effects)
     }

@@ -91,7 +91,7 @@ extension ReplicatedState {
         return enrolled.certificates.isEmpty ? .refused("no certificate") : .fresh
     }
 
-    private static let otherKey = "the issuing key was changed meanwhile: try again"
+    private static let otherKey: Refusal = "the issuing key was changed meanwhile: try again"
     // As the certificates that a mesh takes in.
     private static let certificateByteCountMax = 16 << 10
 
@@ -243,10 +243,10 @@ extension Verdict {
         switch verdict {
         case .fresh: self = .fresh
         case .done: self = .done
-        case .refused(let sentence): self = .refused(sentence)
+        case .refused(let sentence): self = .refused(Refusal(sentence))
         }
     }
 
     /// Why an entry of the log is void; nil where its effect is there.
-    var refusal: String? { if case .refused(let sentence) = self { sentence } else { nil } }
+    var refusal: Refusal? { if case .refused(let refusal) = self { refusal } else { nil } }
 }

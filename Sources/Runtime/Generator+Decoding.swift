@@ -199,8 +199,8 @@ extension Generator {
         var wish = placed
         wish.epoch = 0
         wish.stages = []
-        if case .refused(let sentence) = await loop.propose(.modelDeployed(wish)) {
-            throw StageLost(reason: sentence)
+        if case .refused(let refusal) = await loop.propose(.modelDeployed(wish)) {
+            throw StageLost(reason: refusal.sentence)
         }
     }
 }

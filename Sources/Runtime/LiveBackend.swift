@@ -29,13 +29,15 @@ struct LiveBackend: Backend {
     func catchUp() async throws { try Self.check(await loop.catchUp()) }
 
     static func check(_ answer: Node.Answer) throws {
-        guard case .refused(let sentence) = answer else { return }
-        if TaskTable.isQuotaRefusal(sentence) {
-            throw APIError(status: 429, message: sentence, code: "quota_exceeded")
-        }
-        let status = sentence.contains("quorum") ? 503 : 409
-        throw APIError(
-            status: status, message: sentence, code: status == 503 ? "no_quorum" : "refused")
+        guard case .refused(let refusal) = answer else { return }
+        let (status, code) =
+            switch refusal.kind {
+            case .conflict: (409, "refused")
+            case .quota: (429, "quota_exceeded")
+            case .overload: (503, "overloaded")
+            case .unavailable: (503, "no_quorum")
+            }
+        throw APIError(status: status, message: refusal.sentence, code: code)
     }
 
     /// What a request names, with its size: this node must hold it.

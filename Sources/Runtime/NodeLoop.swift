@@ -1,5 +1,6 @@
 import Basics
 import NodeLogic
+import Scheduling
 import Synchronization
 import Transport
 import Wire
@@ -85,8 +86,11 @@ final class NodeLoop: Outlet, Sendable {
         let isPosted = post { core in
             core.propose(Command(body: command)) { answer, node in take(answer, node) }
         }
-        if !isPosted { take(.refused("this node is overloaded"), nil) }
+        if !isPosted { take(Self.overloaded, nil) }
     }
+
+    private static let overloaded = Node.Answer.refused(
+        Refusal("this node is overloaded", .overload))
 
     /// Returns when this node has applied all that was decided before: what is read then is new.
     func catchUp() async -> Node.Answer {
@@ -94,7 +98,7 @@ final class NodeLoop: Outlet, Sendable {
             let isPosted = post { core in
                 core.catchUp { answer, _ in continuation.resume(returning: answer) }
             }
-            if !isPosted { continuation.resume(returning: .refused("this node is overloaded")) }
+            if !isPosted { continuation.resume(returning: Self.overloaded) }
         }
     }
 

@@ -47,6 +47,14 @@ extension TaskTable {
         sets.remove(setRanges)
         jobs.remove(jobRanges)
         batches.remove(emptied.map { $0..<$0 + 1 })
+        forgetTenants()
+    }
+
+    // Names are anybody's to choose: one that says nothing and has nothing is not kept either.
+    private mutating func forgetTenants() {
+        var idle = tenants.filter { $0 == Tenant($0.name) }.map(\.name)
+        for set in sets where !idle.isEmpty { idle.removeAll { $0 == set.tenant } }
+        tenants.removeAll { idle.contains($0.name) }
     }
 
     // The tasks of a job or of a task by itself, by the number of its first set.

@@ -6,8 +6,10 @@ extension TaskTable {
         guard let record = self[command.task] else {
             guard !hasForgotten(command.task) else {
                 return .refused(
-                    "the task \(command.task.short) ended long ago and is kept no more: submit it "
-                        + "under another key")
+                    """
+                    the task \(command.task.short) ended long ago and is kept no more: submit it \
+                    under another key
+                    """)
             }
             // What is done takes nothing any more.
             guard command.result == nil else { return .fresh }
@@ -26,8 +28,10 @@ extension TaskTable {
         }
         guard !hasForgotten(command.job) else {
             return .refused(
-                "the job \(command.job.short) ended long ago and is kept no more: submit it under "
-                    + "another key")
+                """
+                the job \(command.job.short) ended long ago and is kept no more: submit it under \
+                another key
+                """)
         }
         guard 1...Self.setCountMax ~= command.sets.count else {
             return .refused("a job has 1 to \(Self.setCountMax) kinds of tasks")

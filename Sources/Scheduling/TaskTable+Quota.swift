@@ -14,13 +14,6 @@ extension TaskTable {
         package var isNone: Bool { self == Quota() }
     }
 
-    private static let refusalStart = "the quota of the tenant "
-
-    /// Whether a submission was refused for what its tenant has already.
-    package static func isQuotaRefusal(_ sentence: String) -> Bool {
-        sentence.hasPrefix(refusalStart)
-    }
-
     package func judge(_ command: TenantSet) -> Verdict {
         guard command.weight <= 1_000 else { return .refused("a weight is 1 to 1,000") }
         let known = tenant(command.tenant) ?? Tenant(command.tenant)
@@ -44,7 +37,7 @@ extension TaskTable {
     }
 
     /// Why so many tasks more are too many; nil where they are not.
-    func quotaRefusal(of submitted: [TaskSet]) -> String? {
+    func quotaRefusal(of submitted: [TaskSet]) -> Refusal? {
         // In the order of their names.
         for tenant in tenants where tenant.quota.queuedCountMax > 0 || tenant.quota.fuelMax > 0 {
             let sets = submitted.filter { $0.spec.tenant == tenant.name }
@@ -57,7 +50,7 @@ extension TaskTable {
                 }
             }
             if count > 0, let refusal = tenant.refusal(ofCount: count, fuel: fuel) {
-                return Self.refusalStart + refusal
+                return Refusal("the quota of the tenant " + refusal, .quota)
             }
         }
         return nil

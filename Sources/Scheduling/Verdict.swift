@@ -5,5 +5,5 @@ package enum Verdict: Hashable, Sendable {
     /// Its effect is there already: an asker may repeat itself.
     case done
     /// It has no effect, now or later, and this is why.
-    case refused(String)
+    case refused(Refusal)
 }

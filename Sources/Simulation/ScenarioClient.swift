@@ -108,7 +108,7 @@ struct ScenarioClient {
             return answer.isAccepted
         }
         let isLimited = task.spec.tenant == Self.limitedTenant
-        if isLimited, case .refused(let sentence) = answer, TaskTable.isQuotaRefusal(sentence) {
+        if isLimited, case .refused(let refusal) = answer, refusal.kind == .quota {
             refusalCount += 1
         }
         // Done and forgotten is done.

@@ -195,6 +195,18 @@ public struct Proposal: Hashable, Sendable {
     }
 }
 
+/// What an asker can do about a refusal.
+public enum RefusalKind: Int32, Hashable, Sendable, CaseIterable {
+    /// It contradicts what stands: the same would be refused again.
+    case conflict = 0
+    /// The tenant has as much as it may have: later perhaps.
+    case quota = 1
+    /// Too much is under way here: a little later.
+    case overload = 2
+    /// Nobody could decide it in time: later.
+    case unavailable = 3
+}
+
 public struct ProposalReply: Hashable, Sendable {
     public var request: UInt64
     /// The entry to wait for; 0 where it was refused.
@@ -202,12 +214,20 @@ public struct ProposalReply: Hashable, Sendable {
     public var refusal: String
     /// The receiver is not the coordinator: ask again later.
     public var retry: Bool
+    public var refusalKind: RefusalKind
 
-    public init(request: UInt64 = 0, index: UInt64 = 0, refusal: String = "", retry: Bool = false) {
+    public init(
+        request: UInt64 = 0,
+        index: UInt64 = 0,
+        refusal: String = "",
+        retry: Bool = false,
+        refusalKind: RefusalKind
+    ) {
         self.request = request
         self.index = index
         self.refusal = refusal
         self.retry = retry
+        self.refusalKind = refusalKind
     }
 }
 

@@ -95,6 +95,12 @@ extension EdgeStanding: Arbitrary {
     }
 }
 
+extension RefusalKind: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> RefusalKind {
+        RefusalKind(rawValue: Int32.random(in: 0..<4, using: &chance)) ?? .conflict
+    }
+}
+
 extension EdgeUse: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> EdgeUse {
         EdgeUse(rawValue: Int32.random(in: 0..<4, using: &chance)) ?? .powered

@@ -117,7 +117,8 @@ extension ProposalReply: Arbitrary {
             request: .arbitrary(using: &chance),
             index: .arbitrary(using: &chance),
             refusal: .arbitrary(using: &chance),
-            retry: .arbitrary(using: &chance)
+            retry: .arbitrary(using: &chance),
+            refusalKind: .arbitrary(using: &chance)
         )
     }
 }

@@ -384,7 +384,9 @@ struct NodeTests {
         #expect(
             answers[1]
                 == .refused(
-                    "no coordinator: the mesh has no quorum; it may take effect later"
+                    Refusal(
+                        "no coordinator: the mesh has no quorum; it may take effect later",
+                        .unavailable)
                 )
         )
     }

@@ -145,7 +145,7 @@ struct PlacingTests {
 
     private var refusals: [String] {
         effects.compactMap {
-            if case .answer(_, .refused(let sentence)) = $0 { sentence } else { nil }
+            if case .answer(_, .refused(let refusal)) = $0 { refusal.sentence } else { nil }
         }
     }
 

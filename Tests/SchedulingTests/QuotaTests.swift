@@ -154,8 +154,7 @@ struct QuotaTests {
             too many: wait until some have begun, submit fewer, or have it raised with `swiftlet \
             tenant set a --max-queued N`
             """
-        #expect(refusal == .refused(sentence))
-        #expect(TaskTable.isQuotaRefusal(sentence))
+        #expect(refusal == .refused(Refusal(sentence, .quota)))
         #expect(table.records.count == 7)
         #expect(table.apply(Self.job("three", count: 3)) == .fresh)
         // The same job again is no more of it, and others are not concerned.
@@ -167,15 +166,33 @@ struct QuotaTests {
         #expect(table.tenant("a")?.queuedCount == 10)
     }
 
+    @Test func `a tenant of whom nothing is left to say is forgotten with its last task`() {
+        var table = TaskTable()
+        _ = table.apply(Self.limit("limited", queued: 50))
+        #expect(table.apply(TenantSet(tenant: "heavy", weight: 3)) == .fresh)
+        for name in ["gone", "heavy", "limited"] {
+            #expect(table.apply(Self.job(name, tenant: name, count: 2)) == .fresh)
+        }
+        Self.finish(Self.grant(&table), &table)
+        #expect(table.apply(Self.job("more", tenant: "busy", count: 1)) == .fresh)
+        #expect(table.tenants.map(\.name) == ["busy", "gone", "heavy", "limited"])
+        table.forget(through: 3)
+        #expect(table.tenants.map(\.name) == ["busy", "heavy", "limited"])
+        #expect(table.tenant("heavy")?.weight == 3)
+        // It may come again.
+        #expect(table.apply(Self.job("again", tenant: "gone", count: 1)) == .fresh)
+        #expect(table.tenant("gone")?.queuedCount == 1)
+    }
+
     @Test func `fuel is promised until a task is over, however much is asked for`() {
         var table = TaskTable()
         _ = table.apply(Self.limit(fuel: 10 * Self.fuel))
         #expect(table.apply(Self.job("ten", count: 10)) == .fresh)
-        guard case .refused(let sentence) = table.apply(Self.job("one", count: 1)) else {
+        guard case .refused(let refusal) = table.apply(Self.job("one", count: 1)) else {
             Issue.record("more fuel than the quota")
             return
         }
-        #expect(TaskTable.isQuotaRefusal(sentence) && sentence.contains("10000 fuel"))
+        #expect(refusal.kind == .quota && refusal.sentence.contains("10000 fuel"))
         #expect(Self.grant(&table).count == 10)
         #expect(table.judge(Self.job("one", count: 1)) != .fresh)
         Self.finish([4], &table)

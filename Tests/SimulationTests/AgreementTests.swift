@@ -112,11 +112,11 @@ struct AgreementTests {
             return
         }
         simulator.run(for: .seconds(31))
-        guard case .refused(let sentence) = simulator.answer(to: lost) else {
+        guard case .refused(let refusal) = simulator.answer(to: lost) else {
             Issue.record("the minority accepted: seed \(seed)")
             return
         }
-        #expect(sentence.contains("quorum"))
+        #expect(refusal.sentence.contains("quorum") && refusal.kind == .unavailable)
         simulator.heal()
         #expect(simulator.run(for: .seconds(30)) { Self.isWhole($0) })
         let names = simulator.node(old)?.state.tasks.records.map(\.spec.name)

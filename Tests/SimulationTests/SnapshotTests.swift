@@ -101,11 +101,11 @@ struct SnapshotTests {
         // Whoever asks for the same again is told so, and it is not done again.
         let again = simulator.propose(.taskSubmitted(Simulator.task("first 0")), at: 2)
         simulator.run(for: .seconds(2))
-        guard case .refused(let sentence) = simulator.answer(to: again) else {
+        guard case .refused(let refusal) = simulator.answer(to: again) else {
             Issue.record("a task that is forgotten was done again")
             return
         }
-        #expect(sentence.contains("ended long ago"))
+        #expect(refusal.sentence.contains("ended long ago"))
         simulator.run(for: .seconds(200))
         let later = try #require(simulator.node(2)?.state)
         #expect(later.tasks.records.map(\.id) == [waiting.task])

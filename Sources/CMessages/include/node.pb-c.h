@@ -42,6 +42,28 @@ typedef struct Swiftlet__Node__V1__ArtifactHeld Swiftlet__Node__V1__ArtifactHeld
 
 /* --- enums --- */
 
+/*
+ * What an asker can do about a refusal.
+ */
+typedef enum _Swiftlet__Node__V1__RefusalKind {
+  /*
+   * it contradicts what stands: the same would be refused again
+   */
+  SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_CONFLICT = 0,
+  /*
+   * the tenant has as much as it may have: later perhaps
+   */
+  SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_QUOTA = 1,
+  /*
+   * too much is under way here: a little later
+   */
+  SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_OVERLOAD = 2,
+  /*
+   * nobody could decide it in time: later
+   */
+  SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_UNAVAILABLE = 3
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SWIFTLET__NODE__V1__REFUSAL_KIND)
+} Swiftlet__Node__V1__RefusalKind;
 
 /* --- messages --- */
 
@@ -267,10 +289,11 @@ struct  Swiftlet__Node__V1__ProposalReply
    * The receiver is not the coordinator: ask again later.
    */
   protobuf_c_boolean retry;
+  Swiftlet__Node__V1__RefusalKind refusal_kind;
 };
 #define SWIFTLET__NODE__V1__PROPOSAL_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__proposal_reply__descriptor) \
-    , 0, 0, {0,NULL}, 0 }
+    , 0, 0, {0,NULL}, 0, SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_CONFLICT }
 
 
 /*
@@ -885,6 +908,7 @@ typedef void (*Swiftlet__Node__V1__ArtifactHeld_Closure)
 
 /* --- descriptors --- */
 
+extern const ProtobufCEnumDescriptor    swiftlet__node__v1__refusal_kind__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__hello__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__hello_accepted__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__hello_refused__descriptor;
