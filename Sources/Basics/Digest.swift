@@ -3,7 +3,7 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     public static let byteCount = 32
 
     // Big-endian words: comparing them in order compares the bytes in order.
-    private let first: UInt64, second: UInt64, third: UInt64, fourth: UInt64
+    @usableFromInline let first: UInt64, second: UInt64, third: UInt64, fourth: UInt64
 
     /// Nil where there are not exactly 32 bytes.
     // Inlined, because the walk over a collection that is not known is a call for each byte.
@@ -56,15 +56,21 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 
     /// The first eight bytes as a number; digests sort by it before all else.
-    public var leadingWord: UInt64 { first }
+    @inlinable public var leadingWord: UInt64 { first }
 
     public var hex: String { Hex.encode(bytes) }
     /// Twelve digits: enough for a person to tell artifacts apart.
     public var short: String { String(hex.prefix(12)) }
     public var description: String { hex }
 
-    public static func < (left: Digest, right: Digest) -> Bool {
-        (left.first, left.second, left.third, left.fourth)
-            < (right.first, right.second, right.third, right.fourth)
+    @inlinable public static func == (left: Digest, right: Digest) -> Bool {
+        left.first == right.first && left.second == right.second && left.third == right.third
+            && left.fourth == right.fourth
+    }
+
+    @inlinable public static func < (left: Digest, right: Digest) -> Bool {
+        // Mostly the first words say it.
+        if left.first != right.first { return left.first < right.first }
+        return (left.second, left.third, left.fourth) < (right.second, right.third, right.fourth)
     }
 }

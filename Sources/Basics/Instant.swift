@@ -9,22 +9,33 @@ public struct Instant: Hashable, Comparable, Sendable {
 
     public static let zero = Instant(sinceStart: .zero)
     /// Later than anything that happens: the deadline of a machine that waits for nothing.
-    public static let distantFuture = Instant(sinceStart: .seconds(Int64.max / 4))
+    public static var distantFuture: Instant {
+        Instant(
+            sinceStart: Duration(attoseconds: Int128(Int64.max / 4) * 1_000_000_000_000_000_000))
+    }
+
+    // In whole numbers, because the operators of `Duration` are calls into the library, and these
+    // stand at every step of every machine.
+    public static func == (left: Instant, right: Instant) -> Bool {
+        left.sinceStart.attoseconds == right.sinceStart.attoseconds
+    }
 
     public static func < (left: Instant, right: Instant) -> Bool {
-        left.sinceStart < right.sinceStart
+        left.sinceStart.attoseconds < right.sinceStart.attoseconds
     }
 
     public static func + (instant: Instant, duration: Duration) -> Instant {
-        Instant(sinceStart: instant.sinceStart + duration)
+        Instant(
+            sinceStart: Duration(
+                attoseconds: instant.sinceStart.attoseconds + duration.attoseconds))
     }
 
     public static func - (left: Instant, right: Instant) -> Duration {
-        left.sinceStart - right.sinceStart
+        Duration(attoseconds: left.sinceStart.attoseconds - right.sinceStart.attoseconds)
     }
 
     public static func += (instant: inout Instant, duration: Duration) {
-        instant.sinceStart += duration
+        instant = instant + duration
     }
 }
 
@@ -32,5 +43,12 @@ extension Duration {
     /// The duration in seconds, as people and tables read it.
     public var seconds: Double {
         Double(components.seconds) + Double(components.attoseconds) * 1e-18
+    }
+}
+
+extension Duration {
+    /// So many times this long. The operator takes any kind of number, and asks which it is.
+    public func times(_ count: Int) -> Duration {
+        Duration(attoseconds: attoseconds * Int128(count))
     }
 }

@@ -19,11 +19,17 @@ public struct NodeID: Hashable, Comparable, Sendable, CustomStringConvertible {
 
     public var bytes: [UInt8] { digest.bytes }
     /// The first eight bytes as a number; ids sort by it before all else.
-    public var leadingWord: UInt64 { digest.leadingWord }
+    @inlinable public var leadingWord: UInt64 { digest.leadingWord }
     public var hex: String { digest.hex }
     /// Twelve digits, as tables show it.
     public var short: String { digest.short }
     public var description: String { short }
 
-    public static func < (left: NodeID, right: NodeID) -> Bool { left.digest < right.digest }
+    @inlinable public static func == (left: NodeID, right: NodeID) -> Bool {
+        left.digest == right.digest
+    }
+
+    @inlinable public static func < (left: NodeID, right: NodeID) -> Bool {
+        left.digest < right.digest
+    }
 }

@@ -42,7 +42,7 @@ extension FailureDetector {
 
 extension FailureDetector {
     mutating func probeNext(at now: Instant, into effects: inout [Effect]) {
-        nextProbe = now + settings.probeInterval * (localHealth + 1)
+        nextProbe = now + settings.probeInterval.times(localHealth + 1)
         if round.isEmpty { round = overlay.targets.shuffled(using: &chance) }
         while let target = round.popLast() {
             // It may be a neighbour no more.
@@ -76,7 +76,7 @@ extension FailureDetector {
         // Mostly all are there.
         if overlay.otherCount + 1 < members.count {
             for index in members.indices
-            where members[index].isGone && !members[index].profile.isEdge {
+            where members[index].isGone && !members[index].isEdge {
                 candidates.append(members[index].id)
             }
         }
@@ -108,7 +108,7 @@ extension FailureDetector {
                 purpose: purpose,
                 sentAt: now,
                 helpDue: helpDue(for: purpose, of: target, at: now),
-                failureDue: now + settings.probeInterval * (localHealth + 1)
+                failureDue: now + settings.probeInterval.times(localHealth + 1)
             )
         )
         let ping = Ping(sequence: sequence, rumors: rumors(for: target))
@@ -178,7 +178,7 @@ extension FailureDetector {
         var helpers: [NodeID] = []
         for node in overlay.monitors(of: target, &chance) where helpers.count < settings.fanout {
             guard let position = position(of: node), members[position].state == .alive,
-                !members[position].profile.isEdge
+                !members[position].isEdge
             else { continue }
             helpers.append(node)
         }

@@ -103,7 +103,7 @@ extension FailureDetector {
         let incarnation = members[index].incarnation
         let state = members[index].state
         if rumor.incarnation < incarnation { return }
-        if members[index].profile.isEdge, objects(to: rumor, of: index, at: now) { return }
+        if members[index].isEdge, objects(to: rumor, of: index, at: now) { return }
         if rumor.incarnation == incarnation {
             if rumor.state == .suspect, state == .suspect {
                 let accuser = rumor.accuser ?? sender
@@ -246,7 +246,7 @@ extension FailureDetector {
         }
         if isHinted {
             if judgeHints(index, at: now, into: &effects) { return }
-            let due = now + settings.hintedSuspicion * (localHealth + 1)
+            let due = now + settings.hintedSuspicion.times(localHealth + 1)
             members[index].changeDue = min(members[index].changeDue, due)
             nextChange = min(nextChange, due)
         }
@@ -301,9 +301,9 @@ extension FailureDetector {
         switch state {
         case .alive:
             members[index].changeDue = .distantFuture
-            if !members[index].profile.isEdge { overlay.insert(node) }
+            if !members[index].isEdge { overlay.insert(node) }
         case .suspect:
-            if !members[index].profile.isEdge { overlay.insert(node) }
+            if !members[index].isEdge { overlay.insert(node) }
             var suspicion = suspicion(by: accuser, at: now)
             if isHinted { _ = suspicion.noteHint(by: accuser) }
             members[index].suspicion = suspicion

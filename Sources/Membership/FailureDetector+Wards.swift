@@ -85,7 +85,7 @@ extension FailureDetector {
     /// Edge nodes that overslept, or whose relay is gone, are given up after a while.
     mutating func checkWards(at now: Instant) {
         var isEdgeKnown = false
-        for index in members.indices where members[index].profile.isEdge {
+        for index in members.indices where members[index].isEdge {
             isEdgeKnown = true
             guard members[index].state == .alive else { continue }
             if let until = end(ofSleepOf: members[index].id) {

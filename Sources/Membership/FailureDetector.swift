@@ -207,7 +207,7 @@ package struct FailureDetector: Sendable {
         members.sort { $0.id < $1.id }
         let ids = members.map(\.id)
         admitted = SortedNodes(ids)
-        let edges = SortedNodes(members.filter(\.profile.isEdge).map(\.id))
+        let edges = SortedNodes(members.filter(\.isEdge).map(\.id))
         overlay = Overlay(own: id, others: ids.filter { $0 != id && !edges.contains($0) })
         chance = Chance(seed: seed)
         // Nodes that start together shall not probe together.
@@ -264,7 +264,8 @@ package struct FailureDetector: Sendable {
     package var targets: [NodeID] { overlay.targets }
 
     /// The queues that hold more than they may: none, ever.
-    package var overfullQueues: [String] {
+    // Changes nothing; but else the whole detector would be copied for the call.
+    package mutating func overfullQueues() -> [String] {
         let queues = [
             ("rumors", queue.count, settings.queueCountMax),
             ("members", members.count, settings.memberCountMax),

@@ -2,25 +2,31 @@ package import Basics
 package import Wire
 
 /// A node of the mesh as this node sees it.
-package struct Member: Hashable, Sendable {
+///
+/// A thousand of them are walked and searched all the time: what is seldom asked stands elsewhere.
+package struct Member: NodeKeyed, Hashable, Sendable {
     package let id: NodeID
-    package internal(set) var state: MemberState
     /// Only the member itself raises it.
     package internal(set) var incarnation: UInt64
-    package internal(set) var profile: Profile
     /// Since when it has been in this state here.
     package internal(set) var since: Instant
-    /// From a ping of ours to its answer, as short as it was of late: on the control plane, between
-    /// the two threads that own the nodes. Nil before the first answer.
-    package internal(set) var roundTrip: Duration?
-    /// The accuser whose word goes on with our own rumors about a suspect.
-    var accuser: NodeID?
-    /// Whether that accuser lost its connection too.
-    var isHinted = false
-    /// Runs while the member is suspect.
-    var suspicion: Suspicion?
     /// When the next state comes by itself: unreachable, dead, forgotten.
     var changeDue = Instant.distantFuture
+    // Negative before the first.
+    private var latestRoundTrip = Duration(attoseconds: -1)
+    private var described: Description
+    // None or one.
+    private var doubts: [Doubt] = []
+    package internal(set) var state: MemberState
+    package private(set) var isEdge: Bool
+
+    private indirect enum Description: Hashable, Sendable { case profile(Profile) }
+
+    private struct Doubt: Hashable, Sendable {
+        var accuser: NodeID?
+        var isHinted = false
+        var suspicion: Suspicion?
+    }
 
     init(
         id: NodeID,
@@ -32,8 +38,49 @@ package struct Member: Hashable, Sendable {
         self.id = id
         self.state = state
         self.incarnation = incarnation
-        self.profile = profile
         self.since = since
+        described = .profile(profile)
+        isEdge = profile.isEdge
+    }
+
+    package internal(set) var profile: Profile {
+        get {
+            switch described {
+            case .profile(let profile): profile
+            }
+        }
+        set {
+            described = .profile(newValue)
+            isEdge = newValue.isEdge
+        }
+    }
+
+    /// From a ping of ours to its answer, as short as it was of late: on the control plane, between
+    /// the two threads that own the nodes. Nil before the first answer.
+    package var roundTrip: Duration? { latestRoundTrip < .zero ? nil : latestRoundTrip }
+
+    /// The accuser whose word goes on with our own rumors about a suspect.
+    var accuser: NodeID? {
+        get { doubts.first?.accuser }
+        set { change { $0.accuser = newValue } }
+    }
+
+    /// Whether that accuser lost its connection too.
+    var isHinted: Bool {
+        get { doubts.first?.isHinted ?? false }
+        set { change { $0.isHinted = newValue } }
+    }
+
+    /// Runs while the member is suspect.
+    var suspicion: Suspicion? {
+        get { doubts.first?.suspicion }
+        set { change { $0.suspicion = newValue } }
+    }
+
+    private mutating func change(_ body: (inout Doubt) -> Void) {
+        var doubt = doubts.first ?? Doubt()
+        body(&doubt)
+        doubts = doubt == Doubt() ? [] : [doubt]
     }
 
     /// Nobody can reach it, as far as is known here.
@@ -53,46 +100,6 @@ package struct Member: Hashable, Sendable {
     /// One more round trip. A shorter one counts at once, a longer one for a sixteenth: that a node
     /// was busy for a moment says little about the way to it.
     mutating func note(roundTrip sample: Duration) {
-        roundTrip = roundTrip.map { min(sample, $0 + (sample - $0) / 16) } ?? sample
-    }
-}
-
-/// Members, sorted by id.
-extension [Member] {
-    /// Where this node stands, or would stand.
-    func insertionPosition(of node: NodeID) -> Int {
-        var low = 0
-        var high = count
-        if high > 8 {
-            // Ids are digests, spread evenly: a node stands about where its share of them ends.
-            let guess = guess(of: node)
-            if self[guess].id < node {
-                low = guess + 1
-                if guess + 32 < high, self[guess + 32].id >= node { high = guess + 32 }
-            } else {
-                if self[guess].id == node { return guess }
-                high = guess
-                if guess > 32, self[guess - 32].id < node { low = guess - 31 }
-            }
-        }
-        while low < high {
-            let middle = (low + high) / 2
-            if self[middle].id < node { low = middle + 1 } else { high = middle }
-        }
-        return low
-    }
-
-    func position(of node: NodeID) -> Int? {
-        let position = insertionPosition(of: node)
-        return position < count && self[position].id == node ? position : nil
-    }
-
-    private func guess(of node: NodeID) -> Int {
-        let least = self[0].id.leadingWord
-        let span = self[count - 1].id.leadingWord - least
-        let word = node.leadingWord
-        guard word > least, span > 0 else { return 0 }
-        let share = Swift.min(Double(word - least) / Double(span), 1)
-        return Int((share * Double(count - 1)).rounded())
+        latestRoundTrip = roundTrip.map { min(sample, $0 + (sample - $0) / 16) } ?? sample
     }
 }

@@ -32,7 +32,7 @@ extension Node {
                 && state.node(member.id).map { $0.revocation == nil && !$0.isDrained } ?? false
         }
         guard !workers.isEmpty else { return "every node is drained or out of reach" }
-        if record.spec.edgeUse == .only, !workers.contains(where: \.profile.isEdge) {
+        if record.spec.edgeUse == .only, !workers.contains(where: \.isEdge) {
             return "it is for edge nodes alone, and none is there"
         }
         let coreCount = workers.reduce(0) { $0 + Int($1.profile.coreCount) }

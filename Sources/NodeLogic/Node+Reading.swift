@@ -28,7 +28,8 @@ extension Node {
     private static let readingCountMax = 1_000
 
     /// The queues that hold more than they may: none, ever.
-    package var overfullQueues: [String] {
+    // Changes nothing; but else the whole node would be copied for the call.
+    package mutating func overfullQueues() -> [String] {
         // Beside those of callers each lease and each stage has one request.
         let requestCountMax = Self.requestCountMax + runs.count + stages.count
         let queues = [
@@ -36,7 +37,7 @@ extension Node {
             ("reads", readings.count, Self.readingCountMax),
             ("read tickets", readTickets.count, settings.raft.readCountMax),
         ]
-        return queues.filter { $0.1 > $0.2 }.map(\.0) + detector.overfullQueues
+        return queues.filter { $0.1 > $0.2 }.map(\.0) + detector.overfullQueues()
     }
 
     mutating func read(for caller: UInt64, at now: Instant, into effects: inout [Effect]) {

@@ -45,7 +45,7 @@ extension Node {
     }
 
     /// An edge node that the log has let in; nothing else may speak as one.
-    func isEdge(_ node: NodeID) -> Bool { state.node(node)?.isEdge ?? false }
+    func isEdge(_ node: NodeID) -> Bool { state.isEdge(node) }
 
     /// Whether one node may say something in another one's name: only a relay may, in its edge
     /// node's.

@@ -212,7 +212,11 @@ package struct Node: Sendable {
         at now: Instant,
         into effects: inout [Effect]
     ) -> Standing {
-        step([event], at: now, into: &effects)
+        if isAwake(at: now, into: &effects) {
+            take(event, at: now, into: &effects)
+            endStep(at: now, into: &effects)
+        }
+        return Standing(nextDeadline: nextDeadline, appliedIndex: appliedIndex)
     }
 
     /// The same of events that came together: what they want appended is appended together, which
@@ -223,21 +227,24 @@ package struct Node: Sendable {
         at now: Instant,
         into effects: inout [Effect]
     ) -> Standing {
-        takeAll(events, at: now, into: &effects)
+        if isAwake(at: now, into: &effects) {
+            for event in events { take(event, at: now, into: &effects) }
+            endStep(at: now, into: &effects)
+        }
         return Standing(nextDeadline: nextDeadline, appliedIndex: appliedIndex)
     }
 
-    private mutating func takeAll(
-        _ events: [Event],
-        at now: Instant,
-        into effects: inout [Effect]
-    ) {
+    /// False once it has left; begins where it has not begun.
+    private mutating func isAwake(at now: Instant, into effects: inout [Effect]) -> Bool {
         guard !hasLeft else {
             nextDeadline = .distantFuture
-            return
+            return false
         }
         if !isBegun { begin(at: now, into: &effects) }
-        for event in events { take(event, at: now, into: &effects) }
+        return true
+    }
+
+    private mutating func endStep(at now: Instant, into effects: inout [Effect]) {
         appendProposals(at: now, into: &effects)
         settle(at: now, into: &effects)
         takeSnapshot(into: &effects)

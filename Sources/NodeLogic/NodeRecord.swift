@@ -2,7 +2,7 @@ package import Basics
 package import Wire
 
 /// A node that was enrolled: it stays on record when it is revoked, so that it cannot come back.
-package struct NodeRecord: Hashable, Sendable {
+package struct NodeRecord: NodeKeyed, Hashable, Sendable {
     package let id: NodeID
     package internal(set) var name: String
     /// "worker" or "edge".

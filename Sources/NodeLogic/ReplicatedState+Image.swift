@@ -128,6 +128,7 @@ extension ReplicatedState {
             }
             nodes.append(NodeRecord(image))
             if image.isRevoked { isAnybodyRevoked = true }
+            if nodes[nodes.count - 1].isEdge { isAnybodyEdge = true }
         case .token(let image):
             tokens.append(
                 TokenRecord(

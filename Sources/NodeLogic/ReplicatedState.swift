@@ -16,6 +16,7 @@ package struct ReplicatedState: Sendable {
     package internal(set) var nodes: [NodeRecord] = []
     // Asked for each message that comes; mostly nobody is.
     var isAnybodyRevoked = false
+    var isAnybodyEdge = false
     /// In the order of creation.
     package internal(set) var tokens: [TokenRecord] = []
     /// Sorted by id.
@@ -50,22 +51,25 @@ package struct ReplicatedState: Sendable {
     // MARK: Looking up
 
     package func node(_ id: NodeID) -> NodeRecord? {
-        let position = position(of: id)
-        return position < nodes.count && nodes[position].id == id ? nodes[position] : nil
+        guard let position = nodes.position(of: id) else { return nil }
+        return nodes[position]
     }
 
     /// Enrolled and not revoked.
     package func isAdmitted(_ id: NodeID) -> Bool {
-        let position = position(of: id)
-        return position < nodes.count && nodes[position].id == id
-            && nodes[position].revocation == nil
+        guard let position = nodes.position(of: id) else { return false }
+        return nodes[position].revocation == nil
     }
 
     package func isRevoked(_ id: NodeID) -> Bool {
-        guard isAnybodyRevoked else { return false }
-        let position = position(of: id)
-        return position < nodes.count && nodes[position].id == id
-            && nodes[position].revocation != nil
+        guard isAnybodyRevoked, let position = nodes.position(of: id) else { return false }
+        return nodes[position].revocation != nil
+    }
+
+    /// Enrolled as an edge node.
+    package func isEdge(_ id: NodeID) -> Bool {
+        guard isAnybodyEdge, let position = nodes.position(of: id) else { return false }
+        return nodes[position].isEdge
     }
 
     /// A token that can still be used, whatever the time is.
@@ -98,11 +102,6 @@ package struct ReplicatedState: Sendable {
 
     /// Of the newest root; the founding one is 0.
     package var rootNumber: UInt32 { UInt32(rotations.count) }
-
-    // Where the node stands, or would stand.
-    private func position(of id: NodeID) -> Int {
-        nodes.partitionPoint { $0.id < id }
-    }
 
     // MARK: Applying
 
@@ -164,7 +163,7 @@ package struct ReplicatedState: Sendable {
             ]
         case .nodeEnrolled(let enrolled): enrol(enrolled, at: index)
         case .nodeRevoked(let revoked):
-            nodes[position(of: revoked.node)].revocation = revoked.reason
+            nodes[nodes.insertionPosition(of: revoked.node)].revocation = revoked.reason
             isAnybodyRevoked = true
         case .tokenCreated(let created):
             tokens.append(TokenRecord(created: created, usesLeft: created.uses))
@@ -184,11 +183,13 @@ package struct ReplicatedState: Sendable {
                     rotations[index].trustedUntil, distrusted.since)
             }
         case .nodeDrained(let drained):
-            nodes[position(of: drained.node)].isDrained = drained.isDrained
-            nodes[position(of: drained.node)].drainReason = drained.isDrained ? drained.reason : ""
+            let position = nodes.insertionPosition(of: drained.node)
+            nodes[position].isDrained = drained.isDrained
+            nodes[position].drainReason = drained.isDrained ? drained.reason : ""
         case .nodeSlept(let slept):
-            nodes[position(of: slept.node)].asleepUntil = slept.until
-            nodes[position(of: slept.node)].sleepSequence = slept.sequence
+            let position = nodes.insertionPosition(of: slept.node)
+            nodes[position].asleepUntil = slept.until
+            nodes[position].sleepSequence = slept.sequence
         case .edgePolicySet(let policy): edgeReplayPercent = policy.replayPercent
         case .policySet(let policy): allowedLicenses = policy.allowedLicenses
         case .statementRecorded(let statement): append(statement)
@@ -210,7 +211,7 @@ package struct ReplicatedState: Sendable {
     }
 
     private mutating func enrol(_ enrolled: NodeEnrolled, at index: UInt64) {
-        let position = position(of: enrolled.node)
+        let position = nodes.insertionPosition(of: enrolled.node)
         if position < nodes.count, nodes[position].id == enrolled.node {
             nodes[position].certificates = enrolled.certificates
             nodes[position].rootNumber = enrolled.rootNumber
@@ -227,6 +228,7 @@ package struct ReplicatedState: Sendable {
             ),
             at: position
         )
+        if nodes[position].isEdge { isAnybodyEdge = true }
         for position in tokens.indices where tokens[position].created.token == enrolled.token {
             tokens[position].usesLeft -= 1
         }

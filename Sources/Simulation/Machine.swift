@@ -138,6 +138,8 @@ package final class Machine {
     func knows(_ other: Int) -> Bool { other < known.count && known[other] }
 
     func know(_ other: Int, _ isKnown: Bool = true) {
+        // Asked for each message; mostly nothing changes.
+        if other < known.count, known[other] == isKnown { return }
         while known.count <= other { known.append(false) }
         known[other] = isKnown
     }
@@ -405,7 +407,9 @@ extension Machine {
 
     /// The queues of its process that hold more than they may.
     var overfullQueues: [String] {
-        part?.detector.overfullQueues ?? whole?.node.overfullQueues ?? []
+        if let whole { return whole.node.overfullQueues() }
+        if let part { return part.detector.overfullQueues() }
+        return []
     }
 
     /// Whether its process holds exactly these for alive; sorted by id.

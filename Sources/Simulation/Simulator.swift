@@ -197,7 +197,7 @@ package struct Simulator {
 
     /// Lets everything happen that happens until then.
     package mutating func run(until end: Instant) {
-        while let next = agenda.nextInstant, next <= end, let item = agenda.pop() {
+        while let item = agenda.pop(until: end) {
             now = item.at
             happen(item.happening)
         }
@@ -222,16 +222,18 @@ package struct Simulator {
     mutating func happen(_ happening: Happening) {
         switch happening {
         case .deliver(let body, let sender, let receiver):
-            guard machines[receiver].isUp, isHeard(sender, by: receiver) else { return }
-            if machines[receiver].isHeld { return keep(happening, for: receiver) }
-            if settings.scope == .nodes { machines[receiver].know(sender) }
+            let machine = machines[receiver]
+            guard machine.isUp, isHeard(sender, by: receiver) else { return }
+            if machine.isHeld { return keep(happening, for: receiver) }
+            if settings.scope == .nodes { machine.know(sender) }
             step(receiver, .received(body, from: Machine.id(of: sender)))
         case .deadline(let number, let life, let at):
-            guard machines[number].isUp, machines[number].life == life else { return }
-            if machines[number].armedAt == at { machines[number].armedAt = .distantFuture }
+            let machine = machines[number]
+            guard machine.isUp, machine.life == life else { return }
+            if machine.armedAt == at { machine.armedAt = .distantFuture }
             // Whoever goes on looks at the time by itself.
-            if machines[number].isStopped { return }
-            if machines[number].deadline <= now {
+            if machine.isStopped { return }
+            if machine.deadline <= now {
                 step(number, .deadlinePassed)
             } else {
                 arm(number)
@@ -282,9 +284,10 @@ package struct Simulator {
 
     /// One step of one node, and all that follows from it at once.
     mutating func step(_ number: Int, _ event: Node.Event) {
-        guard machines[number].isUp else { return }
+        let machine = machines[number]
+        guard machine.isUp else { return }
         record(number, event)
-        if machines[number].isEdge {
+        if machine.isEdge {
             if let event = EdgeNode.Event(event) { stepEdge(number, event) }
             arm(number)
             return
@@ -294,14 +297,14 @@ package struct Simulator {
         swap(&effects, &self.effects)
         effects.removeAll(keepingCapacity: true)
         let before = appliedIndex(of: number)
-        machines[number].step(event, at: now, &scratch, into: &effects)
-        if machines[number].diesAtNextStep {
+        machine.step(event, at: now, &scratch, into: &effects)
+        if machine.diesAtNextStep {
             let count = Int.random(in: 0...effects.count, using: &chance)
             perform(effects.prefix(count), of: number)
             if count < effects.count, case .persist(let state, let entries) = effects[count],
                 Bool.random(using: &chance)
             {
-                machines[number].tear(state, entries, &chance)
+                machine.tear(state, entries, &chance)
             }
             die(number)
         } else {
@@ -313,16 +316,14 @@ package struct Simulator {
     }
 
     private mutating func perform(_ effects: ArraySlice<Node.Effect>, of number: Int) {
+        let machine = machines[number]
         for index in effects.indices {
             perform(effects[index], of: number)
-            guard effects[index].isWrite, machines[number].diskDelay > .zero else { continue }
+            guard effects[index].isWrite, machine.diskDelay > .zero else { continue }
             // The rest waits for the disk, and so does the process.
-            machines[number].unperformed = Array(effects[(index + 1)...])
-            machines[number].isWriting = true
-            schedule(
-                .written(number, life: machines[number].life),
-                after: machines[number].diskDelay
-            )
+            machine.unperformed = Array(effects[(index + 1)...])
+            machine.isWriting = true
+            schedule(.written(number, life: machine.life), after: machine.diskDelay)
             return
         }
     }
@@ -371,11 +372,12 @@ package struct Simulator {
 
     // At most one item of the agenda stands for a node's next deadline, and some stale ones.
     private mutating func arm(_ number: Int) {
-        let due = machines[number].deadline
-        guard due < machines[number].armedAt else { return }
+        let machine = machines[number]
+        let due = machine.deadline
+        guard due < machine.armedAt else { return }
         let at = max(due, now)
-        machines[number].armedAt = at
-        agenda.push(.deadline(number, life: machines[number].life, at: at), at: at)
+        machine.armedAt = at
+        agenda.push(.deadline(number, life: machine.life, at: at), at: at)
     }
 
     // MARK: The transcript

@@ -1,0 +1,46 @@
+/// Something about a node, kept in the order of the nodes' ids.
+public protocol NodeKeyed {
+    var id: NodeID { get }
+}
+
+extension Array where Element: NodeKeyed {
+    /// Where this node stands, or would stand.
+    ///
+    /// Ids are digests, spread evenly: a node stands about where its share of them ends, so two or
+    /// three elements are looked at instead of ten, each of which is far from the others.
+    // Inlined, because a call on something within a machine that changes nothing copies the machine.
+    @inlinable public func insertionPosition(of node: NodeID) -> Int {
+        var low = 0
+        var high = count
+        if high > 8 {
+            let guess = guess(of: node)
+            if self[guess].id < node {
+                low = guess + 1
+                if guess + 32 < high, self[guess + 32].id >= node { high = guess + 32 }
+            } else {
+                if self[guess].id == node { return guess }
+                high = guess
+                if guess > 32, self[guess - 32].id < node { low = guess - 31 }
+            }
+        }
+        while low < high {
+            let middle = (low + high) / 2
+            if self[middle].id < node { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    @inlinable public func position(of node: NodeID) -> Int? {
+        let position = insertionPosition(of: node)
+        return position < count && self[position].id == node ? position : nil
+    }
+
+    @inlinable func guess(of node: NodeID) -> Int {
+        let least = self[0].id.leadingWord
+        let span = self[count - 1].id.leadingWord - least
+        let word = node.leadingWord
+        guard word > least, span > 0 else { return 0 }
+        let share = Swift.min(Double(word - least) / Double(span), 1)
+        return Int((share * Double(count - 1)).rounded())
+    }
+}
