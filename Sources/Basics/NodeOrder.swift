@@ -8,7 +8,7 @@ extension Array where Element: NodeKeyed {
     ///
     /// Ids are digests, spread evenly: a node stands about where its share of them ends, so two or
     /// three elements are looked at instead of ten, each of which is far from the others.
-    // Inlined, because a call on something within a machine that changes nothing copies the machine.
+    // Inlined, because a call that changes nothing copies the machine in which the array is.
     @inlinable public func insertionPosition(of node: NodeID) -> Int {
         var low = 0
         var high = count
@@ -41,6 +41,6 @@ extension Array where Element: NodeKeyed {
         let word = node.leadingWord
         guard word > least, span > 0 else { return 0 }
         let share = Swift.min(Double(word - least) / Double(span), 1)
-        return Int((share * Double(count - 1)).rounded())
+        return Int(share * Double(count - 1) + 0.5)
     }
 }

@@ -28,10 +28,13 @@ struct Log: Sendable {
     /// The entries that name voters, in order: the last one counts, and if it is cut off, the one
     /// before it counts again (thesis 4.1). The first may be the snapshot's.
     private var configurations: [(index: UInt64, voters: [NodeID])] = []
+    /// Of the newest enrolment, what leads from the node's certificate to a root. Nearly all have
+    /// the same, half of what they say: it is kept once.
+    private var issuers: [[UInt8]] = []
 
     init(entries: [LogEntry], base: LogPosition = LogPosition(), snapshot: SnapshotHead? = nil) {
         self.base = base
-        self.entries = entries
+        self.entries = []
         snapshotIndex = snapshot?.index ?? 0
         if let snapshot { configurations = [(snapshot.votersIndex, snapshot.voters.sorted())] }
         for (offset, entry) in entries.enumerated() {
@@ -39,6 +42,7 @@ struct Log: Sendable {
                 entry.index == base.index + UInt64(offset) + 1,
                 "entry \(entry.index) stands at \(offset + 1) after \(base.index)"
             )
+            self.entries.append(sharing(entry))
             if entry.index > snapshotIndex { note(entry) }
         }
         precondition(snapshotIndex <= lastIndex, "\(lastIndex) entries end before the snapshot")
@@ -77,8 +81,21 @@ struct Log: Sendable {
 
     mutating func append(_ entry: LogEntry) {
         precondition(entry.index == lastIndex + 1, "entry \(entry.index) after \(lastIndex)")
-        entries.append(entry)
+        entries.append(sharing(entry))
         note(entry)
+    }
+
+    private mutating func sharing(_ entry: LogEntry) -> LogEntry {
+        guard case .nodeEnrolled(var enrolled) = entry.command?.body,
+            let own = enrolled.certificates.first
+        else { return entry }
+        if Array(enrolled.certificates.dropFirst()) != issuers {
+            issuers = Array(enrolled.certificates.dropFirst())
+        }
+        enrolled.certificates = [own] + issuers
+        var entry = entry
+        entry.command?.body = .nodeEnrolled(enrolled)
+        return entry
     }
 
     mutating func removeAll(after index: UInt64) {

@@ -14,13 +14,12 @@ package struct Member: NodeKeyed, Hashable, Sendable {
     var changeDue = Instant.distantFuture
     // Negative before the first.
     private var latestRoundTrip = Duration(attoseconds: -1)
-    private var described: Description
+    /// The profile, in memory that others may share.
+    package private(set) var keptProfile: KeptProfile
     // None or one.
     private var doubts: [Doubt] = []
     package internal(set) var state: MemberState
     package private(set) var isEdge: Bool
-
-    private indirect enum Description: Hashable, Sendable { case profile(Profile) }
 
     private struct Doubt: Hashable, Sendable {
         var accuser: NodeID?
@@ -39,18 +38,14 @@ package struct Member: NodeKeyed, Hashable, Sendable {
         self.state = state
         self.incarnation = incarnation
         self.since = since
-        described = .profile(profile)
+        keptProfile = KeptProfile(profile)
         isEdge = profile.isEdge
     }
 
     package internal(set) var profile: Profile {
-        get {
-            switch described {
-            case .profile(let profile): profile
-            }
-        }
+        get { keptProfile.value }
         set {
-            described = .profile(newValue)
+            keptProfile = KeptProfile(newValue)
             isEdge = newValue.isEdge
         }
     }
@@ -101,5 +96,21 @@ package struct Member: NodeKeyed, Hashable, Sendable {
     /// was busy for a moment says little about the way to it.
     mutating func note(roundTrip sample: Duration) {
         latestRoundTrip = roundTrip.map { min(sample, $0 + (sample - $0) / 16) } ?? sample
+    }
+}
+
+/// A profile of which there is one copy, however many keep it: a quarter of a kilobyte, and the
+/// same again for its texts.
+package struct KeptProfile: Hashable, Sendable {
+    private indirect enum Box: Hashable, Sendable { case profile(Profile) }
+
+    private let box: Box
+
+    package init(_ profile: Profile) { box = .profile(profile) }
+
+    package var value: Profile {
+        switch box {
+        case .profile(let profile): profile
+        }
     }
 }

@@ -31,7 +31,7 @@
 
 package import Basics
 import Election
-import Membership
+package import Membership
 import Scheduling
 package import Wire
 
@@ -51,6 +51,11 @@ package struct Node: Sendable {
     private var isBegun = false
     private let boot: [Introduction]
 
+    struct Told: Sendable {
+        let certificates: [[UInt8]]
+        let profile: KeptProfile
+    }
+
     // Node+Snapshots.
     var isSnapshotDue = false
     /// What was read of a snapshot that Raft is asked to adopt: one at most, and mostly none. An
@@ -58,7 +63,7 @@ package struct Node: Sendable {
     var arrived: [ReplicatedState] = []
 
     // What the driver was told last of each node; looked up, never iterated.
-    var toldPeers: [NodeID: Introduction] = [:]
+    var toldPeers: [NodeID: Told] = [:]
     private var toldStates: [NodeID: MemberState] = [:]
 
     // Node+Proposing, Node+Enrolling.
@@ -561,6 +566,12 @@ package struct Node: Sendable {
 
     // MARK: The driver's address book
 
+    /// The detector's copy where it says the same.
+    package func kept(_ profile: Profile, of node: NodeID) -> KeptProfile {
+        if let known = detector.member(node)?.keptProfile, known.value == profile { return known }
+        return KeptProfile(profile)
+    }
+
     private mutating func tell(
         _ node: NodeID,
         _ profile: Profile,
@@ -575,8 +586,13 @@ package struct Node: Sendable {
     }
 
     private mutating func tell(_ peer: Introduction, into effects: inout [Effect]) {
-        guard toldPeers[peer.node] != peer else { return }
-        toldPeers[peer.node] = peer
+        if let told = toldPeers[peer.node], told.certificates == peer.certificates,
+            told.profile.value == peer.profile
+        {
+            return
+        }
+        toldPeers[peer.node] = Told(
+            certificates: peer.certificates, profile: kept(peer.profile, of: peer.node))
         effects.append(.peer(peer.node, certificates: peer.certificates, peer.profile))
     }
 }

@@ -71,3 +71,23 @@ enum Footprint {
         }
     }
 }
+
+/// Whether this process has done next to nothing since it was last asked.
+struct Idleness {
+    private var processor = Idleness.processorTime
+    private var clock = ContinuousClock.now
+
+    /// Less than a twentieth of one core.
+    mutating func isIdle() -> Bool {
+        let (used, passed) = (Self.processorTime - processor, ContinuousClock.now - clock)
+        processor += used
+        clock += passed
+        return used * 20 < passed
+    }
+
+    private static var processorTime: Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+}

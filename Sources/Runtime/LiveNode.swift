@@ -305,11 +305,16 @@ private struct Departure: Service {
         // The sleep is cancelled by a shutdown from outside: that too is a good end.
         try? await cancelWhenGracefulShutdown {
             var lookCount = 0
+            var idleness = Idleness()
             while !leaving.isRaised {
                 try await Task.sleep(for: .milliseconds(100))
                 lookCount += 1
                 // The clock on the wall may have been set, or gone on while this machine slept.
                 if lookCount.isMultiple(of: 6_000) { keeper.look() }
+                // What the start needed, and what came and went since, goes back.
+                if lookCount == 100 || lookCount.isMultiple(of: 300) && idleness.isIdle() {
+                    Footprint.trim()
+                }
             }
         }
     }

@@ -2,6 +2,7 @@ import Basics
 import Election
 import Identity
 import Logging
+import Membership
 import Messages
 import NodeLogic
 import Scheduling
@@ -39,9 +40,19 @@ final class NodeCore: TurningCore {
     private var events: [Node.Event] = []
     private var joins = JoinDesk()
     // Certificates and profiles by node, sorted by id: whom to introduce, and where they are.
-    private var book: [Introduction] = []
+    private var book: [BookEntry] = []
     private var isBookChanged = false
     private(set) var hasLeft = false
+
+    private struct BookEntry {
+        let node: NodeID
+        let certificates: [[UInt8]]
+        let profile: KeptProfile
+
+        var introduction: Introduction {
+            Introduction(node: node, certificates: certificates, profile: profile.value)
+        }
+    }
 
     // Looked up by request, never iterated.
     private var answers: [UInt64: AnswerTaker] = [:]
@@ -76,11 +87,11 @@ final class NodeCore: TurningCore {
         if node.nextDeadline <= now { step(.deadlinePassed) }
         tell()
         checkConditions()
-        if parts.credentials.settleDoubt() { parts.keeper.doubt(through: book) }
+        if parts.credentials.settleDoubt() { parts.keeper.doubt(through: introductions) }
         if isBookChanged {
             isBookChanged = false
             do {
-                try parts.directory.save(introductions: book)
+                try parts.directory.save(introductions: introductions)
             } catch {
                 parts.logger.warning("could not save the list of known nodes: \(error)")
             }
@@ -211,7 +222,8 @@ final class NodeCore: TurningCore {
         case .enrolled(let request, let certificates, let refusal):
             joins.enrolled(request, certificates, refusal, core: self)
         case .renewCertificate:
-            parts.keeper.renew(through: book, sealed: sealedIssuingKey ?? parts.bootSealedKey)
+            parts.keeper.renew(
+                through: introductions, sealed: sealedIssuingKey ?? parts.bootSealedKey)
         case .renewed(let certificates, let refusal):
             parts.keeper.renewed(certificates, refusal: refusal)
         case .applied(_, let command, let refusal):
@@ -291,10 +303,14 @@ final class NodeCore: TurningCore {
             let certificate = try? Certificate(der: leaf), certificate.nodeID == peer,
             let key = certificate.curvePublicKey
         else { return }
-        let entry = Introduction(node: peer, certificates: certificates, profile: profile)
-        let index = book.firstIndex { $0.node >= peer } ?? book.count
-        if index < book.count, book[index].node == peer {
-            guard book[index] != entry else { return }
+        let index = book.partitionPoint { $0.node < peer }
+        let isKnown = index < book.count && book[index].node == peer
+        if isKnown, book[index].certificates == certificates, book[index].profile.value == profile {
+            return
+        }
+        let entry = BookEntry(
+            node: peer, certificates: certificates, profile: node.kept(profile, of: peer))
+        if isKnown {
             book[index] = entry
         } else {
             book.insert(entry, at: index)
@@ -325,16 +341,30 @@ final class NodeCore: TurningCore {
 
     // MARK: what others ask of the node thread
 
-    /// Everybody that a joiner should know: the address book and this node itself; an edge node
-    /// some that can be its relays.
+    private var introductions: [Introduction] { book.map(\.introduction) }
+
+    // Some 1.5 KB each, in one message of 1 MB.
+    private static let introductionCountMax = 128
+
+    /// Whom a joiner should know: this node itself and the address book; of a large mesh those who
+    /// vote and some by chance, since the log and the gossip name the others. An edge node some
+    /// that can be its relays.
     func introductions(for role: String) -> [Introduction] {
         let own = Introduction(
             node: node.id, certificates: parts.credentials.identity.chain, profile: node.profile)
-        guard role == "edge" else { return book + [own] }
-        let relays = book.filter {
+        if role != "edge", book.count <= Self.introductionCountMax {
+            return introductions + [own]
+        }
+        let present = introductions.filter {
             node.state(of: $0.node) == .alive && !$0.profile.controlEndpoint.isEmpty
         }
-        return [own] + relays.shuffled().prefix(15)
+        .shuffled()
+        if role == "edge" { return [own] + present.prefix(15) }
+        let voters = node.state.voters
+        let known =
+            present.filter { voters.contains($0.node) }
+            + present.filter { !voters.contains($0.node) }
+        return [own] + known.prefix(Self.introductionCountMax)
     }
 
     /// This node has something new to say of itself.

@@ -10,7 +10,8 @@ struct BenchCommand: AsyncParsableCommand {
         subcommands: [
             InferenceSpeed.self, GrammarSpeed.self, PipelineSpeed.self, LatencySpeed.self,
             FailoverSpeed.self, RISCVSpeed.self, Startup.self, TaskSpeed.self, Makespan.self,
-            TaskFaults.self, EdgeNodes.self, ScenarioOnNodes.self, ModelFileMaking.self,
+            TaskFaults.self, EdgeNodes.self, NodeSize.self, ScenarioOnNodes.self,
+            ModelFileMaking.self,
         ])
 
     struct InferenceSpeed: AsyncParsableCommand {
