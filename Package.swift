@@ -68,7 +68,7 @@ let package = Package(
         target("Transport", ["Basics", "Wire", "Messages", "CZeroMQ"]),
         target("Identity", ["Basics", "Provenance", "COpenSSL"]),
         target(
-            "Store", ["Basics", "COpenSSL", .product(name: "GRDB", package: "GRDB.swift")]),
+            "Store", ["Basics", .product(name: "GRDB", package: "GRDB.swift")]),
         target(
             "API",
             [
@@ -145,7 +145,12 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
-        tests("RuntimeTests", ["Basics", "RISCV", "Runtime"]),
+        tests(
+            "RuntimeTests",
+            [
+                "Basics", "RISCV", "Runtime", "Store", "Wire",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
         tests(
             "SimulationTests",
             [

@@ -24,6 +24,8 @@ public struct Digest: Hashable, Comparable, Sendable, CustomStringConvertible {
         self.init(bytes: bytes)
     }
 
+    var words: (UInt64, UInt64, UInt64, UInt64) { (first, second, third, fourth) }
+
     @usableFromInline init(words: (UInt64, UInt64, UInt64, UInt64)) {
         (first, second, third, fourth) = words
     }

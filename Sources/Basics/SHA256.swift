@@ -19,6 +19,25 @@ public struct SHA256: Sendable {
 
     public init() { isPlain = false }
 
+    /// Goes on behind so many bytes, a multiple of 64, that have made the chaining value of the
+    /// state.
+    public init(after byteCount: UInt64, chaining: Digest) {
+        isPlain = false
+        self.byteCount = byteCount
+        let w = chaining.words
+        func high(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word >> 32) }
+        func low(_ word: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: word) }
+        state.words = (
+            high(w.0), low(w.0), high(w.1), low(w.1), high(w.2), low(w.2), high(w.3), low(w.3)
+        )
+    }
+
+    /// The chaining value before the first byte.
+    public static let start = SHA256().chaining
+
+    /// What the bytes so far have made of the state; nil within a block of 64.
+    public var chainingValue: Digest? { restByteCount == 0 ? chaining : nil }
+
     /// Without the host's instructions, to compare with.
     package init(isPlain: Bool) { self.isPlain = isPlain }
 
@@ -56,6 +75,10 @@ public struct SHA256: Sendable {
         for shift in stride(from: UInt64(56), through: 0, by: -8) {
             take(UInt8(truncatingIfNeeded: bitCount >> shift))
         }
+        return chaining
+    }
+
+    private var chaining: Digest {
         let w = state.words
         func join(_ high: UInt32, _ low: UInt32) -> UInt64 { UInt64(high) << 32 | UInt64(low) }
         return Digest(words: (join(w.0, w.1), join(w.2, w.3), join(w.4, w.5), join(w.6, w.7)))

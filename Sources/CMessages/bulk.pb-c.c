@@ -547,7 +547,7 @@ void   swiftlet__bulk__v1__bulk_message__free_unpacked
   assert(message->base.descriptor == &swiftlet__bulk__v1__bulk_message__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor swiftlet__bulk__v1__chunk_wanted__field_descriptors[3] =
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__chunk_wanted__field_descriptors[2] =
 {
   {
     "artifact",
@@ -573,28 +573,15 @@ static const ProtobufCFieldDescriptor swiftlet__bulk__v1__chunk_wanted__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
-  {
-    "byte_count",
-    3,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT32,
-    0,   /* quantifier_offset */
-    offsetof(Swiftlet__Bulk__V1__ChunkWanted, byte_count),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
 };
 static const unsigned swiftlet__bulk__v1__chunk_wanted__field_indices_by_name[] = {
   0,   /* field[0] = artifact */
-  2,   /* field[2] = byte_count */
   1,   /* field[1] = offset */
 };
 static const ProtobufCIntRange swiftlet__bulk__v1__chunk_wanted__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor swiftlet__bulk__v1__chunk_wanted__descriptor =
 {
@@ -604,14 +591,14 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__chunk_wanted__descriptor =
   "Swiftlet__Bulk__V1__ChunkWanted",
   "swiftlet.bulk.v1",
   sizeof(Swiftlet__Bulk__V1__ChunkWanted),
-  3,
+  2,
   swiftlet__bulk__v1__chunk_wanted__field_descriptors,
   swiftlet__bulk__v1__chunk_wanted__field_indices_by_name,
   1,  swiftlet__bulk__v1__chunk_wanted__number_ranges,
   (ProtobufCMessageInit) swiftlet__bulk__v1__chunk_wanted__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__bulk__v1__chunk__field_descriptors[3] =
+static const ProtobufCFieldDescriptor swiftlet__bulk__v1__chunk__field_descriptors[4] =
 {
   {
     "artifact",
@@ -649,16 +636,29 @@ static const ProtobufCFieldDescriptor swiftlet__bulk__v1__chunk__field_descripto
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "before",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Bulk__V1__Chunk, before),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__bulk__v1__chunk__field_indices_by_name[] = {
   0,   /* field[0] = artifact */
+  3,   /* field[3] = before */
   1,   /* field[1] = offset */
   2,   /* field[2] = total_byte_count */
 };
 static const ProtobufCIntRange swiftlet__bulk__v1__chunk__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 3 }
+  { 0, 4 }
 };
 const ProtobufCMessageDescriptor swiftlet__bulk__v1__chunk__descriptor =
 {
@@ -668,7 +668,7 @@ const ProtobufCMessageDescriptor swiftlet__bulk__v1__chunk__descriptor =
   "Swiftlet__Bulk__V1__Chunk",
   "swiftlet.bulk.v1",
   sizeof(Swiftlet__Bulk__V1__Chunk),
-  3,
+  4,
   swiftlet__bulk__v1__chunk__field_descriptors,
   swiftlet__bulk__v1__chunk__field_indices_by_name,
   1,  swiftlet__bulk__v1__chunk__number_ranges,

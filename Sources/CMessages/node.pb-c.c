@@ -2144,7 +2144,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_wanted__descriptor
   (ProtobufCMessageInit) swiftlet__node__v1__artifact_wanted__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__node__v1__artifact_offered__field_descriptors[2] =
+static const ProtobufCFieldDescriptor swiftlet__node__v1__artifact_offered__field_descriptors[1] =
 {
   {
     "artifact",
@@ -2158,27 +2158,14 @@ static const ProtobufCFieldDescriptor swiftlet__node__v1__artifact_offered__fiel
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
-  {
-    "byte_count",
-    2,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_UINT64,
-    0,   /* quantifier_offset */
-    offsetof(Swiftlet__Node__V1__ArtifactOffered, byte_count),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
 };
 static const unsigned swiftlet__node__v1__artifact_offered__field_indices_by_name[] = {
   0,   /* field[0] = artifact */
-  1,   /* field[1] = byte_count */
 };
 static const ProtobufCIntRange swiftlet__node__v1__artifact_offered__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 1 }
 };
 const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_offered__descriptor =
 {
@@ -2188,7 +2175,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_offered__descripto
   "Swiftlet__Node__V1__ArtifactOffered",
   "swiftlet.node.v1",
   sizeof(Swiftlet__Node__V1__ArtifactOffered),
-  2,
+  1,
   swiftlet__node__v1__artifact_offered__field_descriptors,
   swiftlet__node__v1__artifact_offered__field_indices_by_name,
   1,  swiftlet__node__v1__artifact_offered__number_ranges,
@@ -2246,7 +2233,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_hold__descriptor =
   (ProtobufCMessageInit) swiftlet__node__v1__artifact_hold__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__node__v1__artifact_held__field_descriptors[1] =
+static const ProtobufCFieldDescriptor swiftlet__node__v1__artifact_held__field_descriptors[2] =
 {
   {
     "artifact",
@@ -2260,14 +2247,27 @@ static const ProtobufCFieldDescriptor swiftlet__node__v1__artifact_held__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "refusal",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__ArtifactHeld, refusal),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__node__v1__artifact_held__field_indices_by_name[] = {
   0,   /* field[0] = artifact */
+  1,   /* field[1] = refusal */
 };
 static const ProtobufCIntRange swiftlet__node__v1__artifact_held__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_held__descriptor =
 {
@@ -2277,7 +2277,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_held__descriptor =
   "Swiftlet__Node__V1__ArtifactHeld",
   "swiftlet.node.v1",
   sizeof(Swiftlet__Node__V1__ArtifactHeld),
-  1,
+  2,
   swiftlet__node__v1__artifact_held__field_descriptors,
   swiftlet__node__v1__artifact_held__field_indices_by_name,
   1,  swiftlet__node__v1__artifact_held__number_ranges,

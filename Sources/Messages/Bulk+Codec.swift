@@ -17,15 +17,13 @@ extension ChunkWanted: WireMessage, Coded {
         swiftlet__bulk__v1__chunk_wanted__init(stored)
         stored.pointee.artifact = arena.identity(artifact)
         stored.pointee.offset = offset
-        stored.pointee.byte_count = byteCount
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(
             artifact: try Field.identity(stored.pointee.artifact, "ChunkWanted.artifact"),
-            offset: stored.pointee.offset,
-            byteCount: stored.pointee.byte_count
+            offset: stored.pointee.offset
         )
     }
 }
@@ -45,6 +43,7 @@ extension Chunk: WireMessage, Coded {
         stored.pointee.artifact = arena.identity(artifact)
         stored.pointee.offset = offset
         stored.pointee.total_byte_count = totalByteCount
+        stored.pointee.before = arena.identity(before)
         return stored
     }
 
@@ -52,7 +51,8 @@ extension Chunk: WireMessage, Coded {
         self.init(
             artifact: try Field.identity(stored.pointee.artifact, "Chunk.artifact"),
             offset: stored.pointee.offset,
-            totalByteCount: stored.pointee.total_byte_count
+            totalByteCount: stored.pointee.total_byte_count,
+            before: try Field.identity(stored.pointee.before, "Chunk.before")
         )
     }
 }

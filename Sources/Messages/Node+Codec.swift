@@ -515,15 +515,11 @@ extension ArtifactOffered: WireMessage, Coded {
         let stored = arena.allocate(Stored.self, count: 1)
         swiftlet__node__v1__artifact_offered__init(stored)
         stored.pointee.artifact = arena.identity(artifact)
-        stored.pointee.byte_count = byteCount
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
-        self.init(
-            artifact: try Field.identity(stored.pointee.artifact, "ArtifactOffered.artifact"),
-            byteCount: stored.pointee.byte_count
-        )
+        self.init(artifact: try Field.identity(stored.pointee.artifact, "ArtifactOffered.artifact"))
     }
 }
 
@@ -565,10 +561,14 @@ extension ArtifactHeld: WireMessage, Coded {
         let stored = arena.allocate(Stored.self, count: 1)
         swiftlet__node__v1__artifact_held__init(stored)
         stored.pointee.artifact = arena.identity(artifact)
+        stored.pointee.refusal = arena.text(refusal)
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
-        self.init(artifact: try Field.identity(stored.pointee.artifact, "ArtifactHeld.artifact"))
+        self.init(
+            artifact: try Field.identity(stored.pointee.artifact, "ArtifactHeld.artifact"),
+            refusal: try Field.text(stored.pointee.refusal, "ArtifactHeld.refusal")
+        )
     }
 }

@@ -1,10 +1,11 @@
-import Basics
-import Store
+package import Basics
+package import Logging
+package import Store
 import Synchronization
-import Wire
+package import Wire
 
 /// How the exchange, the pipeline and the lanes reach other nodes.
-protocol Outlet: Sendable {
+package protocol Outlet: Sendable {
     var own: NodeID { get }
     /// The other nodes that take part, sorted by id.
     func peers() async -> [NodeID]
@@ -19,42 +20,45 @@ protocol Outlet: Sendable {
 ///
 /// `FetchPlan` says what is asked of whom; a fetch that ends before it is whole leaves behind what
 /// has come, and the next one goes on from there.
-actor ArtifactExchange {
-    static let pieceByteCount = 1 << 20
+package actor ArtifactExchange {
     /// A node that was asked to keep a copy is given up when it fetches nothing for so long.
     static let holdLimit = Duration.seconds(5)
     static let holdsUnderWayMax = 256
     /// Fetches that broke off; what they have lies on the disk until it is wanted again.
     static let brokenCountMax = 4
 
-    struct Missing: Error {
-        var artifact: Digest
+    package struct Missing: Error {
+        package var artifact: Digest
     }
     struct HolderKey: Hashable, Sendable {
         var artifact: Digest
         var node: NodeID
     }
 
-    nonisolated let store: ArtifactStore
+    package nonisolated let store: ArtifactStore
     private nonisolated let outlet: any Outlet
+    private nonisolated let logger: Logger
     private nonisolated let holds = Rendezvous<HolderKey, Bool>()
-    /// How far nodes have come that are to keep a copy: the last piece they asked for.
-    private nonisolated let served = Mutex<[HolderKey: UInt64]>([:])
+    /// How far nodes have come that are to keep a copy: the offset of the earliest piece that they
+    /// were given. They begin at the end.
+    private nonisolated let served = Mutex<[HolderKey: Int]>([:])
     private nonisolated let holdsUnderWay = Mutex(0)
     /// Looked up by artifact, never iterated.
     private nonisolated let inboxes = Mutex<[Digest: ArtifactFetch.Inbox]>([:])
     private var fetches: [Digest: Task<Void, any Error>] = [:]
     private var broken: [ArtifactFetch] = []
+    private var isMending = false
 
-    init(store: ArtifactStore, outlet: any Outlet) {
+    package init(store: ArtifactStore, outlet: any Outlet, logger: Logger) {
         self.store = store
         self.outlet = outlet
+        self.logger = logger
     }
 
     /// Returns when the artifact is kept here; asks `holders` first, then everybody.
-    func fetch(
+    package func fetch(
         _ artifact: Digest, from holders: [NodeID] = [], byteCountMax: Int,
-        askCount: Int = FetchPlan.Settings().askCount
+        askCount: Int = 15
     ) async throws {
         if store.contains(artifact) { return }
         if let running = fetches[artifact] { return try await running.value }
@@ -62,7 +66,7 @@ actor ArtifactExchange {
             $0.artifact == artifact && $0.settings.byteCountMax == byteCountMax
         }
         var settings = FetchPlan.Settings()
-        settings.pieceByteCount = Self.pieceByteCount
+        settings.pieceByteCount = ArtifactStore.pieceByteCount
         settings.byteCountMax = byteCountMax
         settings.askCount = askCount
         let fetch =
@@ -90,7 +94,7 @@ actor ArtifactExchange {
     // MARK: what arrives
 
     /// False for a bulk message that is about something else.
-    nonisolated func take(
+    package nonisolated func take(
         _ body: BulkMessage.Body, payload: [UInt8], from node: NodeID
     ) -> Bool {
         switch body {
@@ -102,58 +106,74 @@ actor ArtifactExchange {
         return true
     }
 
-    private nonisolated func tell(
-        _ artifact: Digest, _ event: FetchPlan.Event, payload: [UInt8] = []
-    ) {
-        inboxes.withLock { $0[artifact] }?.add(event, payload)
+    private nonisolated func tell(_ artifact: Digest, _ occasion: ArtifactFetch.Occasion) {
+        inboxes.withLock { $0[artifact] }?.add(occasion)
     }
 
-    nonisolated func received(_ offer: ArtifactOffered, from node: NodeID) {
-        tell(offer.artifact, .offered(by: node, byteCount: offer.byteCount))
+    package nonisolated func received(_ offer: ArtifactOffered, from node: NodeID) {
+        tell(offer.artifact, .event(.offered(by: node)))
     }
 
-    nonisolated func received(_ wanted: ArtifactWanted, from node: NodeID) {
-        guard let byteCount = store.byteCount(of: wanted.artifact) else { return }
-        let offer = ArtifactOffered(artifact: wanted.artifact, byteCount: UInt64(byteCount))
+    package nonisolated func received(_ wanted: ArtifactWanted, from node: NodeID) {
+        guard store.contains(wanted.artifact) else { return }
+        let offer = ArtifactOffered(artifact: wanted.artifact)
         outlet.send(.artifactOffered(offer), to: node)
     }
 
     nonisolated func received(_ wanted: ChunkWanted, from node: NodeID) {
-        let key = HolderKey(artifact: wanted.artifact, node: node)
-        served.withLock { served in
-            guard let last = served[key] else { return }
-            served[key] = max(last, wanted.offset &+ 1)
-        }
-        let count = min(Int(wanted.byteCount), Self.pieceByteCount)
-        guard let total = store.byteCount(of: wanted.artifact), wanted.offset <= UInt64(total),
-            let bytes = try? store.read(
-                wanted.artifact, offset: Int(wanted.offset), count: count)
-        else {
-            let refused = ChunkRefused(artifact: wanted.artifact, reason: "not held here")
+        do throws(ArtifactError) {
+            let piece = try store.piece(
+                of: wanted.artifact, at: wanted.offset == .max ? nil : wanted.offset)
+            let key = HolderKey(artifact: wanted.artifact, node: node)
+            served.withLock { served in
+                guard let last = served[key] else { return }
+                served[key] = min(last, piece.offset)
+            }
+            let chunk = Wire.Chunk(
+                artifact: wanted.artifact, offset: UInt64(piece.offset),
+                totalByteCount: UInt64(piece.totalByteCount), before: piece.before)
+            outlet.sendBulk(.chunk(chunk), payload: piece.bytes, to: node)
+        } catch {
+            if case .damaged = error { Task { await mend(wanted.artifact) } }
+            let refused = ChunkRefused(artifact: wanted.artifact, reason: error.sentence)
             outlet.sendBulk(.chunkRefused(refused), payload: [], to: node)
-            return
         }
-        let chunk = Wire.Chunk(
-            artifact: wanted.artifact, offset: wanted.offset, totalByteCount: UInt64(total))
-        outlet.sendBulk(.chunk(chunk), payload: bytes, to: node)
+    }
+
+    /// Reads an artifact as a whole that does not fit to its chaining values: it is kept if it is
+    /// what it is called, and gone if not.
+    private func mend(_ artifact: Digest) async {
+        // One at a time: whoever asks for another damaged one is refused, and asks again.
+        guard !isMending else { return }
+        isMending = true
+        let lane = Lane(name: "mending")
+        defer {
+            lane.close()
+            isMending = false
+        }
+        do {
+            try await lane.run { [store] in try store.mend(artifact) }
+            logger.notice("the chaining values of artifact \(artifact.short) were made again")
+        } catch {
+            let sentence = (error as? ArtifactError)?.sentence ?? "\(error)"
+            logger.error("artifact \(artifact.short) is not kept any more: \(sentence)")
+        }
     }
 
     nonisolated func received(_ chunk: Wire.Chunk, payload: [UInt8], from node: NodeID) {
-        tell(
-            chunk.artifact,
-            .arrived(
-                offset: chunk.offset, byteCount: payload.count, total: chunk.totalByteCount,
-                from: node), payload: payload)
+        tell(chunk.artifact, .chunk(chunk, payload: payload, from: node))
     }
 
     nonisolated func received(_ refused: ChunkRefused, from node: NodeID) {
-        tell(refused.artifact, .refused(by: node))
+        tell(refused.artifact, .event(.refused(by: node)))
     }
 
     // MARK: a second copy
 
     /// Asks one of `candidates` after the other to keep a copy; the node that does, or nil.
-    nonisolated func keepCopy(of artifact: Digest, at candidates: [NodeID]) async -> NodeID? {
+    package nonisolated func keepCopy(
+        of artifact: Digest, at candidates: [NodeID]
+    ) async -> NodeID? {
         for node in candidates where node != outlet.own {
             if await isKept(HolderKey(artifact: artifact, node: node)) { return node }
         }
@@ -166,22 +186,22 @@ actor ArtifactExchange {
         let byteCount = UInt64(store.byteCount(of: key.artifact) ?? 0)
         let hold = ArtifactHold(artifact: key.artifact, byteCount: byteCount)
         let outlet = outlet
-        served.withLock { $0[key] = 0 }
+        served.withLock { $0[key] = .max }
         defer { served.withLock { $0[key] = nil } }
-        var before: UInt64 = 0
+        var before = Int.max
         while !Task.isCancelled {
             let answer = await holds.value(for: key, within: Self.holdLimit) {
                 outlet.send(.artifactHold(hold), to: key.node)
             }
             if let answer { return answer }
-            let now = served.withLock { $0[key] } ?? 0
-            guard now > before else { return false }
+            let now = served.withLock { $0[key] } ?? before
+            guard now < before else { return false }
             before = now
         }
         return false
     }
 
-    nonisolated func received(_ hold: ArtifactHold, from node: NodeID, byteCountMax: Int) {
+    package nonisolated func received(_ hold: ArtifactHold, from node: NodeID, byteCountMax: Int) {
         guard hold.byteCount <= UInt64(byteCountMax) else { return }
         // Beyond that the asker hears nothing, and asks somebody else.
         let isAccepted = holdsUnderWay.withLock { count in
@@ -197,7 +217,7 @@ actor ArtifactExchange {
         }
     }
 
-    nonisolated func received(_ held: ArtifactHeld, from node: NodeID) {
+    package nonisolated func received(_ held: ArtifactHeld, from node: NodeID) {
         holds.answer(HolderKey(artifact: held.artifact, node: node), with: true)
     }
 }

@@ -6,23 +6,27 @@ import Wire
 final class ArtifactFetch: @unchecked Sendable {
     // Unchecked: one task at a time runs it, and the exchange looks at it when that has ended.
 
+    /// What has happened; a piece is not hashed yet.
+    enum Occasion: Sendable {
+        case event(FetchPlan.Event)
+        case chunk(Wire.Chunk, payload: [UInt8], from: NodeID)
+    }
+
     /// What has arrived for it. Bounded: what does not fit is lost, as in a full network, and the
     /// plan's time-outs notice.
     struct Inbox: Sendable {
         static let countMax = 64
 
-        let items: AsyncStream<(FetchPlan.Event, [UInt8])>
-        private let continuation: AsyncStream<(FetchPlan.Event, [UInt8])>.Continuation
+        let items: AsyncStream<Occasion>
+        private let continuation: AsyncStream<Occasion>.Continuation
 
         init(holders: [NodeID]) {
             (items, continuation) = AsyncStream.makeStream(
                 bufferingPolicy: .bufferingOldest(Self.countMax))
-            add(.begun(holders: holders))
+            add(.event(.begun(holders: holders)))
         }
 
-        func add(_ event: FetchPlan.Event, _ payload: [UInt8] = []) {
-            continuation.yield((event, payload))
-        }
+        func add(_ occasion: Occasion) { continuation.yield(occasion) }
     }
 
     let artifact: Digest
@@ -31,8 +35,8 @@ final class ArtifactFetch: @unchecked Sendable {
     private let outlet: any Outlet
     private let time = RunningTime()
     private var plan: FetchPlan
-    private var writer: ArtifactWriter
-    private(set) var hasPieces = false
+    private let writer: ArtifactWriter
+    var hasPieces: Bool { plan.hasPieces }
 
     init(
         _ artifact: Digest, settings: FetchPlan.Settings, store: ArtifactStore,
@@ -42,7 +46,7 @@ final class ArtifactFetch: @unchecked Sendable {
         self.settings = settings
         self.store = store
         self.outlet = outlet
-        plan = FetchPlan(settings: settings)
+        plan = FetchPlan(artifact, settings: settings)
         writer = try store.writer(byteCountMax: settings.byteCountMax)
     }
 
@@ -52,8 +56,8 @@ final class ArtifactFetch: @unchecked Sendable {
         var timer: Task<Void, Never>?
         defer { timer?.cancel() }
         var deadline = Instant.distantFuture
-        for await (event, payload) in inbox.items {
-            if try await step(event, payload) { return }
+        for await occasion in inbox.items {
+            if try await take(occasion) { return }
             guard plan.nextDeadline != deadline else { continue }
             deadline = plan.nextDeadline
             timer?.cancel()
@@ -61,7 +65,7 @@ final class ArtifactFetch: @unchecked Sendable {
             timer = Task {
                 try? await Task.sleep(for: wait)
                 while !Task.isCancelled {
-                    inbox.add(.deadlinePassed)
+                    inbox.add(.event(.deadlinePassed))
                     // Again, should the inbox be full.
                     try? await Task.sleep(for: .milliseconds(100))
                 }
@@ -70,7 +74,23 @@ final class ArtifactFetch: @unchecked Sendable {
     }
 
     /// True when the artifact is here.
-    private func step(_ event: FetchPlan.Event, _ payload: [UInt8]) async throws -> Bool {
+    private func take(_ occasion: Occasion) async throws -> Bool {
+        switch occasion {
+        case .event(let event): return try await step(event)
+        case .chunk(let chunk, let payload, let node):
+            guard plan.awaits(node) else { return false }
+            let after = ArtifactStore.link(
+                payload, at: chunk.offset, of: chunk.totalByteCount, before: chunk.before)
+            let piece = FetchPlan.Piece(
+                offset: chunk.offset, byteCount: payload.count, total: chunk.totalByteCount,
+                before: chunk.before,
+                // None is of a size that no piece has.
+                after: after ?? chunk.before)
+            return try await step(.arrived(piece, from: node), payload)
+        }
+    }
+
+    private func step(_ event: FetchPlan.Event, _ payload: [UInt8] = []) async throws -> Bool {
         var effects: [FetchPlan.Effect] = []
         plan.step(event, at: time.now, into: &effects)
         for effect in effects {
@@ -79,34 +99,21 @@ final class ArtifactFetch: @unchecked Sendable {
                 for peer in await outlet.peers() {
                     outlet.send(.artifactWanted(ArtifactWanted(artifact: artifact)), to: peer)
                 }
-            case .ask(let offset, let byteCount, let holder):
-                let wanted = ChunkWanted(
-                    artifact: artifact, offset: offset, byteCount: UInt32(byteCount))
+            case .ask(let offset, let holder):
+                let wanted = ChunkWanted(artifact: artifact, offset: offset ?? .max)
                 outlet.sendBulk(.chunkWanted(wanted), payload: [], to: holder)
             case .keep:
-                guard case .arrived(let offset, _, _, _) = event else { continue }
-                try writer.write(payload, at: Int(offset))
-                hasPieces = true
-            case .compare: return try await compare()
-            case .discard:
-                writer.abandon()
-                writer = try store.writer(byteCountMax: settings.byteCountMax)
-                hasPieces = false
+                guard case .arrived(let piece, _) = event else { continue }
+                try writer.write(payload, at: Int(piece.offset))
+            case .reserve: break
+            case .finish(let chain):
+                try writer.finish(proven: artifact, chain: chain)
+                return true
             case .fail(.tooLarge):
                 throw ArtifactError.tooLarge(byteCountMax: settings.byteCountMax)
             case .fail(.missing): throw ArtifactExchange.Missing(artifact: artifact)
             }
         }
         return false
-    }
-
-    private func compare() async throws -> Bool {
-        do throws(ArtifactError) {
-            try writer.finish(expecting: artifact)
-            return true
-        } catch {
-            guard case .wrongDigest = error else { throw error }
-            return try await step(.foundWrong, [])
-        }
     }
 }

@@ -1,6 +1,6 @@
 package import Basics
 
-/// Which piece of an artifact is asked of which holder, and what happens when one fails.
+/// Which piece of an artifact is asked of which holder, and what happens when one fails or lies.
 ///
 /// An artifact is cut into pieces of one size. Whoever is said to hold it is asked first; then, and
 /// when that one is silent, everybody that is alive, and those who offer it become holders, a few
@@ -8,9 +8,23 @@ package import Basics
 /// silent is left, with its pieces going to the others. What has come stays: a fetch goes on
 /// where it was, whoever dies.
 ///
-/// The digest is compared when all pieces are here, so a lie is noticed at the end and not whose it
-/// was. After one, holders are asked alone, one after the other: a lie is then its holder's,
-/// who is asked for nothing more. A lying holder costs time and nothing else.
+/// Each piece proves itself as it comes, with nothing to go by but the artifact's digest. SHA-256
+/// goes through the bytes in order and hands a chaining value from block to block; what it makes of
+/// the last piece, the length included, is the digest (FIPS 180-4 section 6.2). So pieces are asked
+/// for from the end on, and each comes with the chaining value before it:
+///
+///     start ─ piece 3 ─ value ─ piece 2 ─ value ─ piece 1 ─ value ─ piece 0 ─ digest
+///                                                    ◀─ proven ──────────┘
+///
+/// Whoever receives piece 0 hashes it from the value that came with it. Where that gives the
+/// digest, the piece, the size of the artifact, and the value before are proven; the value is what
+/// piece 1 must end with, and so on to the value that SHA-256 starts with. To pass with any
+/// other piece or value is to find a collision of SHA-256's compression function. When the chain is
+/// whole it is the plain SHA-256 of the bytes: nobody needs to hash them again.
+///
+/// Pieces that come before their turn wait, a bounded number of them. A piece that does not fit to
+/// a proven value is its holder's lie: that holder is left for good, with what else of its waited,
+/// and the piece is asked of another. Nothing that is proven is lost.
 package struct FetchPlan: Sendable {
     package struct Settings: Sendable {
         package var pieceByteCount = 1 << 20
@@ -18,6 +32,8 @@ package struct FetchPlan: Sendable {
         package var holderCountMax = 4
         /// Pieces under way at one holder, at most.
         package var windowMax = 4
+        /// So far beyond the last proven piece pieces are asked for.
+        package var aheadCountMax = 64
         /// From so many pieces on further holders are looked for.
         package var sharedPieceCountMin = 8
         /// A holder is left when nothing has come from it for so long.
@@ -31,27 +47,46 @@ package struct FetchPlan: Sendable {
         package init() {}
     }
 
+    /// What came as a piece. `after` is what hashing it from `before` on gives: the digest where it
+    /// is the last one, else a chaining value.
+    package struct Piece: Hashable, Sendable {
+        package var offset: UInt64
+        package var byteCount: Int
+        package var total: UInt64
+        package var before: Digest
+        package var after: Digest
+
+        package init(
+            offset: UInt64, byteCount: Int, total: UInt64, before: Digest, after: Digest
+        ) {
+            self.offset = offset
+            self.byteCount = byteCount
+            self.total = total
+            self.before = before
+            self.after = after
+        }
+    }
+
     package enum Event: Hashable, Sendable {
         /// Also for a fetch that ended before it was whole, and now goes on.
         case begun(holders: [NodeID])
-        case offered(by: NodeID, byteCount: UInt64)
-        case arrived(offset: UInt64, byteCount: Int, total: UInt64, from: NodeID)
+        case offered(by: NodeID)
+        case arrived(Piece, from: NodeID)
         case refused(by: NodeID)
-        /// All pieces are here, and they are not the artifact.
-        case foundWrong
         case deadlinePassed
     }
 
     package enum Effect: Hashable, Sendable {
         /// Those who hold it offer it.
         case askEverybody
-        case ask(offset: UInt64, byteCount: Int, of: NodeID)
-        /// The piece that has just come is new: write it.
+        /// No offset: the last piece, wherever it begins.
+        case ask(offset: UInt64?, of: NodeID)
+        /// The piece that has just come is new: write it, over what stands there.
         case keep
-        /// Everything is here: compare the digest.
-        case compare
-        /// Nothing of what was kept is worth anything.
-        case discard
+        /// So many bytes it has: this is proven, and said once.
+        case reserve(byteCount: UInt64)
+        /// Everything is here and proven.
+        case finish(chain: [Digest])
         case fail(Failure)
     }
 
@@ -65,34 +100,46 @@ package struct FetchPlan: Sendable {
         var heardAt: Instant
     }
 
+    // Pieces are numbered from the end: 0 is the last one.
     private struct Request: Sendable {
         var piece: Int
         var holder: NodeID
         var askedAt: Instant
     }
 
+    /// A piece that is here and not proven yet.
+    private struct Waiting: Sendable {
+        var number: Int
+        var piece: Piece
+        var source: NodeID
+    }
+
+    private let artifact: Digest
     private let settings: Settings
+    /// Proven with the last piece; until then there is no other one to ask for.
     private var byteCount: UInt64?
-    private var isHere: [Bool] = []
-    private var missingCount = 0
+    private var pieceCount = 1
+    /// The values before the pieces that are proven, from the end on.
+    private var proven: [Digest] = []
+    private var waiting: [Waiting] = []
     /// Pieces from here on were never asked for; `returned` ones were, in vain.
     private var next = 0
     private var returned: [Int] = []
     private var requests: [Request] = []
     private var holders: [Holder] = []
-    /// Who gave what is here, the size included.
-    private var sources: [NodeID] = []
     private var liars: [NodeID] = []
-    private var isAlone = false
-    private var isDisputed = false
-    private var isComparing = false
     private var hasAskedForMore = false
     private var isTooLarge = false
     private var askedCount = 0
     private var askDeadline = Instant.distantFuture
+    private var everybodyAskedAt: Instant?
+    private var hasFinished = false
     private(set) package var hasFailed = false
 
-    package init(settings: Settings) { self.settings = settings }
+    package init(_ artifact: Digest, settings: Settings) {
+        self.artifact = artifact
+        self.settings = settings
+    }
 
     package mutating func step(_ event: Event, at now: Instant, into effects: inout [Effect]) {
         switch event {
@@ -101,34 +148,37 @@ package struct FetchPlan: Sendable {
             askedCount = 0
             for node in known { add(node, at: now) }
             askDeadline = holders.isEmpty ? now : now + settings.offerLimit
-        case .offered(let node, let total): offered(by: node, total, at: now, into: &effects)
-        case .arrived(let offset, let count, let total, let node):
-            arrived(offset, count, total, from: node, at: now, into: &effects)
-        case .refused(let node): lose(node, at: now, into: &effects)
-        case .foundWrong: foundWrong(at: now, into: &effects)
+        case .offered(let node): add(node, at: now)
+        case .arrived(let piece, let node): arrived(piece, from: node, at: now, into: &effects)
+        case .refused(let node): lose(node, at: now)
         case .deadlinePassed:
             let silent = holders.filter {
                 0 < $0.underWayCount && $0.heardAt + settings.silenceMax <= now
             }
-            for holder in silent { lose(holder.node, at: now, into: &effects) }
+            for holder in silent { lose(holder.node, at: now) }
             if !silent.isEmpty { hasAskedForMore = false }
         }
         advance(at: now, into: &effects)
     }
 
     package var nextDeadline: Instant {
-        guard !hasFailed, !isComparing else { return .distantFuture }
+        guard !hasFailed, !hasFinished else { return .distantFuture }
         var deadline = isLooking ? askDeadline : .distantFuture
         for holder in holders where 0 < holder.underWayCount {
             deadline = min(deadline, holder.heardAt + settings.silenceMax)
         }
-        if !isAlone, holders.contains(where: { $0.underWayCount == 0 }) {
+        if holders.contains(where: { $0.underWayCount == 0 }) {
             for request in requests where isSingle(request) {
                 deadline = min(deadline, request.askedAt + settings.latenessMin)
             }
         }
         return deadline
     }
+
+    /// Whether a piece from this node may be one that was asked for: else it need not be hashed.
+    package func awaits(_ node: NodeID) -> Bool { requests.contains { $0.holder == node } }
+
+    package var hasPieces: Bool { !proven.isEmpty }
 
     // MARK: holders
 
@@ -142,100 +192,71 @@ package struct FetchPlan: Sendable {
         holders.append(Holder(node: node, window: settings.windowMax, heardAt: now))
     }
 
-    private mutating func offered(
-        by node: NodeID, _ total: UInt64, at now: Instant, into effects: inout [Effect]
-    ) {
-        guard !isComparing else { return }
-        // Asked alone, each speaks for itself.
-        guard isAlone || accepts(total, of: node, at: now, into: &effects) else { return }
-        add(node, at: now)
-    }
-
-    /// Whether a holder speaks of the same size as the others; the first sets it.
-    private mutating func accepts(
-        _ total: UInt64, of node: NodeID, at now: Instant, into effects: inout [Effect]
-    ) -> Bool {
-        guard !liars.contains(node) else { return false }
-        guard total <= UInt64(settings.byteCountMax) else {
-            isTooLarge = true
-            lose(node, at: now, into: &effects)
-            return false
-        }
-        guard let byteCount else {
-            byteCount = total
-            let piece = UInt64(settings.pieceByteCount)
-            missingCount = Int(total / piece) + (total % piece == 0 ? 0 : 1)
-            isHere = Array(repeating: false, count: missingCount)
-            sources.append(node)
-            return true
-        }
-        guard total != byteCount else { return true }
-        isDisputed = true
-        lose(node, at: now, into: &effects)
-        return false
-    }
-
     /// Its pieces go to the others.
-    private mutating func lose(
-        _ node: NodeID, at now: Instant, into effects: inout [Effect]
-    ) {
+    private mutating func lose(_ node: NodeID, at now: Instant) {
         guard let index = holders.firstIndex(where: { $0.node == node }) else { return }
         holders.remove(at: index)
-        let lost = requests.filter { $0.holder == node }.map(\.piece)
+        let lost = requests.filter { $0.holder == node }
         requests.removeAll { $0.holder == node }
-        for piece in lost where !requests.contains(where: { $0.piece == piece }) {
-            giveBack(piece)
-        }
-        // The next one begins with the first piece again.
-        if byteCount == nil { next = 0 }
-        if holders.isEmpty { askDeadline = now }
-        // What comes from one after the other must not be mixed. Where somebody had said another
-        // size, the one that is believed may be the lie.
-        if isAlone ? sources.contains(node) : holders.isEmpty && isDisputed {
-            (isAlone, isDisputed) = (true, false)
-            restart(into: &effects)
-        }
+        for request in lost { giveBack(request.piece) }
+        // Those who have it but cannot give it now are not asked without a pause.
+        guard holders.isEmpty else { return }
+        askDeadline = everybodyAskedAt.map { max(now, $0 + settings.offerLimit) } ?? now
     }
 
-    private mutating func giveBack(_ piece: Int) {
-        guard piece < isHere.count, !isHere[piece] else { return }
-        returned.append(piece)
+    /// It is not asked again, and nothing of what it gave is believed that is not proven.
+    private mutating func callOut(_ node: NodeID, at now: Instant) {
+        liars.append(node)
+        let doubtful = waiting.filter { $0.source == node }
+        waiting.removeAll { $0.source == node }
+        for one in doubtful { giveBack(one.number) }
+        lose(node, at: now)
+        hasAskedForMore = false
     }
 
-    private mutating func foundWrong(at now: Instant, into effects: inout [Effect]) {
-        guard isComparing else { return }
-        if sources.count == 1 {
-            liars.append(sources[0])
-            holders.removeAll { $0.node == sources[0] }
-        }
-        isAlone = true
-        restart(into: &effects)
-        if holders.isEmpty { askDeadline = now }
-    }
-
-    private mutating func restart(into effects: inout [Effect]) {
-        byteCount = nil
-        isHere = []
-        (missingCount, next, returned, requests, sources) = (0, 0, [], [], [])
-        for index in holders.indices { holders[index].underWayCount = 0 }
-        isComparing = false
-        effects.append(.discard)
+    private mutating func giveBack(_ number: Int) {
+        guard !isHere(number), !returned.contains(number),
+            !requests.contains(where: { $0.piece == number })
+        else { return }
+        returned.append(number)
     }
 
     // MARK: pieces
 
-    private mutating func arrived(
-        _ offset: UInt64, _ count: Int, _ total: UInt64, from node: NodeID, at now: Instant,
-        into effects: inout [Effect]
-    ) {
+    private func isHere(_ number: Int) -> Bool {
+        number < proven.count || waiting.contains { $0.number == number }
+    }
+
+    private func offset(of number: Int, in total: UInt64) -> UInt64 {
         let size = UInt64(settings.pieceByteCount)
-        // A holder that was left may answer after all; nobody else was asked.
-        guard !isComparing, let index = holders.firstIndex(where: { $0.node == node }),
-            let place = requests.firstIndex(where: {
-                $0.holder == node && UInt64($0.piece) * size == offset
-            })
+        let last = total == 0 ? 0 : (total - 1) / size * size
+        return last - UInt64(number) * size
+    }
+
+    /// Nil where there is no such piece, or it has another size.
+    private func number(of piece: Piece) -> Int? {
+        let size = UInt64(settings.pieceByteCount)
+        let last = offset(of: 0, in: piece.total)
+        guard piece.total == byteCount ?? piece.total, piece.offset <= last,
+            piece.offset % size == 0,
+            UInt64(piece.byteCount) == min(size, piece.total - piece.offset)
+        else { return nil }
+        return Int(exactly: (last - piece.offset) / size).flatMap { $0 < pieceCount ? $0 : nil }
+    }
+
+    private mutating func arrived(
+        _ piece: Piece, from node: NodeID, at now: Instant, into effects: inout [Effect]
+    ) {
+        // A holder that was left may answer after all.
+        guard !hasFailed, !hasFinished,
+            let index = holders.firstIndex(where: { $0.node == node })
         else { return }
-        guard accepts(total, of: node, at: now, into: &effects) else { return }
+        guard let number = number(of: piece) else {
+            // Before the size is proven, another one is no more than another word.
+            return callOut(node, at: now)
+        }
+        guard let place = requests.firstIndex(where: { $0.holder == node && $0.piece == number })
+        else { return }
         let request = requests.remove(at: place)
         holders[index].underWayCount -= 1
         holders[index].heardAt = now
@@ -244,69 +265,91 @@ package struct FetchPlan: Sendable {
             isLate
             ? max(1, holders[index].window - 1)
             : min(settings.windowMax, holders[index].window + 1)
-        // An empty artifact is whole with its size alone.
-        guard request.piece < isHere.count else { return }
-        guard UInt64(count) == min(size, total - offset) else {
-            giveBack(request.piece)
-            return lose(node, at: now, into: &effects)
-        }
-        guard !isHere[request.piece] else { return }
-        isHere[request.piece] = true
-        missingCount -= 1
-        askedCount = 0
+        guard !isHere(number) else { return }
         // Asked of two, and given back by one of them.
-        returned.removeAll { $0 == request.piece }
-        if !sources.contains(node) { sources.append(node) }
-        effects.append(.keep)
+        returned.removeAll { $0 == number }
+        waiting.append(Waiting(number: number, piece: piece, source: node))
+        prove(at: now, into: &effects)
+        // Not where it has just proved a lie.
+        if isHere(number) {
+            askedCount = 0
+            effects.append(.keep)
+        }
+    }
+
+    /// Takes what waits as far as the chain goes.
+    private mutating func prove(at now: Instant, into effects: inout [Effect]) {
+        while !isTooLarge, let place = waiting.firstIndex(where: { $0.number == proven.count }) {
+            let one = waiting.remove(at: place)
+            guard fits(one) else {
+                giveBack(one.number)
+                callOut(one.source, at: now)
+                continue
+            }
+            if byteCount == nil {
+                guard one.piece.total <= UInt64(settings.byteCountMax) else {
+                    isTooLarge = true
+                    return
+                }
+                byteCount = one.piece.total
+                pieceCount = Self.pieceCount(one.piece.total, settings)
+                effects.append(.reserve(byteCount: one.piece.total))
+            }
+            proven.append(one.piece.before)
+        }
+    }
+
+    private static func pieceCount(_ total: UInt64, _ settings: Settings) -> Int {
+        total == 0 ? 1 : Int((total - 1) / UInt64(settings.pieceByteCount)) + 1
+    }
+
+    /// Whether a piece ends with what is proven, and the first one begins where SHA-256 does.
+    private func fits(_ one: Waiting) -> Bool {
+        let count = Self.pieceCount(one.piece.total, settings)
+        return one.piece.after == proven.last ?? artifact
+            && (one.number < count - 1 || one.piece.before == SHA256.start)
     }
 
     private mutating func advance(at now: Instant, into effects: inout [Effect]) {
-        guard !hasFailed, !isComparing else { return }
-        if byteCount != nil, missingCount == 0 {
-            isComparing = true
-            effects.append(.compare)
-            return
+        guard !hasFailed, !hasFinished else { return }
+        guard !isTooLarge else {
+            hasFailed = true
+            return effects.append(.fail(.tooLarge))
+        }
+        guard proven.count < pieceCount else {
+            hasFinished = true
+            // From the beginning on, and without the value that all start with.
+            return effects.append(.finish(chain: proven.dropLast().reversed()))
         }
         if isLooking, askDeadline <= now {
             guard !holders.isEmpty || askedCount < settings.askCount else {
                 hasFailed = true
-                effects.append(.fail(isTooLarge ? .tooLarge : .missing))
-                return
+                return effects.append(.fail(.missing))
             }
             askedCount += 1
+            everybodyAskedAt = now
             askDeadline = now + settings.offerLimit
             effects.append(.askEverybody)
         }
-        guard let byteCount else { return askForSize(at: now, into: &effects) }
-        if !isAlone, !hasAskedForMore, holders.count < settings.holderCountMax,
+        let missingCount = pieceCount - proven.count - waiting.count
+        if byteCount != nil, !hasAskedForMore, holders.count < settings.holderCountMax,
             settings.sharedPieceCountMin <= missingCount, !holders.isEmpty
         {
             hasAskedForMore = true
             effects.append(.askEverybody)
         }
-        share(byteCount, at: now, into: &effects)
-    }
-
-    /// Whoever is said to hold it is asked for the first piece, which tells how many there are.
-    private mutating func askForSize(at now: Instant, into effects: inout [Effect]) {
-        guard requests.isEmpty, !holders.isEmpty else { return }
-        ask(0, of: 0, byteCount: settings.pieceByteCount, at: now, into: &effects)
-        next = 1
+        share(at: now, into: &effects)
     }
 
     /// One to each in turn, until all have enough.
-    private mutating func share(
-        _ byteCount: UInt64, at now: Instant, into effects: inout [Effect]
-    ) {
+    private mutating func share(at now: Instant, into effects: inout [Effect]) {
         var hasAsked = true
         while hasAsked {
             hasAsked = false
-            for index in holders.indices.prefix(isAlone ? 1 : holders.count)
+            for index in holders.indices
             where holders[index].underWayCount < holders[index].window {
                 guard let piece = nextPiece(for: index, at: now) else { continue }
-                let offset = UInt64(piece) * UInt64(settings.pieceByteCount)
-                let count = min(UInt64(settings.pieceByteCount), byteCount - offset)
-                ask(piece, of: index, byteCount: Int(count), at: now, into: &effects)
+                ask(piece, of: index, at: now, into: &effects)
                 hasAsked = true
             }
         }
@@ -317,7 +360,7 @@ package struct FetchPlan: Sendable {
             returned.removeAll { $0 == piece }
             return piece
         }
-        if next < isHere.count {
+        if next < min(pieceCount, proven.count + settings.aheadCountMax) {
             next += 1
             return next - 1
         }
@@ -335,14 +378,12 @@ package struct FetchPlan: Sendable {
     }
 
     private mutating func ask(
-        _ piece: Int, of index: Int, byteCount: Int, at now: Instant, into effects: inout [Effect]
+        _ piece: Int, of index: Int, at now: Instant, into effects: inout [Effect]
     ) {
         if holders[index].underWayCount == 0 { holders[index].heardAt = now }
         holders[index].underWayCount += 1
         requests.append(Request(piece: piece, holder: holders[index].node, askedAt: now))
         effects.append(
-            .ask(
-                offset: UInt64(piece) * UInt64(settings.pieceByteCount), byteCount: byteCount,
-                of: holders[index].node))
+            .ask(offset: byteCount.map { offset(of: piece, in: $0) }, of: holders[index].node))
     }
 }

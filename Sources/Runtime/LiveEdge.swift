@@ -68,7 +68,7 @@ package final class LiveEdge: Sendable {
             _ = receiver.exchange?.take(message.body, payload: payload, from: sender)
         }
         loop = EdgeLoop(own: identity.id, bulk: bulk)
-        let exchange = ArtifactExchange(store: store, outlet: loop)
+        let exchange = ArtifactExchange(store: store, outlet: loop, logger: logger)
         receiver.set(exchange)
         var profile = Profile(
             name: identity.name, role: "edge",

@@ -118,7 +118,8 @@ package final class LiveNode: Sendable {
         let keys = BulkKeys(own: identity.id)
         loop = NodeLoop(own: identity.id)
         exchange = ArtifactExchange(
-            store: try ArtifactStore(directory: directory.artifacts), outlet: loop)
+            store: try ArtifactStore(directory: directory.artifacts), outlet: loop,
+            logger: logger)
         models = ModelShelf(store: exchange.store)
         stages = StageHost(
             own: identity.id, shelf: models, threadCount: threadCount,

@@ -1,5 +1,4 @@
 package import Basics
-import COpenSSL
 import Glibc
 
 /// Why an artifact could not be kept or read.
@@ -8,6 +7,9 @@ package enum ArtifactError: Error, Hashable, Sendable {
     case wrongDigest(wanted: Digest, found: Digest)
     case tooLarge(byteCountMax: Int)
     case missing(Digest)
+    /// A piece that does not fit to the artifact's digest.
+    case damaged(Digest)
+    case noPiece(Digest)
 
     /// One sentence for people.
     package var sentence: String {
@@ -21,6 +23,10 @@ package enum ArtifactError: Error, Hashable, Sendable {
             "the artifact is larger than the limit of \(byteCountMax) bytes"
         case .missing(let digest):
             "no artifact \(digest.short) is kept here"
+        case .damaged(let digest):
+            "the file of artifact \(digest.short) was changed or damaged on the disk"
+        case .noPiece(let digest):
+            "no piece of artifact \(digest.short) begins there"
         }
     }
 }
@@ -100,36 +106,7 @@ package struct ArtifactStore: Sendable {
             throw .file(operation: "look at", path: path, code: errno)
         }
         let wanted = max(0, min(count, Int(status.st_size) - offset))
-        var code: Int32 = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: wanted) { buffer, filled in
-            while filled < wanted {
-                let got = pread(
-                    file, buffer.baseAddress.map { $0 + filled }, wanted - filled,
-                    off_t(offset + filled))
-                if got < 0, errno == EINTR { continue }
-                guard got > 0 else {
-                    code = got < 0 ? errno : EIO
-                    return
-                }
-                filled += got
-            }
-        }
-        guard code == 0 else { throw .file(operation: "read", path: path, code: code) }
-        return bytes
-    }
-
-    /// Reads the whole file and compares: the check before anything is mapped or run.
-    package func verify(_ digest: Digest) throws(ArtifactError) {
-        guard let byteCount = byteCount(of: digest) else { throw .missing(digest) }
-        var hash = StreamDigest()
-        var offset = 0
-        while offset < byteCount {
-            let piece = try read(digest, offset: offset, count: 1 << 20)
-            hash.update(piece)
-            offset += piece.count
-        }
-        let found = hash.finish()
-        guard found == digest else { throw .wrongDigest(wanted: digest, found: found) }
+        return try Self.read(file, at: offset, count: wanted, path)
     }
 
     /// Begins a new artifact; nothing is visible until its writer finishes.
@@ -146,29 +123,56 @@ package struct ArtifactStore: Sendable {
     }
 
     /// Removes an artifact; one that is mapped somewhere stays readable there.
-    package func remove(_ digest: Digest) { unlink(path(of: digest)) }
-}
-
-/// SHA-256 through OpenSSL, which uses the processor's SHA instructions (some 1.5 GB/s a core).
-package struct StreamDigest: ~Copyable {
-    private let context: OpaquePointer
-
-    package init() {
-        // Both calls fail only when memory has run out.
-        context = EVP_MD_CTX_new()!
-        precondition(EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1, "SHA-256 is missing")
+    package func remove(_ digest: Digest) {
+        unlink(path(of: digest))
+        removeChain(of: digest)
     }
 
-    deinit { EVP_MD_CTX_free(context) }
+    // MARK: files
 
-    package mutating func update(_ bytes: [UInt8]) {
-        _ = bytes.withUnsafeBytes { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+    /// Where something is written that has no name yet.
+    func partialPath(_ number: UInt64) -> String { "\(directory)/partial/\(getpid())-\(number)" }
+
+    /// Up to `count` bytes; fewer at the end of the file.
+    static func read(
+        _ file: Int32, at offset: Int, count: Int, _ path: String
+    ) throws(ArtifactError) -> [UInt8] {
+        var code: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+            while filled < count {
+                let got = pread(
+                    file, buffer.baseAddress.map { $0 + filled }, count - filled,
+                    off_t(offset + filled))
+                if got < 0, errno == EINTR { continue }
+                guard got > 0 else {
+                    code = got < 0 ? errno : 0
+                    return
+                }
+                filled += got
+            }
+        }
+        guard code == 0 else { throw .file(operation: "read", path: path, code: code) }
+        return bytes
     }
 
-    package consuming func finish() -> Digest {
-        var value = [UInt8](repeating: 0, count: Digest.byteCount)
-        precondition(EVP_DigestFinal_ex(context, &value, nil) == 1, "SHA-256 did not finish")
-        // 32 bytes by construction.
-        return Digest(bytes: value)!
+    static func write(
+        _ bytes: [UInt8], to file: Int32, at offset: Int, _ path: String
+    ) throws(ArtifactError) {
+        var written = 0
+        var code: Int32 = 0
+        bytes.withUnsafeBytes { buffer in
+            while written < buffer.count {
+                let count = pwrite(
+                    file, buffer.baseAddress.map { $0 + written }, buffer.count - written,
+                    off_t(offset + written))
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else {
+                    code = errno
+                    return
+                }
+                written += count
+            }
+        }
+        guard code == 0 else { throw .file(operation: "write", path: path, code: code) }
     }
 }

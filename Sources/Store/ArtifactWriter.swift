@@ -2,27 +2,29 @@ package import Basics
 import Glibc
 import Synchronization
 
-/// An artifact on its way to the disk: appended piece by piece and hashed on the way, or written in
-/// any order and hashed from the first gap on in the end; then renamed to its digest. One thread at
-/// a time uses it.
+/// An artifact on its way to the disk, in a file without a name of its own until it is whole.
+///
+/// Either it is appended and hashed on the way, or its pieces come in any order from somebody who
+/// proves them. One thread at a time uses it.
 package final class ArtifactWriter {
     private let store: ArtifactStore
     private let path: String
     private let byteCountMax: Int
     private var file: Int32
-    private var hash = StreamDigest()
-    /// Of the beginning that is hashed.
+    private var hash = SHA256()
+    /// The chaining value behind each piece of what was appended.
+    private var chain: [Digest] = []
+    /// Of what was appended.
     package private(set) var byteCount = 0
-    /// Where the last byte ends.
-    private var end = 0
 
     private static let counter = Atomic<UInt64>(0)
+    /// Of a file that has no name yet.
+    static func nextNumber() -> UInt64 { counter.add(1, ordering: .relaxed).newValue }
 
     init(store: ArtifactStore, byteCountMax: Int) throws(ArtifactError) {
         self.store = store
         self.byteCountMax = byteCountMax
-        let number = Self.counter.add(1, ordering: .relaxed).newValue
-        path = "\(store.directory)/partial/\(getpid())-\(number)"
+        path = store.partialPath(Self.nextNumber())
         file = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
         guard file >= 0 else {
             throw .file(operation: "create", path: path, code: errno)
@@ -41,69 +43,55 @@ package final class ArtifactWriter {
 
     package func append(_ bytes: [UInt8]) throws(ArtifactError) {
         try write(bytes, at: byteCount)
+        var next = 0
+        while next < bytes.count {
+            let left = ArtifactStore.pieceByteCount - byteCount % ArtifactStore.pieceByteCount
+            let count = min(left, bytes.count - next)
+            hash.update(bytes.span.extracting(next..<next + count))
+            next += count
+            byteCount += count
+            if count == left, let value = hash.chainingValue { chain.append(value) }
+        }
     }
 
-    /// Pieces may come in any order, and must not overlap.
+    /// Writes and hashes nothing: whoever has the pieces in another order proves them.
     package func write(_ bytes: [UInt8], at offset: Int) throws(ArtifactError) {
         guard bytes.count <= byteCountMax, offset <= byteCountMax - bytes.count else {
             throw .tooLarge(byteCountMax: byteCountMax)
         }
-        var written = 0
-        var code: Int32 = 0
-        bytes.withUnsafeBytes { buffer in
-            while written < buffer.count {
-                let count = pwrite(
-                    file, buffer.baseAddress.map { $0 + written }, buffer.count - written,
-                    off_t(offset + written))
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else {
-                    code = errno
-                    return
-                }
-                written += count
-            }
-        }
-        guard code == 0 else { throw .file(operation: "write", path: path, code: code) }
-        end = max(end, offset + bytes.count)
-        guard offset == byteCount else { return }
-        hash.update(bytes)
-        byteCount += bytes.count
+        try ArtifactStore.write(bytes, to: file, at: offset, path)
     }
 
-    /// Hashes what came before its turn.
-    private func catchUp() throws(ArtifactError) {
-        var buffer = [UInt8](repeating: 0, count: min(1 << 20, end - byteCount))
-        while byteCount < end {
-            let count = buffer.withUnsafeMutableBytes {
-                pread(file, $0.baseAddress, min($0.count, end - byteCount), off_t(byteCount))
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else {
-                throw .file(operation: "read", path: path, code: count < 0 ? errno : EIO)
-            }
-            hash.update(count == buffer.count ? buffer : Array(buffer[..<count]))
-            byteCount += count
-        }
-    }
-
-    /// Makes the artifact durable and visible.
+    /// Makes what was appended durable and visible.
     ///
     /// - Parameter wanted: the digest that the bytes must have, where one was promised.
     @discardableResult
     package func finish(expecting wanted: Digest? = nil) throws(ArtifactError) -> Digest {
-        try catchUp()
-        var last = StreamDigest()
-        swap(&last, &hash)
-        let digest = last.finish()
+        let digest = hash.finish()
         if let wanted, wanted != digest {
             abandon()
             throw .wrongDigest(wanted: wanted, found: digest)
         }
+        // Behind the last piece stands the digest.
+        let count = ArtifactStore.chainCount(byteCount: byteCount)
+        try publish(as: digest, chain: Array(chain.prefix(count)))
+        return digest
+    }
+
+    /// Makes pieces durable and visible that were written, and proven to be this artifact.
+    ///
+    /// - Parameter chain: the chaining values between them.
+    package func finish(proven digest: Digest, chain: [Digest]) throws(ArtifactError) {
+        try publish(as: digest, chain: chain)
+    }
+
+    private func publish(as digest: Digest, chain: [Digest]) throws(ArtifactError) {
         let target = store.path(of: digest)
         let folder = String(target.dropLast(Digest.byteCount * 2 + 1))
         guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
             throw .file(operation: "make the folder", path: folder, code: errno)
         }
+        try store.keepChain(chain, of: digest, through: path + ".chain")
         guard fsync(file) == 0, fchmod(file, 0o400) == 0, rename(path, target) == 0 else {
             throw .file(operation: "finish", path: target, code: errno)
         }
@@ -115,6 +103,5 @@ package final class ArtifactWriter {
             fsync(directory)
             close(directory)
         }
-        return digest
     }
 }

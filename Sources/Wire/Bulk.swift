@@ -8,15 +8,15 @@
 //   opening    = StageOpen (StageOpened / StageRefused), head and each stage
 public import Basics
 
+/// Artifacts are sent in pieces of 1 MiB; the last one may be shorter.
 public struct ChunkWanted: Hashable, Sendable {
     public var artifact: Digest
+    /// Where the piece begins; all ones asks for the last piece.
     public var offset: UInt64
-    public var byteCount: UInt32
 
-    public init(artifact: Digest, offset: UInt64 = 0, byteCount: UInt32 = 0) {
+    public init(artifact: Digest, offset: UInt64 = 0) {
         self.artifact = artifact
         self.offset = offset
-        self.byteCount = byteCount
     }
 }
 
@@ -24,11 +24,14 @@ public struct Chunk: Hashable, Sendable {
     public var artifact: Digest
     public var offset: UInt64
     public var totalByteCount: UInt64
+    /// SHA-256's chaining value before the piece: with it the piece proves itself from the end on.
+    public var before: Digest
 
-    public init(artifact: Digest, offset: UInt64 = 0, totalByteCount: UInt64 = 0) {
+    public init(artifact: Digest, offset: UInt64 = 0, totalByteCount: UInt64 = 0, before: Digest) {
         self.artifact = artifact
         self.offset = offset
         self.totalByteCount = totalByteCount
+        self.before = before
     }
 }
 

@@ -314,11 +314,9 @@ public struct ArtifactWanted: Hashable, Sendable {
 
 public struct ArtifactOffered: Hashable, Sendable {
     public var artifact: Digest
-    public var byteCount: UInt64
 
-    public init(artifact: Digest, byteCount: UInt64 = 0) {
+    public init(artifact: Digest) {
         self.artifact = artifact
-        self.byteCount = byteCount
     }
 }
 
@@ -335,8 +333,11 @@ public struct ArtifactHold: Hashable, Sendable {
 
 public struct ArtifactHeld: Hashable, Sendable {
     public var artifact: Digest
+    /// Empty where it is held; else one sentence that says why it is not.
+    public var refusal: String
 
-    public init(artifact: Digest) {
+    public init(artifact: Digest, refusal: String = "") {
         self.artifact = artifact
+        self.refusal = refusal
     }
 }

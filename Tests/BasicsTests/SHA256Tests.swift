@@ -19,4 +19,20 @@ struct SHA256Tests {
             #expect(hash.finish() == expected)
         }
     }
+
+    @Test func `hashing goes on from a chaining value as if it had never stopped`() throws {
+        let bytes = (0..<1_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        for cut in stride(from: 0, through: 960, by: 64) {
+            var first = SHA256()
+            first.update(Array(bytes[..<cut]))
+            let value = try #require(first.chainingValue)
+            var second = SHA256(after: UInt64(cut), chaining: value)
+            second.update(Array(bytes[cut...]))
+            #expect(second.finish() == Digest.of(bytes))
+        }
+        var hash = SHA256()
+        #expect(hash.chainingValue == SHA256.start)
+        hash.update([1])
+        #expect(hash.chainingValue == nil)
+    }
 }

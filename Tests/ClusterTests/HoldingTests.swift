@@ -93,4 +93,115 @@ extension MeshTests {
             try await mesh.succeed("run", on: "ada", ledger, "1", "1000")
         }
     }
+
+    /// Changes one byte of the file that a node keeps an artifact in.
+    private func damage(_ digest: String, at offset: UInt64, on name: String, _ mesh: TestMesh)
+        throws
+    {
+        let path = "\(mesh.data(of: name))/artifacts/\(digest.prefix(2))/\(digest)"
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        let file = try #require(FileHandle(forUpdatingAtPath: path))
+        try file.seek(toOffset: offset)
+        let byte = try #require(try file.read(upToCount: 1)?.first)
+        try file.seek(toOffset: offset)
+        try file.write(contentsOf: Data([byte ^ 1]))
+        try file.close()
+    }
+
+    /// Has `names` keep an artifact that all of them take from the first.
+    private func spread(
+        _ file: String, over names: [String], _ mesh: TestMesh
+    ) async throws -> String {
+        let added = try await mesh.json(
+            "sign", on: names[0], file, "--kind", "data", "--license", "CC0-1.0")
+        let digest = try #require(added["digest"]?.asString)
+        for name in names.dropFirst() {
+            let asked = ask(for: digest, on: name, mesh)
+            defer { asked.cancel() }
+            try await arrival(of: digest, file, on: name, mesh)
+        }
+        return digest
+    }
+
+    /// Has a node fetch an artifact, and does not wait for the answer.
+    private func ask(
+        for digest: String, on name: String, _ mesh: TestMesh
+    ) -> Task<Void, any Error> {
+        let door = mesh.data(of: name) + "/node.sock"
+        return Task {
+            _ = try await NodeSocket(path: door)
+                .exchange("GET", "/api/artifacts/\(digest)", nil, within: .seconds(60))
+        }
+    }
+
+    private func arrival(
+        of digest: String, _ file: String, on name: String, _ mesh: TestMesh
+    ) async throws {
+        try await mesh.wait("\(name) to have it") {
+            holders(of: digest, mesh, among: [name]) == [name]
+        }
+        let kept = "\(mesh.data(of: name))/artifacts/\(digest.prefix(2))/\(digest)"
+        #expect(FileManager.default.contentsEqual(atPath: kept, andPath: file))
+    }
+
+    @Test func `a holder that dies in the middle of a transfer is made up for by the others`()
+        async throws
+    {
+        try await TestMesh.with { mesh in
+            let input = try largeFile("large.bin", byteCount: 200 << 20, mesh)
+            let digest = try await spread(input, over: ["ada", "bob"], mesh)
+            let partial = "\(mesh.data(of: "eve"))/artifacts/partial"
+            let asked = ask(for: digest, on: "eve", mesh)
+            defer { asked.cancel() }
+            try await mesh.wait("pieces to arrive", each: .milliseconds(2)) {
+                let files = try FileManager.default.contentsOfDirectory(atPath: partial)
+                return !files.isEmpty
+            }
+            mesh.kill9("bob")
+            #expect(holders(of: digest, mesh, among: ["eve"]).isEmpty, "it was over before")
+            try await arrival(of: digest, input, on: "eve", mesh)
+        }
+    }
+
+    @Test func `a holder whose file was changed on the disk notices, and another one is asked`()
+        async throws
+    {
+        try await TestMesh.with { mesh in
+            let input = try largeFile("large.bin", byteCount: 30 << 20, mesh)
+            let digest = try await spread(input, over: ["ada", "bob"], mesh)
+            mesh.kill9("bob")
+            try damage(digest, at: 11 << 20, on: "ada", mesh)
+            let asked = ask(for: digest, on: "eve", mesh)
+            defer { asked.cancel() }
+            try await mesh.wait("the damaged file to go") {
+                holders(of: digest, mesh, among: ["ada"]).isEmpty
+            }
+            try await mesh.wait("ada to say so") {
+                mesh.hasLogged("is not kept any more", on: "ada")
+            }
+            try await mesh.start("bob")
+            try await arrival(of: digest, input, on: "eve", mesh)
+        }
+    }
+
+    @Test func `a holder that lies without knowing is found out by who fetches`() async throws {
+        try await TestMesh.with { mesh in
+            let input = try largeFile("large.bin", byteCount: 30 << 20, mesh)
+            let digest = try await spread(input, over: ["ada", "bob"], mesh)
+            try damage(digest, at: (11 << 20) + 77, on: "ada", mesh)
+            // Its chaining values go with the change: only the last piece does not fit to them.
+            let path = "\(mesh.data(of: "ada"))/artifacts/\(digest.prefix(2))/\(digest)"
+            let changed = Array(try Data(contentsOf: URL(filePath: path)))
+            var hash = SHA256()
+            var chain = Data()
+            for number in 0..<29 {
+                hash.update(Array(changed[number << 20..<(number + 1) << 20]))
+                chain.append(contentsOf: try #require(hash.chainingValue).bytes)
+            }
+            try chain.write(to: URL(filePath: path + ".chain"))
+            let asked = ask(for: digest, on: "eve", mesh)
+            defer { asked.cancel() }
+            try await arrival(of: digest, input, on: "eve", mesh)
+        }
+    }
 }

@@ -4,11 +4,7 @@ import Wire
 
 extension ChunkWanted: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        ChunkWanted(
-            artifact: .arbitrary(using: &chance),
-            offset: .arbitrary(using: &chance),
-            byteCount: .arbitrary(using: &chance)
-        )
+        ChunkWanted(artifact: .arbitrary(using: &chance), offset: .arbitrary(using: &chance))
     }
 }
 
@@ -17,7 +13,8 @@ extension Chunk: Arbitrary {
         Chunk(
             artifact: .arbitrary(using: &chance),
             offset: .arbitrary(using: &chance),
-            totalByteCount: .arbitrary(using: &chance)
+            totalByteCount: .arbitrary(using: &chance),
+            before: .arbitrary(using: &chance)
         )
     }
 }

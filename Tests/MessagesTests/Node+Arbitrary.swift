@@ -171,7 +171,7 @@ extension ArtifactWanted: Arbitrary {
 
 extension ArtifactOffered: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        ArtifactOffered(artifact: .arbitrary(using: &chance), byteCount: .arbitrary(using: &chance))
+        ArtifactOffered(artifact: .arbitrary(using: &chance))
     }
 }
 
@@ -183,6 +183,6 @@ extension ArtifactHold: Arbitrary {
 
 extension ArtifactHeld: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        ArtifactHeld(artifact: .arbitrary(using: &chance))
+        ArtifactHeld(artifact: .arbitrary(using: &chance), refusal: .arbitrary(using: &chance))
     }
 }

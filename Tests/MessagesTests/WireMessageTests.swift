@@ -115,7 +115,7 @@ struct WireMessageTests {
     }
 
     @Test func `a message over the limit costs nothing`() {
-        let bytes = Chunk(artifact: .of("")).encoded()
+        let bytes = Chunk(artifact: .of(""), before: .of("")).encoded()
         #expect(throws: DecodingMistake.tooLong(byteCount: bytes.count, limit: bytes.count - 1)) {
             try Chunk(decoding: bytes, limit: bytes.count - 1)
         }

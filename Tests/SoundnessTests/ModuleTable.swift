@@ -65,7 +65,6 @@ enum ModuleTable {
         Row(
             name: "Store",
             level: 3,
-            beside: ["COpenSSL"],
             outside: ["Foundation", "GRDB", "Glibc", "Synchronization"]
         ),
         Row(

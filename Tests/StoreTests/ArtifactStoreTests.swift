@@ -42,29 +42,104 @@ struct ArtifactStoreTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/partial") == [])
     }
 
-    @Test func `pieces that come in any order are the same artifact`() throws {
-        let bytes = (0..<3_500_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 7) }
-        let writer = try store.writer(byteCountMax: bytes.count)
-        for piece in [2, 0, 3, 1] {
-            let offset = piece << 20
-            try writer.write(
-                Array(bytes[offset..<min(offset + 1 << 20, bytes.count)]), at: offset)
+    private static func bytes(_ count: Int) -> [UInt8] {
+        (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 7) }
+    }
+
+    @Test(arguments: [0, 1, 1 << 20, (1 << 20) + 1, 2 << 20, 3_500_000])
+    func `each piece proves itself from the end on, and makes the same artifact`(
+        count: Int
+    ) throws {
+        let bytes = Self.bytes(count)
+        let digest = try store.put(bytes)
+        let copy = try ArtifactStore(directory: folder + "-copy")
+        let writer = try copy.writer(byteCountMax: count)
+        var chain: [Digest] = []
+        var end = digest
+        var offset: UInt64?
+        repeat {
+            let piece = try store.piece(of: digest, at: offset)
+            #expect(piece.totalByteCount == count)
+            let after = ArtifactStore.link(
+                piece.bytes, at: UInt64(piece.offset), of: UInt64(count), before: piece.before)
+            #expect(after == end)
+            try writer.write(piece.bytes, at: piece.offset)
+            end = piece.before
+            if piece.offset > 0 { chain.insert(end, at: 0) }
+            offset = UInt64(max(0, piece.offset - (1 << 20)))
+        } while end != SHA256.start
+        try writer.finish(proven: digest, chain: chain)
+        #expect(try copy.read(digest) == bytes)
+        // And it is given on as it came.
+        for offset in [0, nil] as [UInt64?] {
+            let given = try copy.piece(of: digest, at: offset)
+            #expect(try store.piece(of: digest, at: offset) == given)
         }
-        #expect(throws: ArtifactError.tooLarge(byteCountMax: bytes.count)) {
-            try writer.write([1, 2], at: bytes.count - 1)
+    }
+
+    @Test func `there is no piece at another offset`() throws {
+        let digest = try store.put(Self.bytes(3_500_000))
+        for offset in [1, 1 << 19, 4 << 20, .max - 1, .max] as [UInt64] {
+            #expect(throws: ArtifactError.noPiece(digest)) {
+                try store.piece(of: digest, at: offset)
+            }
         }
-        let digest = try writer.finish(expecting: Digest.of(bytes))
-        #expect(try store.read(digest) == bytes)
+    }
+
+    @Test func `a writer takes no more than its limit at any place`() throws {
+        let writer = try store.writer(byteCountMax: 100)
+        #expect(throws: ArtifactError.tooLarge(byteCountMax: 100)) {
+            try writer.write([1, 2], at: 99)
+        }
+    }
+
+    private func change(_ path: String, at offset: UInt64) throws {
+        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
+        let file = try #require(FileHandle(forUpdatingAtPath: path))
+        try file.seek(toOffset: offset)
+        let byte = try #require(try file.read(upToCount: 1)?.first)
+        try file.seek(toOffset: offset)
+        try file.write(contentsOf: Data([byte ^ 1]))
+        try file.close()
+    }
+
+    @Test func `a piece that was changed on the disk is not given away, and mending removes it`()
+        throws
+    {
+        let digest = try store.put(Self.bytes(3_500_000))
+        try change(store.path(of: digest), at: 2_500_000)
+        #expect(throws: ArtifactError.damaged(digest)) {
+            try store.piece(of: digest, at: 2 << 20)
+        }
+        // The others are what they were.
+        #expect(try store.piece(of: digest, at: 1 << 20).bytes.count == 1 << 20)
+        #expect(throws: ArtifactError.self) { try store.mend(digest) }
+        #expect(!store.contains(digest))
+    }
+
+    @Test func `chaining values that are damaged or lacking are made again`() throws {
+        let digest = try store.put(Self.bytes(3_500_000))
+        let path = store.path(of: digest) + ".chain"
+        let right = try store.piece(of: digest, at: 1 << 20)
+        let changes: [() throws -> Void] = [
+            { try change(path, at: 5) }, { try FileManager.default.removeItem(atPath: path) },
+            { truncate(path, 40) },
+        ]
+        for damage in changes {
+            try damage()
+            #expect(throws: ArtifactError.damaged(digest)) {
+                try store.piece(of: digest, at: 1 << 20)
+            }
+            try store.mend(digest)
+            #expect(try store.piece(of: digest, at: 1 << 20) == right)
+        }
+        store.remove(digest)
+        #expect(!FileManager.default.fileExists(atPath: path))
     }
 
     @Test func `a bit that flipped on the disk is noticed`() throws {
         let digest = try store.put([UInt8](repeating: 7, count: 3_000_000))
-        let path = store.path(of: digest)
-        try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
-        let file = try #require(FileHandle(forUpdatingAtPath: path))
-        try file.seek(toOffset: 2_500_000)
-        try file.write(contentsOf: Data([6]))
-        try file.close()
+        try change(store.path(of: digest), at: 2_500_000)
         #expect(throws: ArtifactError.self) { try store.verify(digest) }
     }
 

@@ -116,7 +116,10 @@ private final class Depot: Sendable {
 }
 
 private func chunk(_ offset: UInt64) -> BulkMessage {
-    BulkMessage(body: .chunk(Chunk(artifact: .of("a"), offset: offset, totalByteCount: 64 << 20)))
+    BulkMessage(
+        body: .chunk(
+            Chunk(
+                artifact: .of("a"), offset: offset, totalByteCount: 64 << 20, before: .of(""))))
 }
 
 private func waits(_ time: Duration = .seconds(20), until condition: () -> Bool) -> Bool {

@@ -35,6 +35,9 @@ typedef struct Swiftlet__Bulk__V1__BulkMessage Swiftlet__Bulk__V1__BulkMessage;
 
 /* --- messages --- */
 
+/*
+ * Artifacts are sent in pieces of 1 MiB; the last one may be shorter.
+ */
 struct  Swiftlet__Bulk__V1__ChunkWanted
 {
   ProtobufCMessage base;
@@ -42,12 +45,14 @@ struct  Swiftlet__Bulk__V1__ChunkWanted
    * as Digest
    */
   ProtobufCBinaryData artifact;
+  /*
+   * Where the piece begins; all ones asks for the last piece.
+   */
   uint64_t offset;
-  uint32_t byte_count;
 };
 #define SWIFTLET__BULK__V1__CHUNK_WANTED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__bulk__v1__chunk_wanted__descriptor) \
-    , {0,NULL}, 0, 0 }
+    , {0,NULL}, 0 }
 
 
 struct  Swiftlet__Bulk__V1__Chunk
@@ -59,10 +64,17 @@ struct  Swiftlet__Bulk__V1__Chunk
   ProtobufCBinaryData artifact;
   uint64_t offset;
   uint64_t total_byte_count;
+  /*
+   * SHA-256's chaining value before the piece: with it the piece proves itself from the end on.
+   */
+  /*
+   * as Digest
+   */
+  ProtobufCBinaryData before;
 };
 #define SWIFTLET__BULK__V1__CHUNK__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__bulk__v1__chunk__descriptor) \
-    , {0,NULL}, 0, 0 }
+    , {0,NULL}, 0, 0, {0,NULL} }
 
 
 struct  Swiftlet__Bulk__V1__ChunkRefused

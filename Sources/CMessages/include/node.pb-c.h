@@ -401,11 +401,10 @@ struct  Swiftlet__Node__V1__ArtifactOffered
    * as Digest
    */
   ProtobufCBinaryData artifact;
-  uint64_t byte_count;
 };
 #define SWIFTLET__NODE__V1__ARTIFACT_OFFERED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__artifact_offered__descriptor) \
-    , {0,NULL}, 0 }
+    , {0,NULL} }
 
 
 /*
@@ -432,10 +431,14 @@ struct  Swiftlet__Node__V1__ArtifactHeld
    * as Digest
    */
   ProtobufCBinaryData artifact;
+  /*
+   * Empty where it is held; else one sentence that says why it is not.
+   */
+  ProtobufCBinaryData refusal;
 };
 #define SWIFTLET__NODE__V1__ARTIFACT_HELD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__artifact_held__descriptor) \
-    , {0,NULL} }
+    , {0,NULL}, {0,NULL} }
 
 
 /* Swiftlet__Node__V1__Hello methods */
