@@ -109,6 +109,9 @@ struct HostileCodeTests {
                 try expectSame(program(address, loads), "loads at \(what)", host)
                 try expectSame(program(address, stores), "stores at \(what)", host)
                 try expectSame(program(address, loads + stores), "both at \(what)", host)
+                // As a loop over an array that is unrolled: the register moves in between.
+                let steps = [Assembler.addi(5, 7, 0)] + stores + [Assembler.addi(6, 6, 8)] + stores
+                try expectSame(program(address, steps), "steps at \(what)", host)
             }
         }
     }

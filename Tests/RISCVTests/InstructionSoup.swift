@@ -284,7 +284,9 @@ extension InstructionSoup {
                     Int32(below(64)) | arithmetic, source(), 5, destination(), 0x13))
         case 2:
             let kind = below(3)
-            let word = Int32(below(32)) | (kind == 2 ? 1 << 10 : 0)
+            // Each amount, and often none: that is where the sign is spread or not.
+            let shift = below(8) == 0 ? 0 : Int32(below(32))
+            let word = shift | (kind == 2 ? 1 << 10 : 0)
             emit(
                 Assembler.immediate(word, source(), kind == 0 ? 1 : 5, destination(), 0x1b))
         // addiw, of which sext.w is the one that compilers write.

@@ -466,6 +466,13 @@ def operands(form, arity, count, chance):
     corners = [form.box(bits) for bits in SPECIALS[form.letter]]
     all_count = len(corners) ** min(arity, 2)
     found = []
+    if arity > 1 and count >= 100:
+        # Around one and around the least normal number: products that are tiny before they are
+        # rounded, and not after.
+        one, least = form.bias << form.fraction_bits, 1 << form.fraction_bits
+        borders = [form.box(border + step) for border in (least, one) for step in (-1, 0, 1)]
+        found = [(x, y, chance.choice(corners)) for x in borders for y in borders]
+        count += len(found)
     for index in range(all_count) if 2 * all_count <= count else (
             chance.randrange(all_count) for _ in range(count // 2)):
         third = chance.choice(corners)
