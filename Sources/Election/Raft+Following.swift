@@ -1,7 +1,12 @@
-import Basics
+package import Basics
 import Wire
 
 extension Raft {
+    /// Nothing was heard of a leader for so long; a leader without a quorum soon is none.
+    package func isWithoutLeader(for duration: Duration, at now: Instant) -> Bool {
+        role != .leader && now - leaderContact > duration
+    }
+
     /// Follows whoever leads this term or a later one; false where this node leads that term.
     mutating func follow(
         _ leader: NodeID, of leaderTerm: UInt64, at now: Instant

@@ -19,6 +19,7 @@ extension Raft {
         learnerHeartbeatDue =
             progresses.count > log.voters.count - 1
             ? now + settings.learnerHeartbeatInterval : .distantFuture
+        noticeDue = .distantFuture
         for index in progresses.indices { sendBatch(to: index) }
         advanceCommitIndex(at: now)
     }
@@ -59,6 +60,7 @@ extension Raft {
     // MARK: Time
 
     mutating func lead(at now: Instant) {
+        if noticeDue <= now { tellCommitIndex() }
         guard heartbeatDue <= now || learnerHeartbeatDue <= now else { return }
         let contact = max(quorumContact(at: now) ?? leaderSince, leaderSince)
         guard now - contact <= settings.electionTimeoutMax else {
@@ -260,14 +262,39 @@ extension Raft {
         guard matches.count >= quorum else { return }
         let index = matches.sorted(by: >)[quorum - 1]
         guard index > commitIndex, log.term(at: index) == term else { return }
+        let isAwaited = log.slice(from: commitIndex + 1, through: index).contains {
+            !$0.isEnded(by: id)
+        }
         commitIndex = index
         for index in progresses.indices where !progresses[index].isProbing {
             sendBatch(to: index)
-            if progresses[index].toldCommitIndex < commitIndex { sendHeartbeat(to: index) }
+        }
+        if isAwaited {
+            tellCommitIndex()
+        } else {
+            noticeDue = min(noticeDue, now + settings.noticeDelay)
         }
         // Thesis 4.2.2: a leader that removed itself leads until that is committed.
         if !isVoter, log.votersIndex <= commitIndex {
             becomeFollower(term: term, leader: nil, at: now)
         }
+    }
+
+    /// To whom nothing has said it yet.
+    private mutating func tellCommitIndex() {
+        noticeDue = .distantFuture
+        for index in progresses.indices
+        where !progresses[index].isProbing && progresses[index].toldCommitIndex < commitIndex {
+            sendHeartbeat(to: index)
+        }
+    }
+}
+
+extension LogEntry {
+    /// A task that was done before it was known, by the leader itself: nobody else has to act on
+    /// it.
+    fileprivate func isEnded(by leader: NodeID) -> Bool {
+        guard case .taskSubmitted(let submitted) = command?.body else { return false }
+        return submitted.node == leader && submitted.result != nil
     }
 }

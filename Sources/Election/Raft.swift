@@ -156,11 +156,6 @@ package struct Raft: Sendable {
     package internal(set) var role: Role = .follower
     /// Of the current term, as far as this node knows.
     package internal(set) var leader: NodeID?
-    /// Nothing was heard of a leader for so long; a leader without a quorum soon is none.
-    package func isWithoutLeader(for duration: Duration, at now: Instant) -> Bool {
-        role != .leader && now - leaderContact > duration
-    }
-
     package internal(set) var commitIndex: UInt64
 
     var hardState: HardState
@@ -185,6 +180,8 @@ package struct Raft: Sendable {
     var rounds: [(number: UInt64, sentAt: Instant)] = []
     var heartbeatDue = Instant.distantFuture
     var learnerHeartbeatDue = Instant.distantFuture
+    /// When to say what was committed, if nothing else has said it by then.
+    var noticeDue = Instant.distantFuture
     var leaderSince = Instant.zero
     var barrierIndex: UInt64 = 0
     /// In the order in which they came, and so of their rounds.
@@ -279,7 +276,9 @@ package struct Raft: Sendable {
         }
         if commitIndex > toldCommitIndex { noteSnapshotDue(at: now) }
         flush(into: &effects)
-        nextDeadline = role == .leader ? min(heartbeatDue, learnerHeartbeatDue) : electionDue
+        nextDeadline =
+            role == .leader
+            ? min(noticeDue, min(heartbeatDue, learnerHeartbeatDue)) : electionDue
     }
 
     private mutating func receive(

@@ -22,6 +22,39 @@ extension RaftTests {
         #expect(entries.map(\.term) == [1, 1, 1, 2, 4])
     }
 
+    @Test mutating func `what a leader did itself is told with the next entries or soon`() {
+        lead()
+        accept(4, from: 1)
+        accept(4, from: 2)
+        let leader = raft.id
+        func done(_ number: UInt64) -> Command {
+            let spec = TaskSpec(
+                submitter: leader, work: .read(ReadWork(artifact: Digest.of("data"))))
+            return Command(
+                body: .taskSubmitted(
+                    TaskSubmitted(
+                        task: Digest.of("\(number)"), spec: spec, node: leader,
+                        result: TaskResult(outcome: .succeeded))))
+        }
+        step(.propose([done(1)]))
+        accept(5, from: 1)
+        #expect(raft.commitIndex == 5)
+        #expect(appendRequest(to: 1) == nil)
+        step(.propose([done(2)]))
+        #expect(appendRequest(to: 1)?.commitIndex == 5)
+        accept(6, from: 1)
+        #expect(raft.commitIndex == 6)
+        #expect(appendRequest(to: 1) == nil)
+        #expect(raft.nextDeadline == now + raft.settings.noticeDelay)
+        waitForDeadline()
+        #expect(appendRequest(to: 1)?.commitIndex == 6)
+        #expect(appendRequest(to: 1)?.entries == [])
+        // What another node asked for is told at once, and all before it.
+        step(.propose([done(3), VirtualVoters.command(1)]))
+        accept(8, from: 1)
+        #expect(appendRequest(to: 1)?.commitIndex == 8)
+    }
+
     @Test mutating func `a learner's answer commits nothing`() {
         step(.setLearners([NodeID(7), NodeID(8), NodeID(1), NodeID(0)]))
         lead()
