@@ -277,6 +277,96 @@ void   swiftlet__membership__v1__ping_request__free_unpacked
   assert(message->base.descriptor == &swiftlet__membership__v1__ping_request__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__membership__v1__coordinate__init
+                     (Swiftlet__Membership__V1__Coordinate         *message)
+{
+  static const Swiftlet__Membership__V1__Coordinate init_value = SWIFTLET__MEMBERSHIP__V1__COORDINATE__INIT;
+  *message = init_value;
+}
+size_t swiftlet__membership__v1__coordinate__get_packed_size
+                     (const Swiftlet__Membership__V1__Coordinate *message)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__coordinate__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__membership__v1__coordinate__pack
+                     (const Swiftlet__Membership__V1__Coordinate *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__coordinate__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__membership__v1__coordinate__pack_to_buffer
+                     (const Swiftlet__Membership__V1__Coordinate *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__coordinate__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Membership__V1__Coordinate *
+       swiftlet__membership__v1__coordinate__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Membership__V1__Coordinate *)
+     protobuf_c_message_unpack (&swiftlet__membership__v1__coordinate__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__membership__v1__coordinate__free_unpacked
+                     (Swiftlet__Membership__V1__Coordinate *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__membership__v1__coordinate__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__membership__v1__sighting__init
+                     (Swiftlet__Membership__V1__Sighting         *message)
+{
+  static const Swiftlet__Membership__V1__Sighting init_value = SWIFTLET__MEMBERSHIP__V1__SIGHTING__INIT;
+  *message = init_value;
+}
+size_t swiftlet__membership__v1__sighting__get_packed_size
+                     (const Swiftlet__Membership__V1__Sighting *message)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__sighting__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__membership__v1__sighting__pack
+                     (const Swiftlet__Membership__V1__Sighting *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__sighting__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__membership__v1__sighting__pack_to_buffer
+                     (const Swiftlet__Membership__V1__Sighting *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__membership__v1__sighting__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Membership__V1__Sighting *
+       swiftlet__membership__v1__sighting__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Membership__V1__Sighting *)
+     protobuf_c_message_unpack (&swiftlet__membership__v1__sighting__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__membership__v1__sighting__free_unpacked
+                     (Swiftlet__Membership__V1__Sighting *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__membership__v1__sighting__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__membership__v1__acknowledgement__init
                      (Swiftlet__Membership__V1__Acknowledgement         *message)
 {
@@ -1061,7 +1151,239 @@ const ProtobufCMessageDescriptor swiftlet__membership__v1__ping_request__descrip
   (ProtobufCMessageInit) swiftlet__membership__v1__ping_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__membership__v1__acknowledgement__field_descriptors[2] =
+static const ProtobufCFieldDescriptor swiftlet__membership__v1__coordinate__field_descriptors[11] =
+{
+  {
+    "first",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Coordinate, first),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "second",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Coordinate, second),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "third",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Coordinate, third),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fourth",
+    4,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Coordinate, fourth),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "fifth",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Coordinate, fifth),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "sixth",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Coordinate, sixth),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "seventh",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Coordinate, seventh),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "eighth",
+    8,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Coordinate, eighth),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "height",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Coordinate, height),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "adjustment",
+    10,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_SINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Coordinate, adjustment),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "error",
+    11,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Coordinate, error),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__membership__v1__coordinate__field_indices_by_name[] = {
+  9,   /* field[9] = adjustment */
+  7,   /* field[7] = eighth */
+  10,   /* field[10] = error */
+  4,   /* field[4] = fifth */
+  0,   /* field[0] = first */
+  3,   /* field[3] = fourth */
+  8,   /* field[8] = height */
+  1,   /* field[1] = second */
+  6,   /* field[6] = seventh */
+  5,   /* field[5] = sixth */
+  2,   /* field[2] = third */
+};
+static const ProtobufCIntRange swiftlet__membership__v1__coordinate__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 11 }
+};
+const ProtobufCMessageDescriptor swiftlet__membership__v1__coordinate__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.membership.v1.Coordinate",
+  "Coordinate",
+  "Swiftlet__Membership__V1__Coordinate",
+  "swiftlet.membership.v1",
+  sizeof(Swiftlet__Membership__V1__Coordinate),
+  11,
+  swiftlet__membership__v1__coordinate__field_descriptors,
+  swiftlet__membership__v1__coordinate__field_indices_by_name,
+  1,  swiftlet__membership__v1__coordinate__number_ranges,
+  (ProtobufCMessageInit) swiftlet__membership__v1__coordinate__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__membership__v1__sighting__field_descriptors[3] =
+{
+  {
+    "node",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Sighting, node),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "coordinate",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Sighting, coordinate),
+    &swiftlet__membership__v1__coordinate__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "age",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Membership__V1__Sighting, age),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__membership__v1__sighting__field_indices_by_name[] = {
+  2,   /* field[2] = age */
+  1,   /* field[1] = coordinate */
+  0,   /* field[0] = node */
+};
+static const ProtobufCIntRange swiftlet__membership__v1__sighting__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor swiftlet__membership__v1__sighting__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.membership.v1.Sighting",
+  "Sighting",
+  "Swiftlet__Membership__V1__Sighting",
+  "swiftlet.membership.v1",
+  sizeof(Swiftlet__Membership__V1__Sighting),
+  3,
+  swiftlet__membership__v1__sighting__field_descriptors,
+  swiftlet__membership__v1__sighting__field_indices_by_name,
+  1,  swiftlet__membership__v1__sighting__number_ranges,
+  (ProtobufCMessageInit) swiftlet__membership__v1__sighting__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__membership__v1__acknowledgement__field_descriptors[3] =
 {
   {
     "sequence",
@@ -1087,15 +1409,28 @@ static const ProtobufCFieldDescriptor swiftlet__membership__v1__acknowledgement_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "sightings",
+    3,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Membership__V1__Acknowledgement, n_sightings),
+    offsetof(Swiftlet__Membership__V1__Acknowledgement, sightings),
+    &swiftlet__membership__v1__sighting__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__membership__v1__acknowledgement__field_indices_by_name[] = {
   1,   /* field[1] = rumors */
   0,   /* field[0] = sequence */
+  2,   /* field[2] = sightings */
 };
 static const ProtobufCIntRange swiftlet__membership__v1__acknowledgement__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor swiftlet__membership__v1__acknowledgement__descriptor =
 {
@@ -1105,7 +1440,7 @@ const ProtobufCMessageDescriptor swiftlet__membership__v1__acknowledgement__desc
   "Swiftlet__Membership__V1__Acknowledgement",
   "swiftlet.membership.v1",
   sizeof(Swiftlet__Membership__V1__Acknowledgement),
-  2,
+  3,
   swiftlet__membership__v1__acknowledgement__field_descriptors,
   swiftlet__membership__v1__acknowledgement__field_indices_by_name,
   1,  swiftlet__membership__v1__acknowledgement__number_ranges,

@@ -80,7 +80,10 @@ extension FailureDetector {
                 candidates.append(members[index].id)
             }
         }
-        for seed in seeds where position(of: seed.id) == nil { candidates.append(seed.id) }
+        // By index: else each is copied with its profile.
+        for index in seeds.indices where position(of: seeds[index].id) == nil {
+            candidates.append(seeds[index].id)
+        }
         guard let node = choose(1, of: candidates).first else { return }
         // A seed that nobody here knows any more is asked as when we joined.
         if position(of: node) == nil {
@@ -220,13 +223,16 @@ extension FailureDetector {
         _ ping: Ping,
         from sender: NodeID,
         isMember: Bool,
+        at now: Instant,
         into effects: inout [Effect]
     ) {
         // Whoever accuses us, even of something long refuted, is answered with the truth.
         let isAccused = ping.rumors.contains { $0.node == id && $0.state != .alive }
         let answer = Acknowledgement(
             sequence: ping.sequence,
-            rumors: rumors(for: sender, andOfSelf: isAccused)
+            rumors: rumors(for: sender, andOfSelf: isAccused),
+            sightings: ping.sequence.isMultiple(of: Self.sightingInterval)
+                ? sightings(for: sender, at: now) : []
         )
         effects.append(.send(MembershipMessage(body: .acknowledgement(answer)), to: sender))
         // It is admitted, but its word about itself has passed us by.
@@ -267,11 +273,13 @@ extension FailureDetector {
         at now: Instant,
         into effects: inout [Effect]
     ) {
+        if !answer.sightings.isEmpty { take(answer.sightings, at: now) }
         if let index = isProbeAnswer(answer.sequence, from: sender) {
             let probe = probes.remove(at: index)
             // What came by way of a helper says nothing about the way between us.
             if sender == probe.target, let position = position(of: sender) {
                 members[position].note(roundTrip: now - probe.sentAt)
+                locate(by: answer, from: sender, roundTrip: now - probe.sentAt)
             }
             if probe.purpose == .round { changeLocalHealth(by: -1, into: &effects) }
             // It was out of reach, and with it perhaps a whole half of the mesh: compare

@@ -24,7 +24,7 @@ extension FailureDetector {
         switch message.body {
         case .ping(let ping):
             hear(ping.rumors, from: sender, at: now, into: &effects)
-            answer(ping, from: sender, isMember: isMember, into: &effects)
+            answer(ping, from: sender, isMember: isMember, at: now, into: &effects)
         case .pingRequest(let request):
             hear(request.rumors, from: sender, at: now, into: &effects)
             relay(request, from: sender, at: now, into: &effects)
@@ -402,6 +402,7 @@ extension FailureDetector {
         guard let index = position(of: node) else { return }
         if members[index].state != .alive { doubtfulCount -= 1 }
         members.remove(at: index)
+        forgetPlace(of: node)
         queue.remove(node)
         overlay.remove(node)
         departed.removeAll { $0 == node }

@@ -26,6 +26,9 @@
 //              node that it keeps a connection to, its relay, says for it that it is alive, refutes
 //              for it, and says when it fell silent. Asleep, it is missed by nobody until it wants
 //              to be back (FailureDetector+Wards.swift).
+//   places     Acknowledgements say where their sender is in a space of round trips, and where some
+//              others are, in turn; so each node can tell how far it is to all, and how far they
+//              are from each other (FailureDetector+Locating.swift).
 //   hint       A lost connection is no verdict but a reason to probe at once and to wait less. When
 //              three nodes lost theirs and got no answer, the process is gone: no timer runs.
 //
@@ -39,6 +42,8 @@
 //   FailureDetector+Rumors       what is believed, and what follows from it
 //   FailureDetector+Spreading    gossip, sync, joining and leaving
 //   FailureDetector+Wards        edge nodes, for which others speak
+//   FailureDetector+Locating     who is how far from whom
+//   Locator                      where this node is
 //   Overlay, ViewDigest          whom to watch; what to compare
 //   Member, RumorQueue, SortedNodes, Suspicion   the leaves
 
@@ -127,6 +132,13 @@ package struct FailureDetector: Sendable {
     package internal(set) var isLeaving = false
 
     var chance: Chance
+    var locator = Locator()
+    // Its own, so that what it draws moves nothing else.
+    var locatorChance: Chance
+    /// Where members said that they are, sorted by id.
+    var places: [Place] = []
+    /// The latest of whom others were told.
+    var sightingIndex = 0
     var admitted: SortedNodes
     var overlay: Overlay
     /// How many members are not alive: mostly none, and then nobody need be looked up.
@@ -210,6 +222,7 @@ package struct FailureDetector: Sendable {
         let edges = SortedNodes(members.filter(\.isEdge).map(\.id))
         overlay = Overlay(own: id, others: ids.filter { $0 != id && !edges.contains($0) })
         chance = Chance(seed: seed)
+        locatorChance = Chance(seed: Chance.mix(seed ^ Chance.increment))
         // Nodes that start together shall not probe together.
         nextProbe = now + settings.probeInterval * Double.random(in: 0..<1, using: &chance)
         nextSync = now + settings.syncInterval * Double.random(in: 0.5..<1, using: &chance)

@@ -192,6 +192,76 @@ extension PingRequest: WireMessage, Coded {
     }
 }
 
+extension Coordinate: WireMessage, Coded {
+    typealias Stored = Swiftlet__Membership__V1__Coordinate
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__membership__v1__coordinate__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__membership__v1__coordinate__init(stored)
+        stored.pointee.first = first
+        stored.pointee.second = second
+        stored.pointee.third = third
+        stored.pointee.fourth = fourth
+        stored.pointee.fifth = fifth
+        stored.pointee.sixth = sixth
+        stored.pointee.seventh = seventh
+        stored.pointee.eighth = eighth
+        stored.pointee.height = height
+        stored.pointee.adjustment = adjustment
+        stored.pointee.error = error
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            first: stored.pointee.first,
+            second: stored.pointee.second,
+            third: stored.pointee.third,
+            fourth: stored.pointee.fourth,
+            fifth: stored.pointee.fifth,
+            sixth: stored.pointee.sixth,
+            seventh: stored.pointee.seventh,
+            eighth: stored.pointee.eighth,
+            height: stored.pointee.height,
+            adjustment: stored.pointee.adjustment,
+            error: stored.pointee.error
+        )
+    }
+}
+
+extension Sighting: WireMessage, Coded {
+    typealias Stored = Swiftlet__Membership__V1__Sighting
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__membership__v1__sighting__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__membership__v1__sighting__init(stored)
+        stored.pointee.node = arena.identity(node)
+        stored.pointee.coordinate = coordinate.stored(in: arena)
+        stored.pointee.age = age
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            node: try Field.identity(stored.pointee.node, "Sighting.node"),
+            coordinate: try Field.message(stored.pointee.coordinate, "Sighting.coordinate"),
+            age: stored.pointee.age
+        )
+    }
+}
+
 extension Acknowledgement: WireMessage, Coded {
     typealias Stored = Swiftlet__Membership__V1__Acknowledgement
 
@@ -206,6 +276,7 @@ extension Acknowledgement: WireMessage, Coded {
         swiftlet__membership__v1__acknowledgement__init(stored)
         stored.pointee.sequence = sequence
         (stored.pointee.n_rumors, stored.pointee.rumors) = arena.messages(rumors)
+        (stored.pointee.n_sightings, stored.pointee.sightings) = arena.messages(sightings)
         return stored
     }
 
@@ -213,7 +284,9 @@ extension Acknowledgement: WireMessage, Coded {
         self.init(
             sequence: stored.pointee.sequence,
             rumors: try Field.messages(
-                stored.pointee.n_rumors, stored.pointee.rumors, "Acknowledgement.rumors")
+                stored.pointee.n_rumors, stored.pointee.rumors, "Acknowledgement.rumors"),
+            sightings: try Field.messages(
+                stored.pointee.n_sightings, stored.pointee.sightings, "Acknowledgement.sightings")
         )
     }
 }

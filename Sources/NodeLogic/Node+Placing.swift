@@ -9,6 +9,13 @@ package import Wire
 /// node's own. A node that explains a plan may therefore see its hops a little otherwise than the
 /// coordinator, whose word counts.
 extension Node {
+    /// From this node to another and back, on the control plane.
+    package func roundTrip(to node: NodeID) -> Duration? { detector.member(node)?.roundTrip }
+    /// The same between any two, as far as it can be told without having measured it.
+    package func estimatedRoundTrip(from one: NodeID, to other: NodeID) -> Duration? {
+        detector.estimatedRoundTrip(from: one, to: other)
+    }
+
     /// A plan, and beside it what is left out for more than the plan's own reasons.
     package struct Placing: Sendable {
         package enum Obstacle: Hashable, Sendable {
@@ -80,6 +87,8 @@ extension Node {
             freeByteCount: memory == 0
                 ? .max : Int(clamping: memory) - takenByteCount(on: member.id, beside: model),
             roundTrip: member.id == id ? .zero : member.roundTrip,
+            estimatedRoundTrip: detector.estimatedRoundTrip(from: id, to: member.id),
+            location: detector.location(of: member.id),
             isPlaced: present?.placement(of: member.id) != nil
         )
     }

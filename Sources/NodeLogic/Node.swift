@@ -198,8 +198,6 @@ package struct Node: Sendable {
     package func holdsAlive(_ nodes: [NodeID]) -> Bool { detector.holdsAlive(nodes) }
     /// What this node says of itself.
     package var profile: Profile { detector.member(id)?.profile ?? Profile() }
-    /// From this node to another and back, on the control plane.
-    package func roundTrip(to node: NodeID) -> Duration? { detector.member(node)?.roundTrip }
     /// The tasks that this node works on or whose results it has not yet seen in the log.
     package var running: [Digest] { runs.map(\.task) }
 

@@ -55,6 +55,10 @@ extension LiveBackend {
                             .init("voter", .bool(voters.contains(member.node))),
                             .init("cores", JSON(member.profile.coreCount)),
                             .init("drained", .bool(record?.isDrained ?? false)),
+                            .init(
+                                "round_trip_milliseconds",
+                                Self.milliseconds(
+                                    node.estimatedRoundTrip(from: node.id, to: member.node))),
                         ]
                         if let reason = record?.drainReason, !reason.isEmpty {
                             document.append(.init("drain_reason", .string(reason)))
@@ -68,6 +72,11 @@ extension LiveBackend {
                 "coordinator": node.coordinator?.json ?? .null, "term": JSON(node.term),
             ]
         }
+    }
+
+    /// To a microsecond.
+    private static func milliseconds(_ time: Duration?) -> JSON {
+        time.map { .number(($0.seconds * 1e6).rounded() / 1_000) } ?? .null
     }
 
     private static func describe(_ device: Device) -> [JSON.Member] {

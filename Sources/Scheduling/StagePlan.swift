@@ -23,17 +23,23 @@ package struct StagePlan: Hashable, Sendable {
         package var freeByteCount: Int
         /// From the node that plans, which is taken for the head; nil where none was measured.
         package var roundTrip: Duration?
+        /// The same by coordinates.
+        package var estimatedRoundTrip: Duration?
+        /// Where it is in the space of round trips; nil where nobody knows.
+        package var location: Location?
         /// It serves a stage of this model already.
         package var isPlaced: Bool
 
         package init(
             node: NodeID, speed: NodeSpeed, freeByteCount: Int, roundTrip: Duration? = nil,
-            isPlaced: Bool = false
+            estimatedRoundTrip: Duration? = nil, location: Location? = nil, isPlaced: Bool = false
         ) {
             self.node = node
             self.speed = speed
             self.freeByteCount = freeByteCount
             self.roundTrip = roundTrip
+            self.estimatedRoundTrip = estimatedRoundTrip
+            self.location = location
             self.isPlaced = isPlaced
         }
     }
@@ -126,19 +132,25 @@ extension StagePlan {
     static let assumedRoundTrip = Duration.milliseconds(1)
     static let linkBytesPerSecond = 125e6
 
-    /// Both are seen from the head only. The longer of the two ways is right where one of them is
-    /// the head's own room, and too long where both are far away and near to each other.
-    static func hop(_ one: Candidate, _ other: Candidate, byteCount: Int) -> Double {
+    /// Both are measured from the head only. The longer of the two ways is right where one of them
+    /// is the head's own room, and too long where both are far away and near to each other: that
+    /// their coordinates tell.
+    package static func hop(_ one: Candidate, _ other: Candidate, byteCount: Int) -> Double {
         guard one.node != other.node else { return 0 }
-        return hop(
-            roundTrip: max(
-                one.roundTrip ?? assumedRoundTrip, other.roundTrip ?? assumedRoundTrip),
-            byteCount: byteCount)
+        var roundTrip = max(way(to: one), way(to: other))
+        if let start = one.location, let end = other.location {
+            roundTrip = min(roundTrip, .seconds(start.distance(to: end)))
+        }
+        return hop(roundTrip: roundTrip, byteCount: byteCount)
     }
 
     /// From the head, or to it: a token's id is nothing.
-    static func headHop(_ candidate: Candidate) -> Double {
-        hop(roundTrip: candidate.roundTrip ?? assumedRoundTrip, byteCount: 0)
+    package static func headHop(_ candidate: Candidate) -> Double {
+        hop(roundTrip: way(to: candidate), byteCount: 0)
+    }
+
+    private static func way(to candidate: Candidate) -> Duration {
+        candidate.roundTrip ?? candidate.estimatedRoundTrip ?? assumedRoundTrip
     }
 
     private static func hop(roundTrip: Duration, byteCount: Int) -> Double {

@@ -419,6 +419,12 @@ extension Machine {
         return false
     }
 
+    /// From this machine to another and back, as far as its process can tell.
+    func estimatedRoundTrip(to other: NodeID) -> Duration? {
+        if let part { return part.detector.estimatedRoundTrip(from: id, to: other) }
+        return whole?.node.estimatedRoundTrip(from: id, to: other)
+    }
+
     /// What this machine's process believes of another one.
     package func state(of other: NodeID) -> MemberState? {
         if let part { return part.detector.state(of: other) }

@@ -12,6 +12,11 @@ package struct Network: Sendable {
         /// messages overtake it.
         package var reorderingShare = 0.0
         package var reorderingDelay: Duration = .milliseconds(100)
+        /// The nodes stand at so many places, by their numbers in turn; and the round trip within
+        /// and between them, which comes to the delays.
+        package var siteCount = 1
+        package var nearRoundTrip = Duration.zero
+        package var farRoundTrip = Duration.zero
 
         package init() {}
     }
@@ -28,6 +33,8 @@ package struct Network: Sendable {
     private var delayLeast: Int64 = 0
     private var delaySpan: UInt64 = 1
     private var reorderingSpan: UInt64 = 1
+    private var nearDelay: Int64 = 0
+    private var farDelay: Int64 = 0
 
     init(settings: Settings, nodeCount: Int) {
         self.settings = settings
@@ -43,6 +50,8 @@ package struct Network: Sendable {
         reordering = scaled(settings.reorderingShare)
         delayLeast = settings.delayMin.nanoseconds
         delaySpan = UInt64(settings.delayMax.nanoseconds - delayLeast) + 1
+        nearDelay = settings.nearRoundTrip.nanoseconds / 2
+        farDelay = settings.farRoundTrip.nanoseconds / 2
         reorderingSpan = UInt64(settings.reorderingDelay.nanoseconds) + 1
     }
 
@@ -69,10 +78,21 @@ package struct Network: Sendable {
     }
 
     /// How long one copy takes.
-    func delay(_ chance: inout Chance) -> Duration {
+    func delay(from sender: Int, to receiver: Int, _ chance: inout Chance) -> Duration {
         var nanoseconds = delayLeast + below(delaySpan, &chance)
+        nanoseconds += isNear(sender, receiver) ? nearDelay : farDelay
         if happens(reordering, &chance) { nanoseconds += below(reorderingSpan, &chance) }
         return .nanoseconds(nanoseconds)
+    }
+
+    /// There and back, where nothing is held back.
+    func meanRoundTrip(from sender: Int, to receiver: Int) -> Duration {
+        settings.delayMin + settings.delayMax
+            + (isNear(sender, receiver) ? settings.nearRoundTrip : settings.farRoundTrip)
+    }
+
+    private func isNear(_ sender: Int, _ receiver: Int) -> Bool {
+        settings.siteCount == 1 || (sender - receiver).isMultiple(of: settings.siteCount)
     }
 
     private func happens(_ share: UInt64, _ chance: inout Chance) -> Bool {

@@ -141,6 +141,10 @@ extension Scenario {
         case "keep": settings.node.keptTaskCountMax = try line.count("number of tasks")
         case "delay", "loss", "duplicates", "reorder":
             settings.network.take(try line.action(keyword))
+        case "sites":
+            settings.network.siteCount = max(try line.count("number of sites"), 1)
+            settings.network.nearRoundTrip = try line.duration()
+            settings.network.farRoundTrip = try line.duration()
         case "group":
             let name = try line.word("the group's name")
             groups.append(Group(name: name, who: try line.who()))

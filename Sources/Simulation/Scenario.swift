@@ -9,6 +9,8 @@
 ///     scope nodes                   each runs a whole node; `detectors`: a failure detector alone
 ///     runs 10                       how many seeds, if the command does not say
 ///     delay 1ms 10ms                what a message takes, at least and at most
+///     sites 2 1ms 10ms              nodes at two places: the round trip within and between them,
+///                                   beside the delay
 ///     loss 1%                       of each message; so `duplicates 1%`
 ///     reorder 5% 200ms              that share is held back for up to so long
 ///     slots 2                       how many tasks a node runs at a time
@@ -53,6 +55,9 @@
 ///     edge_tasks, sleeps  in a run: tasks that ended on edge nodes, and sleeps that were announced
 ///     snapshots, installs in a run: that were taken, and that were taken up from others
 ///     wake                from the end of a sleep until the mesh has it for awake
+///     rtt_error           how far a node's estimate of a round trip is off, at the end, for all
+///                         pairs of which there is one; where there are sites
+///     rtt_known           the share of the pairs of which there is one
 ///     limited             in a run: acknowledged tasks of the tenant with limits
 ///     refusals            in a run: submissions that its quota was too small for, for a while
 ///     agreement           from the end until all agree and every acknowledged task is done

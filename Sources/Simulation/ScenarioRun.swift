@@ -174,6 +174,7 @@ package struct ScenarioRun {
         collectSuccession()
         collectNews()
         collectTraffic()
+        collectRoundTrips()
         if reunionStart != nil { violations.append("the mesh did not reunite") }
         collectBeliefs()
         for undoing in undoings { undo(undoing) }
@@ -297,6 +298,23 @@ package struct ScenarioRun {
         tally.add("news", time.seconds)
         let interval = scenario.settings.node.membership.gossipInterval
         tally.add("news_rounds", time.seconds / interval.seconds)
+    }
+
+    private mutating func collectRoundTrips() {
+        guard scenario.settings.network.siteCount > 1 else { return }
+        let up = simulator.upNumbers
+        var errors: [Double] = []
+        for one in up {
+            for other in up where other != one {
+                guard let estimate = simulator.estimatedRoundTrip(from: one, to: other) else {
+                    continue
+                }
+                let truth = simulator.network.meanRoundTrip(from: one, to: other)
+                errors.append(abs((estimate - truth).seconds) * 1e6)
+            }
+        }
+        tally.add("rtt_error", errors)
+        tally.add("rtt_known", Double(errors.count) / Double(max(up.count * (up.count - 1), 1)))
     }
 
     private mutating func collectTraffic() {

@@ -101,7 +101,7 @@ extension Simulator {
         }
         if observations.isMetering { observations.meter(body, from: sender, to: receiver) }
         for _ in 0..<network.copyCount(from: sender, to: receiver, &chance) {
-            let delay = network.delay(&chance)
+            let delay = network.delay(from: sender, to: receiver, &chance)
             agenda.push(.deliver(body, from: sender, to: receiver), at: now + delay)
         }
     }

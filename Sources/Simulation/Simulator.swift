@@ -424,6 +424,10 @@ package struct Simulator {
         return voters.map { Machine.number(of: $0) }
     }
 
+    func estimatedRoundTrip(from one: Int, to other: Int) -> Duration? {
+        machines[one].estimatedRoundTrip(to: Machine.id(of: other))
+    }
+
     /// All running nodes hold each other, and nobody else, for alive.
     package var isReunited: Bool {
         let ids = settings.edgeCount == 0 ? upNumbers.map { Machine.id(of: $0) } : presentIDs

@@ -9,6 +9,7 @@ package struct Tally: Sendable {
         "minority_accepted": "a run", "recovery": "s", "agreement": "s",
         "edge_tasks": "a run", "sleeps": "a run", "wake": "s",
         "snapshots": "a run", "installs": "a run",
+        "rtt_error": "us", "rtt_known": "of pairs",
         "limited": "a run", "refusals": "a run",
     ]
 

@@ -7,6 +7,7 @@
 //   comparing = SyncDigest [Sync(reply=false) Sync(reply=true)]
 //
 // Every message carries rumors; a rumor about a node replaces an older one by (incarnation, state).
+// Some acknowledgements carry coordinates as well.
 public import Basics
 
 public enum MemberState: Int32, Hashable, Sendable, CaseIterable {
@@ -149,13 +150,73 @@ public struct PingRequest: Hashable, Sendable {
     }
 }
 
+/// Where a node is, in a space in which distances are round trips (Vivaldi). Microseconds.
+public struct Coordinate: Hashable, Sendable {
+    public var first: Int32
+    public var second: Int32
+    public var third: Int32
+    public var fourth: Int32
+    public var fifth: Int32
+    public var sixth: Int32
+    public var seventh: Int32
+    public var eighth: Int32
+    /// What every way from and to the node takes more.
+    public var height: UInt32
+    public var adjustment: Int32
+    /// How far off its distances are, in thousandths of them.
+    public var error: UInt32
+
+    public init(
+        first: Int32 = 0,
+        second: Int32 = 0,
+        third: Int32 = 0,
+        fourth: Int32 = 0,
+        fifth: Int32 = 0,
+        sixth: Int32 = 0,
+        seventh: Int32 = 0,
+        eighth: Int32 = 0,
+        height: UInt32 = 0,
+        adjustment: Int32 = 0,
+        error: UInt32 = 0
+    ) {
+        self.first = first
+        self.second = second
+        self.third = third
+        self.fourth = fourth
+        self.fifth = fifth
+        self.sixth = sixth
+        self.seventh = seventh
+        self.eighth = eighth
+        self.height = height
+        self.adjustment = adjustment
+        self.error = error
+    }
+}
+
+/// Where the sender has another node, and how many seconds ago that node said so.
+public struct Sighting: Hashable, Sendable {
+    public var node: NodeID
+    public var coordinate: Coordinate
+    public var age: UInt32
+
+    public init(node: NodeID, coordinate: Coordinate, age: UInt32 = 0) {
+        self.node = node
+        self.coordinate = coordinate
+        self.age = age
+    }
+}
+
 public struct Acknowledgement: Hashable, Sendable {
     public var sequence: UInt64
     public var rumors: [Rumor]
+    /// Of the sender itself, and of a few others, all in turn. One acknowledgement in three has
+    /// them.
+    public var sightings: [Sighting]
 
-    public init(sequence: UInt64 = 0, rumors: [Rumor] = []) {
+    public init(sequence: UInt64 = 0, rumors: [Rumor] = [], sightings: [Sighting] = []) {
         self.sequence = sequence
         self.rumors = rumors
+        self.sightings = sightings
     }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Foundation
 
 struct StatusCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,7 +24,12 @@ struct StatusCommand: AsyncParsableCommand {
 struct MembersCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "members", abstract: "List the nodes of the mesh.",
-        discussion: "Example: swiftlet members --data n1")
+        discussion: """
+            RTT is what a message from this node and its answer take, as the nodes' coordinates \
+            say it: between most of them nobody measures. `-` until a coordinate has come here.
+
+            Example: swiftlet members --data n1
+            """)
 
     @OptionGroup var options: NodeOptions
 
@@ -31,7 +37,7 @@ struct MembersCommand: AsyncParsableCommand {
         let answer = try await options.withNode { try await $0.get("/api/members") }
         if options.json { return Terminal.document(answer) }
         let coordinator = answer["coordinator"]?.asString
-        var table = Table("ID", "NAME", "ADDRESS", "STATE", "ROLE")
+        var table = Table("ID", "NAME", "ADDRESS", "STATE", "RTT", "ROLE")
         for member in answer["members"]?.asArray ?? [] {
             let isCoordinator = coordinator != nil && member["id"]?.asString == coordinator
             let role = Text.cell(member["role"])
@@ -40,9 +46,16 @@ struct MembersCommand: AsyncParsableCommand {
             table.add(
                 Text.id(member["id"]), Text.cell(member["name"]),
                 address ?? Text.cell(member["address"]), Text.cell(member["state"]),
+                Self.milliseconds(member["round_trip_milliseconds"]),
                 isCoordinator ? "\(role), coordinator" : role)
         }
         table.show(orSay: "The node knows no members.")
+    }
+
+    /// An estimate: three digits are enough.
+    private static func milliseconds(_ value: JSON?) -> String {
+        guard let time = value?.asDouble else { return "-" }
+        return time == 0 ? "0" : String(format: time < 10 ? "%.2f ms" : "%.0f ms", time)
     }
 }
 

@@ -266,6 +266,47 @@ struct FailureDetectorTests {
         )
     }
 
+    private mutating func hear(_ sightings: [Sighting]) {
+        let answer = Acknowledgement(sequence: 99, sightings: sightings)
+        receive(.acknowledgement(answer), from: Self.peer)
+    }
+
+    /// What the detector says of others to one who pings it.
+    private mutating func told() -> [Sighting] {
+        receive(.ping(Ping(sequence: FailureDetector.sightingInterval)), from: Self.peer)
+        for case (.acknowledgement(let answer), Self.peer) in messages {
+            #expect(answer.sightings.first?.node == Self.own)
+            return Array(answer.sightings.dropFirst())
+        }
+        return []
+    }
+
+    @Test mutating func `where nodes are goes with acknowledgements; the newest word counts`() {
+        meet([2, 3])
+        func sighting(_ microseconds: Int32, age: UInt32) -> Sighting {
+            let coordinate = Coordinate(first: microseconds, height: 100, error: 50)
+            return Sighting(node: NodeID(3), coordinate: coordinate, age: age)
+        }
+        now = .zero + .seconds(100)
+        // A place where no node can be, one's own place, a stranger's.
+        hear([
+            sighting(20_000_000, age: 0),
+            Sighting(node: Self.own, coordinate: Coordinate(height: 100)),
+            Sighting(node: NodeID(9), coordinate: Coordinate(height: 100)),
+            sighting(5_000, age: .max),
+        ])
+        #expect(told() == [])
+        hear([sighting(5_000, age: 60)])
+        hear([sighting(9_000, age: 80)])
+        #expect(told() == [sighting(5_000, age: 60)])
+        hear([sighting(7_000, age: 10)])
+        now = now + .seconds(5)
+        #expect(told() == [sighting(7_000, age: 15)])
+        // This node has measured nothing, and is nowhere yet.
+        #expect(detector.estimatedRoundTrip(from: Self.own, to: NodeID(3)) == nil)
+        #expect(detector.estimatedRoundTrip(from: NodeID(3), to: NodeID(3)) == .zero)
+    }
+
     /// One failed probe with three helpers, some of whom say that they got no answer.
     private mutating func failProbe(nackCount: Int) {
         var nackedCount = 0

@@ -56,6 +56,8 @@ var everyMessage: [any Arbitrary.Type] {
         Rumor.self,
         Ping.self,
         PingRequest.self,
+        Coordinate.self,
+        Sighting.self,
         Acknowledgement.self,
         NotAcknowledged.self,
         Gossip.self,

@@ -69,9 +69,41 @@ extension PingRequest: Arbitrary {
     }
 }
 
+extension Coordinate: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        Coordinate(
+            first: .arbitrary(using: &chance),
+            second: .arbitrary(using: &chance),
+            third: .arbitrary(using: &chance),
+            fourth: .arbitrary(using: &chance),
+            fifth: .arbitrary(using: &chance),
+            sixth: .arbitrary(using: &chance),
+            seventh: .arbitrary(using: &chance),
+            eighth: .arbitrary(using: &chance),
+            height: .arbitrary(using: &chance),
+            adjustment: .arbitrary(using: &chance),
+            error: .arbitrary(using: &chance)
+        )
+    }
+}
+
+extension Sighting: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        Sighting(
+            node: .arbitrary(using: &chance),
+            coordinate: .arbitrary(using: &chance),
+            age: .arbitrary(using: &chance)
+        )
+    }
+}
+
 extension Acknowledgement: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        Acknowledgement(sequence: .arbitrary(using: &chance), rumors: .arbitrary(using: &chance))
+        Acknowledgement(
+            sequence: .arbitrary(using: &chance),
+            rumors: .arbitrary(using: &chance),
+            sightings: .arbitrary(using: &chance)
+        )
     }
 }
 

@@ -295,6 +295,25 @@ struct StagePlanTests {
         #expect(StagePlan.best(for: demand, on: [node]).stages.count == 1)
     }
 
+    @Test func `coordinates tell that two nodes far from the head are near to each other`() {
+        func far(_ number: Int, at place: Double, measured: Duration?) -> StagePlan.Candidate {
+            var candidate = Self.candidate(number, roundTrip: measured)
+            candidate.estimatedRoundTrip = .milliseconds(30)
+            candidate.location = Location(
+                position: SIMD8(place, 0, 0, 0, 0, 0, 0, 0), height: 0.0005)
+            return candidate
+        }
+        let one = far(1, at: 0.03, measured: .milliseconds(20))
+        let near = far(2, at: 0.031, measured: nil)
+        let beyond = far(3, at: 0.09, measured: nil)
+        let unknown = Self.candidate(4, roundTrip: .milliseconds(20))
+        #expect(abs(StagePlan.hop(one, near, byteCount: 0) - 0.001) < 1e-6)
+        #expect(abs(StagePlan.hop(one, beyond, byteCount: 0) - 0.015) < 1e-6)
+        #expect(abs(StagePlan.hop(one, unknown, byteCount: 0) - 0.01) < 1e-6)
+        #expect(abs(StagePlan.headHop(one) - 0.01) < 1e-6)
+        #expect(abs(StagePlan.headHop(near) - 0.015) < 1e-6)
+    }
+
     @Test func `a log that does not say what a layer holds is planned by speed`() {
         let demand = StageDemand(shape: nil, layerCount: 30, stageCount: 2)
         let plan = StagePlan.best(

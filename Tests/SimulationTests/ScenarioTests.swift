@@ -116,6 +116,10 @@ struct ScenarioTests {
         try Self.play("kill", seeds: seeds(40))
     }
 
+    @Test func `nodes tell round trips that they never measured`() throws {
+        try Self.play("roundtrips", seeds: 0..<1)
+    }
+
     @Test func `healthy nodes do not die of slow ones`() throws {
         try Self.play("anomaly", seeds: 0..<1)
     }

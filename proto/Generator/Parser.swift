@@ -12,8 +12,8 @@ struct Parser {
     private var place: Schema.Place
 
     private static let scalars = [
-        "uint64": "UInt64", "uint32": "UInt32", "int32": "Int32", "int64": "Int64",
-        "double": "Double", "float": "Float", "bool": "Bool",
+        "uint64": "UInt64", "uint32": "UInt32", "int32": "Int32", "sint32": "Int32",
+        "int64": "Int64", "double": "Double", "float": "Float", "bool": "Bool",
     ]
 
     static func parse(_ text: String, stem: String) throws -> Schema.File {

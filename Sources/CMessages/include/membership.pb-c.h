@@ -21,6 +21,8 @@ typedef struct Swiftlet__Membership__V1__Profile Swiftlet__Membership__V1__Profi
 typedef struct Swiftlet__Membership__V1__Rumor Swiftlet__Membership__V1__Rumor;
 typedef struct Swiftlet__Membership__V1__Ping Swiftlet__Membership__V1__Ping;
 typedef struct Swiftlet__Membership__V1__PingRequest Swiftlet__Membership__V1__PingRequest;
+typedef struct Swiftlet__Membership__V1__Coordinate Swiftlet__Membership__V1__Coordinate;
+typedef struct Swiftlet__Membership__V1__Sighting Swiftlet__Membership__V1__Sighting;
 typedef struct Swiftlet__Membership__V1__Acknowledgement Swiftlet__Membership__V1__Acknowledgement;
 typedef struct Swiftlet__Membership__V1__NotAcknowledged Swiftlet__Membership__V1__NotAcknowledged;
 typedef struct Swiftlet__Membership__V1__Gossip Swiftlet__Membership__V1__Gossip;
@@ -194,16 +196,68 @@ struct  Swiftlet__Membership__V1__PingRequest
     , 0, {0,NULL}, 0,NULL }
 
 
+/*
+ * Where a node is, in a space in which distances are round trips (Vivaldi). Microseconds.
+ */
+struct  Swiftlet__Membership__V1__Coordinate
+{
+  ProtobufCMessage base;
+  int32_t first;
+  int32_t second;
+  int32_t third;
+  int32_t fourth;
+  int32_t fifth;
+  int32_t sixth;
+  int32_t seventh;
+  int32_t eighth;
+  /*
+   * What every way from and to the node takes more.
+   */
+  uint32_t height;
+  int32_t adjustment;
+  /*
+   * How far off its distances are, in thousandths of them.
+   */
+  uint32_t error;
+};
+#define SWIFTLET__MEMBERSHIP__V1__COORDINATE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__membership__v1__coordinate__descriptor) \
+    , 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+
+/*
+ * Where the sender has another node, and how many seconds ago that node said so.
+ */
+struct  Swiftlet__Membership__V1__Sighting
+{
+  ProtobufCMessage base;
+  /*
+   * as NodeID
+   */
+  ProtobufCBinaryData node;
+  Swiftlet__Membership__V1__Coordinate *coordinate;
+  uint32_t age;
+};
+#define SWIFTLET__MEMBERSHIP__V1__SIGHTING__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__membership__v1__sighting__descriptor) \
+    , {0,NULL}, NULL, 0 }
+
+
 struct  Swiftlet__Membership__V1__Acknowledgement
 {
   ProtobufCMessage base;
   uint64_t sequence;
   size_t n_rumors;
   Swiftlet__Membership__V1__Rumor **rumors;
+  /*
+   * Of the sender itself, and of a few others, all in turn. One acknowledgement in three has them.
+   */
+  size_t n_sightings;
+  Swiftlet__Membership__V1__Sighting **sightings;
 };
 #define SWIFTLET__MEMBERSHIP__V1__ACKNOWLEDGEMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__membership__v1__acknowledgement__descriptor) \
-    , 0, 0,NULL }
+    , 0, 0,NULL, 0,NULL }
 
 
 /*
@@ -409,6 +463,44 @@ Swiftlet__Membership__V1__PingRequest *
 void   swiftlet__membership__v1__ping_request__free_unpacked
                      (Swiftlet__Membership__V1__PingRequest *message,
                       ProtobufCAllocator *allocator);
+/* Swiftlet__Membership__V1__Coordinate methods */
+void   swiftlet__membership__v1__coordinate__init
+                     (Swiftlet__Membership__V1__Coordinate         *message);
+size_t swiftlet__membership__v1__coordinate__get_packed_size
+                     (const Swiftlet__Membership__V1__Coordinate   *message);
+size_t swiftlet__membership__v1__coordinate__pack
+                     (const Swiftlet__Membership__V1__Coordinate   *message,
+                      uint8_t             *out);
+size_t swiftlet__membership__v1__coordinate__pack_to_buffer
+                     (const Swiftlet__Membership__V1__Coordinate   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Membership__V1__Coordinate *
+       swiftlet__membership__v1__coordinate__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__membership__v1__coordinate__free_unpacked
+                     (Swiftlet__Membership__V1__Coordinate *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Membership__V1__Sighting methods */
+void   swiftlet__membership__v1__sighting__init
+                     (Swiftlet__Membership__V1__Sighting         *message);
+size_t swiftlet__membership__v1__sighting__get_packed_size
+                     (const Swiftlet__Membership__V1__Sighting   *message);
+size_t swiftlet__membership__v1__sighting__pack
+                     (const Swiftlet__Membership__V1__Sighting   *message,
+                      uint8_t             *out);
+size_t swiftlet__membership__v1__sighting__pack_to_buffer
+                     (const Swiftlet__Membership__V1__Sighting   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Membership__V1__Sighting *
+       swiftlet__membership__v1__sighting__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__membership__v1__sighting__free_unpacked
+                     (Swiftlet__Membership__V1__Sighting *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Membership__V1__Acknowledgement methods */
 void   swiftlet__membership__v1__acknowledgement__init
                      (Swiftlet__Membership__V1__Acknowledgement         *message);
@@ -543,6 +635,12 @@ typedef void (*Swiftlet__Membership__V1__Ping_Closure)
 typedef void (*Swiftlet__Membership__V1__PingRequest_Closure)
                  (const Swiftlet__Membership__V1__PingRequest *message,
                   void *closure_data);
+typedef void (*Swiftlet__Membership__V1__Coordinate_Closure)
+                 (const Swiftlet__Membership__V1__Coordinate *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Membership__V1__Sighting_Closure)
+                 (const Swiftlet__Membership__V1__Sighting *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Membership__V1__Acknowledgement_Closure)
                  (const Swiftlet__Membership__V1__Acknowledgement *message,
                   void *closure_data);
@@ -574,6 +672,8 @@ extern const ProtobufCMessageDescriptor swiftlet__membership__v1__profile__descr
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__rumor__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__ping__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__ping_request__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__membership__v1__coordinate__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__membership__v1__sighting__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__acknowledgement__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__not_acknowledged__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__membership__v1__gossip__descriptor;
