@@ -27,6 +27,9 @@ package actor ArtifactExchange {
     /// Fetches that broke off; what they have lies on the disk until it is wanted again.
     static let brokenCountMax = 4
 
+    /// Tells the store what the mesh refers to.
+    package typealias Census = @Sendable () async -> Void
+
     package struct Missing: Error {
         package var artifact: Digest
     }
@@ -38,7 +41,8 @@ package actor ArtifactExchange {
     package nonisolated let store: ArtifactStore
     private nonisolated let outlet: any Outlet
     private nonisolated let logger: Logger
-    private nonisolated let holds = Rendezvous<HolderKey, Bool>()
+    nonisolated let census: Census
+    private nonisolated let holds = Rendezvous<HolderKey, HoldAnswer>()
     /// How far nodes have come that are to keep a copy: the offset of the earliest piece that they
     /// were given. They begin at the end.
     private nonisolated let served = Mutex<[HolderKey: Int]>([:])
@@ -49,7 +53,11 @@ package actor ArtifactExchange {
     private var broken: [ArtifactFetch] = []
     private var isMending = false
 
-    package init(store: ArtifactStore, outlet: any Outlet, logger: Logger) {
+    package init(
+        store: ArtifactStore, outlet: any Outlet, logger: Logger,
+        census: @escaping Census = {}
+    ) {
+        self.census = census
         self.store = store
         self.outlet = outlet
         self.logger = logger
@@ -71,7 +79,8 @@ package actor ArtifactExchange {
         settings.askCount = askCount
         let fetch =
             try earlier.map { broken.remove(at: $0) }
-            ?? ArtifactFetch(artifact, settings: settings, store: store, outlet: outlet)
+            ?? ArtifactFetch(
+                artifact, settings: settings, store: store, outlet: outlet, census: census)
         let task = Task { [self] in
             let inbox = ArtifactFetch.Inbox(holders: holders.filter { $0 != outlet.own })
             inboxes.withLock { $0[artifact] = inbox }
@@ -170,19 +179,27 @@ package actor ArtifactExchange {
 
     // MARK: a second copy
 
+    /// What a node says that was asked to keep a copy.
+    package enum HoldAnswer: Hashable, Sendable {
+        case held
+        /// At once, with one sentence.
+        case refused(String)
+        case silence
+    }
+
     /// Asks one of `candidates` after the other to keep a copy; the node that does, or nil.
     package nonisolated func keepCopy(
         of artifact: Digest, at candidates: [NodeID]
     ) async -> NodeID? {
         for node in candidates where node != outlet.own {
-            if await isKept(HolderKey(artifact: artifact, node: node)) { return node }
+            if await keepCopy(of: artifact, at: node) == .held { return node }
         }
         return nil
     }
 
-    /// Waits for as long as that node comes on: a large artifact takes its time, and one that has
-    /// no room asks for the first piece again and again.
-    private nonisolated func isKept(_ key: HolderKey) async -> Bool {
+    /// Asks one node, and waits for as long as it comes on: a large artifact takes its time.
+    nonisolated func keepCopy(of artifact: Digest, at node: NodeID) async -> HoldAnswer {
+        let key = HolderKey(artifact: artifact, node: node)
         let byteCount = UInt64(store.byteCount(of: key.artifact) ?? 0)
         let hold = ArtifactHold(artifact: key.artifact, byteCount: byteCount)
         let outlet = outlet
@@ -195,29 +212,58 @@ package actor ArtifactExchange {
             }
             if let answer { return answer }
             let now = served.withLock { $0[key] } ?? before
-            guard now < before else { return false }
+            guard now < before else { return .silence }
             before = now
         }
-        return false
+        return .silence
     }
 
     package nonisolated func received(_ hold: ArtifactHold, from node: NodeID, byteCountMax: Int) {
-        guard hold.byteCount <= UInt64(byteCountMax) else { return }
-        // Beyond that the asker hears nothing, and asks somebody else.
+        let answer = { [outlet] (refusal: String) in
+            outlet.send(
+                .artifactHeld(ArtifactHeld(artifact: hold.artifact, refusal: refusal)), to: node)
+        }
+        guard hold.byteCount <= UInt64(byteCountMax) else {
+            return answer("it takes artifacts of at most \(byteCountMax) bytes")
+        }
         let isAccepted = holdsUnderWay.withLock { count in
             guard count < Self.holdsUnderWayMax else { return false }
             count += 1
             return true
         }
-        guard isAccepted else { return }
+        guard isAccepted else {
+            return answer("it is taking \(Self.holdsUnderWayMax) copies already")
+        }
         Task {
             defer { holdsUnderWay.withLock { $0 -= 1 } }
-            try await fetch(hold.artifact, from: [node], byteCountMax: byteCountMax)
-            outlet.send(.artifactHeld(ArtifactHeld(artifact: hold.artifact)), to: node)
+            do {
+                try await fetch(hold.artifact, from: [node], byteCountMax: byteCountMax)
+                answer("")
+            } catch {
+                answer(TaskWorker.sentence(of: error))
+            }
         }
     }
 
     package nonisolated func received(_ held: ArtifactHeld, from node: NodeID) {
-        holds.answer(HolderKey(artifact: held.artifact, node: node), with: true)
+        holds.answer(
+            HolderKey(artifact: held.artifact, node: node),
+            with: held.refusal.isEmpty ? .held : .refused(held.refusal))
+    }
+}
+
+extension ArtifactStore {
+    /// Tries something that takes room; where there is none, once more when it is known what the
+    /// mesh still refers to.
+    func afterCounting(
+        by census: ArtifactExchange.Census, _ body: () throws(ArtifactError) -> Void
+    ) async throws(ArtifactError) {
+        do {
+            return try body()
+        } catch {
+            guard case .noRoom = error else { throw error }
+        }
+        await census()
+        try body()
     }
 }

@@ -33,6 +33,7 @@ final class ArtifactFetch: @unchecked Sendable {
     let settings: FetchPlan.Settings
     private let store: ArtifactStore
     private let outlet: any Outlet
+    private let census: ArtifactExchange.Census
     private let time = RunningTime()
     private var plan: FetchPlan
     private let writer: ArtifactWriter
@@ -40,12 +41,13 @@ final class ArtifactFetch: @unchecked Sendable {
 
     init(
         _ artifact: Digest, settings: FetchPlan.Settings, store: ArtifactStore,
-        outlet: any Outlet
+        outlet: any Outlet, census: @escaping ArtifactExchange.Census
     ) throws {
         self.artifact = artifact
         self.settings = settings
         self.store = store
         self.outlet = outlet
+        self.census = census
         plan = FetchPlan(artifact, settings: settings)
         writer = try store.writer(byteCountMax: settings.byteCountMax)
     }
@@ -105,7 +107,10 @@ final class ArtifactFetch: @unchecked Sendable {
             case .keep:
                 guard case .arrived(let piece, _) = event else { continue }
                 try writer.write(payload, at: Int(piece.offset))
-            case .reserve: break
+            case .reserve(let byteCount):
+                try await store.afterCounting(by: census) { () throws(ArtifactError) in
+                    try writer.reserve(byteCount: Int(byteCount))
+                }
             case .finish(let chain):
                 try writer.finish(proven: artifact, chain: chain)
                 return true

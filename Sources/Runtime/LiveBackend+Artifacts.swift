@@ -17,7 +17,16 @@ extension LiveBackend {
     func putArtifact(_ chunks: ByteChunks, byteCountHint: UInt64?) async throws -> JSON {
         do {
             let writer = try node.exchange.store.writer(byteCountMax: Self.artifactByteCountMax)
-            for try await chunk in chunks { try writer.append(chunk) }
+            if let byteCountHint, byteCountHint <= UInt64(Self.artifactByteCountMax) {
+                try await node.exchange.store.afterCounting(by: node.exchange.census) {
+                    () throws(ArtifactError) in try writer.reserve(byteCount: Int(byteCountHint))
+                }
+            }
+            for try await chunk in chunks {
+                try await node.exchange.store.afterCounting(by: node.exchange.census) {
+                    () throws(ArtifactError) in try writer.append(chunk)
+                }
+            }
             if let byteCountHint, byteCountHint != UInt64(writer.byteCount) {
                 throw APIError(
                     status: 400,

@@ -6,6 +6,7 @@ import Inference
 import NodeLogic
 import Planning
 import Scheduling
+import Store
 import Wire
 
 extension LiveBackend {
@@ -14,6 +15,8 @@ extension LiveBackend {
         let mesh = node.identity.meshID
         let certificate = node.credentials.identity.certificate
         let warning = CertificateKeeper.warning(certificate)
+        await node.census.take()
+        let artifacts = node.exchange.store.usage
         return await loop.read { node in
             let tasks = node.state.tasks
             return [
@@ -29,6 +32,10 @@ extension LiveBackend {
                 "leased_task_count": JSON(tasks.leasedCount),
                 "task_count": JSON(tasks.records.count),
                 "running_task_count": JSON(node.running.count),
+                "artifact_count": JSON(artifacts.count),
+                "artifact_byte_count": JSON(artifacts.byteCount),
+                "artifact_byte_count_max": artifacts.byteCountMax.map { JSON($0) } ?? .null,
+                "artifact_referenced_byte_count": JSON(artifacts.referencedByteCount),
                 "certificate_expires_at": JSON(certificate.notAfter),
                 "certificate_warning": warning.map { .string($0) } ?? .null,
                 "version": .string(profile.version),

@@ -54,6 +54,9 @@ struct LiveBackend: Backend {
     /// For so long a submission looks for a second node that takes a copy.
     private static let copyLimit = Duration.seconds(30)
     private static let copiesUnderWay = 8
+    /// When everybody has said no so often there is no use in asking on.
+    private static let refusedRoundCountMax = 3
+    private static let refusedPause = Duration.milliseconds(500)
 
     /// Returns when a second node holds each artifact: this node may die right after it has
     /// promised something about them.
@@ -78,6 +81,8 @@ struct LiveBackend: Backend {
     private func keepCopy(of artifact: Wire.NamedArtifact) async throws {
         let deadline = ContinuousClock.now + Self.copyLimit
         var asked: [NodeID] = []
+        // How often everybody has said no, and why the last one did.
+        var (refusedRoundCount, isSilent, reason) = (0, false, "")
         repeat {
             // Who is alive may have changed while the last one was asked.
             let peers = await loop.peers()
@@ -85,21 +90,24 @@ struct LiveBackend: Backend {
             // Each artifact begins with another node, or one would hold them all.
             let first = Int(artifact.digest.bytes[0]) % peers.count
             let candidates = peers[first...] + peers[..<first]
-            if asked.count >= peers.count { asked = [] }
             guard let candidate = candidates.first(where: { !asked.contains($0) }) else {
-                asked = []
+                if !isSilent { refusedRoundCount += 1 }
+                guard refusedRoundCount < Self.refusedRoundCountMax else { break }
+                (asked, isSilent) = ([], false)
+                try await Task.sleep(for: Self.refusedPause)
                 continue
             }
-            if await node.exchange.keepCopy(of: artifact.digest, at: [candidate]) != nil {
-                return node.copies.note(artifact.digest, at: candidate)
+            switch await node.exchange.keepCopy(of: artifact.digest, at: candidate) {
+            case .held: return node.copies.note(artifact.digest, at: candidate)
+            case .silence: isSilent = true
+            case .refused(let sentence): reason = ", the last one because \(sentence)"
             }
             asked.append(candidate)
         } while ContinuousClock.now < deadline
         throw APIError(
             status: 503,
-            message: "no other node has taken a copy of \(artifact.name) within "
-                + "\(Self.copyLimit.components.seconds) s, so it would be lost with this node: see "
-                + "that another one has room on its disk, then submit again",
+            message: "no other node has taken a copy of \(artifact.name)\(reason); it would be "
+                + "lost with this node: see that another one has room on its disk, then submit again",
             code: "no_second_holder")
     }
 

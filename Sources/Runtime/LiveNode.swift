@@ -29,6 +29,10 @@ package final class LiveNode: Sendable {
         package var cacheByteCountMax: Int
         /// Bytes that models may take in all; nil takes what the machine has to give.
         package var memoryByteCountMax: Int?
+        /// What artifacts may take on the disk; nil takes nine tenths of what is free for them.
+        package var artifactByteCountMax: Int?
+        /// How long an artifact that nothing refers to is kept after its last use.
+        package var artifactGrace: Duration
         /// Tokens that a head guesses behind each token, where a text repeats itself.
         package var guessCount: Int
         /// Entries of the log between two snapshots.
@@ -44,7 +48,9 @@ package final class LiveNode: Sendable {
         package init(
             directory: NodeDirectory, listen: String, http: String? = nil, apiKey: String? = nil,
             slotCount: Int? = nil, threadCount: Int? = nil,
-            cacheByteCountMax: Int = 1 << 30, memoryByteCountMax: Int? = nil, guessCount: Int = 3,
+            cacheByteCountMax: Int = 1 << 30, memoryByteCountMax: Int? = nil,
+            artifactByteCountMax: Int? = nil, artifactGrace: Duration = .seconds(3_600),
+            guessCount: Int = 3,
             snapshotEntryCount: Int = 2_000, keptTaskCountMax: Int = 20_000,
             keptDuration: Duration = .seconds(7 * 86_400),
             logLevel: Logger.Level = .info
@@ -57,6 +63,8 @@ package final class LiveNode: Sendable {
             self.threadCount = threadCount
             self.cacheByteCountMax = cacheByteCountMax
             self.memoryByteCountMax = memoryByteCountMax
+            self.artifactByteCountMax = artifactByteCountMax
+            self.artifactGrace = artifactGrace
             self.guessCount = guessCount
             self.snapshotEntryCount = snapshotEntryCount
             self.keptTaskCountMax = keptTaskCountMax
@@ -69,6 +77,7 @@ package final class LiveNode: Sendable {
     let identity: NodeIdentity
     let loop: NodeLoop
     let exchange: ArtifactExchange
+    let census: ArtifactCensus
     let notary: Notary
     let admission: AdmissionDesk
     let models: ModelShelf
@@ -117,9 +126,12 @@ package final class LiveNode: Sendable {
 
         let keys = BulkKeys(own: identity.id)
         loop = NodeLoop(own: identity.id)
-        exchange = ArtifactExchange(
-            store: try ArtifactStore(directory: directory.artifacts), outlet: loop,
-            logger: logger)
+        let store = try Self.openStore(settings)
+        let census = ArtifactCensus(loop: loop, store: store)
+        self.census = census
+        exchange = ArtifactExchange(store: store, outlet: loop, logger: logger) {
+            await census.take()
+        }
         models = ModelShelf(store: exchange.store)
         stages = StageHost(
             own: identity.id, shelf: models, threadCount: threadCount,
@@ -159,6 +171,17 @@ package final class LiveNode: Sendable {
         try startLoop(keys, log, slotCount: settings.slotCount ?? coreCount)
         keeper.tell()
         meter.start()
+        Task { [census] in await census.start() }
+    }
+
+    private static func openStore(_ settings: Settings) throws -> ArtifactStore {
+        let directory = settings.directory.artifacts
+        let most =
+            settings.artifactByteCountMax
+            ?? ArtifactStore.usualByteCountMax(directory: directory)
+        return try ArtifactStore(
+            directory: directory,
+            limit: .init(byteCountMax: most, grace: settings.artifactGrace))
     }
 
     /// The bulk plane, whose messages go to the exchange or to the stages.
@@ -283,6 +306,7 @@ package final class LiveNode: Sendable {
 
     private func close() {
         meter.close()
+        census.close()
         keeper.close()
         loop.stop()
         bulk.close()

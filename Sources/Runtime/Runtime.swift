@@ -18,6 +18,9 @@
 // What a node can do for models is measured on the lane of the stages, at the start and when that
 // lane is idle, and told to the others in the node's profile.                  (CapabilityMeter)
 //
+// What artifacts may take on the disk is limited; the `ArtifactCensus` tells the store what the
+// replicated state refers to, and the rest may go.
+//
 // What a node signs and what it believes goes through one door, the `Notary`; who may speak to it
 // goes through another, the `Credentials`. Artifacts come in past the `AdmissionDesk`. `Replay`
 // does the work of a signed result again.

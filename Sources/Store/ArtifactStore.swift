@@ -10,6 +10,7 @@ package enum ArtifactError: Error, Hashable, Sendable {
     /// A piece that does not fit to the artifact's digest.
     case damaged(Digest)
     case noPiece(Digest)
+    case noRoom(byteCount: Int, byteCountMax: Int, referenced: Int)
 
     /// One sentence for people.
     package var sentence: String {
@@ -27,6 +28,10 @@ package enum ArtifactError: Error, Hashable, Sendable {
             "the file of artifact \(digest.short) was changed or damaged on the disk"
         case .noPiece(let digest):
             "no piece of artifact \(digest.short) begins there"
+        case .noRoom(let byteCount, let byteCountMax, let referenced):
+            "there is no room for \(byteCount) bytes more: artifacts may take \(byteCountMax) "
+                + "bytes on this node (up --artifact-limit), \(referenced) are referred to and the "
+                + "rest was used lately"
         }
     }
 }
@@ -34,23 +39,21 @@ package enum ArtifactError: Error, Hashable, Sendable {
 /// Content-addressed files under one directory: `ab/abcdef…`, named by the SHA-256 of their bytes.
 package struct ArtifactStore: Sendable {
     package let directory: String
+    let room: ArtifactRoom
 
     /// Makes the directory and removes what an earlier process left half written.
-    package init(directory: String) throws(ArtifactError) {
+    package init(directory: String, limit: Limit = Limit()) throws(ArtifactError) {
         self.directory = directory
+        room = ArtifactRoom(limit)
         for path in [directory, directory + "/partial"] {
             guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
                 throw .file(operation: "make the folder", path: path, code: errno)
             }
         }
-        guard let listing = opendir(directory + "/partial") else { return }
-        defer { closedir(listing) }
-        while let entry = readdir(listing) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if !name.hasPrefix(".") { unlink("\(directory)/partial/\(name)") }
+        for name in (try? Self.names(in: directory + "/partial")) ?? [] {
+            unlink("\(directory)/partial/\(name)")
         }
+        try count()
     }
 
     /// Where the artifact's file is, whether or not it is there.
@@ -60,9 +63,15 @@ package struct ArtifactStore: Sendable {
     }
 
     /// The size of an artifact that is kept here, else nil.
+    ///
+    /// To ask is to use it: it does not leave for a while.
     package func byteCount(of digest: Digest) -> Int? {
+        room.use(digest)
         var status = stat()
-        guard stat(path(of: digest), &status) == 0 else { return nil }
+        guard stat(path(of: digest), &status) == 0 else {
+            room.remove(digest)
+            return nil
+        }
         return Int(status.st_size)
     }
 
@@ -97,6 +106,7 @@ package struct ArtifactStore: Sendable {
     package func read(
         _ digest: Digest, offset: Int = 0, count: Int = .max
     ) throws(ArtifactError) -> [UInt8] {
+        room.use(digest)
         let path = path(of: digest)
         let file = open(path, O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { throw .missing(digest) }
@@ -124,6 +134,11 @@ package struct ArtifactStore: Sendable {
 
     /// Removes an artifact; one that is mapped somewhere stays readable there.
     package func remove(_ digest: Digest) {
+        unlinkFiles(of: digest)
+        room.remove(digest)
+    }
+
+    func unlinkFiles(of digest: Digest) {
         unlink(path(of: digest))
         removeChain(of: digest)
     }

@@ -16,6 +16,9 @@ package final class ArtifactWriter {
     private var chain: [Digest] = []
     /// Of what was appended.
     package private(set) var byteCount = 0
+    /// What the store keeps free for it, from the beginning on, and where the last byte ends.
+    private var reservedByteCount = 0
+    private var end = 0
 
     private static let counter = Atomic<UInt64>(0)
     /// Of a file that has no name yet.
@@ -39,8 +42,17 @@ package final class ArtifactWriter {
         close(file)
         file = -1
         unlink(path)
+        store.room.release(byteCount: reservedByteCount)
     }
 
+    /// Has room kept for so many bytes in all, so that a large artifact fails before it comes.
+    package func reserve(byteCount: Int) throws(ArtifactError) {
+        guard reservedByteCount < byteCount else { return }
+        try store.room.reserve(byteCount: byteCount - reservedByteCount, in: store)
+        reservedByteCount = byteCount
+    }
+
+    /// Writes nothing where there is no room.
     package func append(_ bytes: [UInt8]) throws(ArtifactError) {
         try write(bytes, at: byteCount)
         var next = 0
@@ -59,7 +71,9 @@ package final class ArtifactWriter {
         guard bytes.count <= byteCountMax, offset <= byteCountMax - bytes.count else {
             throw .tooLarge(byteCountMax: byteCountMax)
         }
+        try reserve(byteCount: offset + bytes.count)
         try ArtifactStore.write(bytes, to: file, at: offset, path)
+        end = max(end, offset + bytes.count)
     }
 
     /// Makes what was appended durable and visible.
@@ -97,6 +111,7 @@ package final class ArtifactWriter {
         }
         close(file)
         file = -1
+        store.room.release(byteCount: reservedByteCount, kept: digest, of: end)
         // The new name must survive a power cut too.
         let directory = open(folder, O_RDONLY | O_CLOEXEC)
         if directory >= 0 {

@@ -19,6 +19,11 @@ struct NodeRunOptions: ParsableArguments {
     var kvCache = 1_024
     @Option(help: "MiB that models may take on this node; else what the machine has available.")
     var memory: Int?
+    @Option(
+        help: "MiB that artifacts may take on the disk; else nine tenths of what is free for them.")
+    var artifactLimit: Int?
+    @Option(help: "How long an artifact that nothing refers to is kept at least, as 1h.")
+    var artifactGrace = "1h"
     @Option(help: "Tokens guessed ahead of a text that repeats itself; 0 guesses none.")
     var guesses = 3
     @Option(help: "Ended tasks that the mesh remembers; the coordinator's number counts.")
@@ -52,15 +57,21 @@ struct NodeRunOptions: ParsableArguments {
                 "--snapshot-entries is 10 to 1000000, and --keep-tasks 0 to 1000000.")
         }
         _ = try keptDuration
+        _ = try artifactGraceDuration
         guard (slots ?? 1) > 0, (threads ?? 1) > 0, 1...(1 << 30) ~= kvCache,
-            1...(1 << 30) ~= memory ?? 1
+            1...(1 << 30) ~= memory ?? 1, 1...(1 << 40) ~= artifactLimit ?? 1
         else {
-            throw ValidationError("--slots, --threads, --kv-cache and --memory must be 1 or more.")
+            throw ValidationError(
+                "--slots, --threads, --kv-cache, --memory and --artifact-limit must be 1 or more.")
         }
     }
 
     private var keptDuration: Duration {
         get throws { .seconds(try TokenCommand.Create.seconds(keepFor)) }
+    }
+
+    private var artifactGraceDuration: Duration {
+        get throws { .seconds(try TokenCommand.Create.seconds(artifactGrace)) }
     }
 
     /// Runs the node until SIGTERM, SIGINT, or `leave`.
@@ -77,7 +88,9 @@ struct NodeRunOptions: ParsableArguments {
             directory: NodeDirectory(data), listen: listen, http: http,
             apiKey: ProcessInfo.processInfo.environment["SWIFTLET_API_KEY"], slotCount: slots,
             threadCount: threads, cacheByteCountMax: kvCache << 20,
-            memoryByteCountMax: memory.map { $0 << 20 }, guessCount: guesses,
+            memoryByteCountMax: memory.map { $0 << 20 },
+            artifactByteCountMax: artifactLimit.map { $0 << 20 },
+            artifactGrace: try artifactGraceDuration, guessCount: guesses,
             snapshotEntryCount: snapshotEntries, keptTaskCountMax: keepTasks,
             keptDuration: try keptDuration,
             logLevel: Logger.Level(rawValue: logLevel) ?? .info)

@@ -13,7 +13,7 @@ extension MeshTests {
 
     /// A file that no other has.
     private func largeFile(_ name: String, byteCount: Int, _ mesh: TestMesh) throws -> String {
-        var state: UInt64 = 88_172_645_463_325_252
+        var state: UInt64 = 88_172_645_463_325_252 ^ UInt64(byteCount)
         var data = Data(capacity: byteCount)
         while data.count < byteCount {
             state ^= state << 13
@@ -202,6 +202,53 @@ extension MeshTests {
             let asked = ask(for: digest, on: "eve", mesh)
             defer { asked.cancel() }
             try await arrival(of: digest, input, on: "eve", mesh)
+        }
+    }
+
+    @Test func `a full node lets go of copies, keeps what is referred to, and says no`()
+        async throws
+    {
+        let options = ["--artifact-limit", "25", "--artifact-grace", "1s"]
+        try await TestMesh.with(options: options) { mesh in
+            let files = try (0..<7).map {
+                try largeFile("large\($0).bin", byteCount: (10 << 20) + $0, mesh)
+            }
+            let sign = { (file: Int, name: String) in
+                let added = try await mesh.json(
+                    "sign", on: name, files[file], "--kind", "data", "--license", "CC0-1.0")
+                return try #require(added["digest"]?.asString)
+            }
+            // Two are all that a node has room for. Those of another node are copies.
+            let signed = [try await sign(0, "ada"), try await sign(1, "ada")]
+            for (index, digest) in signed.enumerated() {
+                let asked = ask(for: digest, on: "bob", mesh)
+                defer { asked.cancel() }
+                try await arrival(of: digest, files[index], on: "bob", mesh)
+            }
+            try await Task.sleep(for: .seconds(1.1))
+            let own = try await sign(2, "bob")
+            #expect(holders(of: signed[0], mesh, among: mesh.names) == ["ada"])
+            #expect(holders(of: own, mesh, among: mesh.names) == ["bob"])
+
+            // What a node has signed stays: it has no room for a third one.
+            try await Task.sleep(for: .seconds(1.1))
+            let refusal = try await mesh.refusal(
+                "sign", on: "ada", files[3], "--kind", "data", "--license", "CC0-1.0")
+            #expect(refusal.contains("there is no room for"))
+            #expect(holders(of: signed[0], mesh, among: ["ada"]) == ["ada"])
+            let status = try await mesh.get("/api/status", on: "ada")
+            let most = try #require(status["artifact_byte_count_max"]?.asInteger)
+            let referenced = try #require(status["artifact_referenced_byte_count"]?.asInteger)
+            #expect(most == 25 << 20 && referenced > 20 << 20)
+            #expect(try #require(status["artifact_byte_count"]?.asInteger) <= most)
+
+            // Nor does it take a copy of another's, and says so at once.
+            for file in [4, 5] { _ = try await sign(file, "eve") }
+            let ledger = try await Guest.build("ledger", in: mesh.folder)
+            let sentence = try await mesh.refusal(
+                "run", on: "bob", "--input", files[6], ledger, "1", "1000")
+            #expect(sentence.contains("there is no room for"))
+            try await mesh.succeed("run", on: "bob", ledger, "1", "1000")
         }
     }
 }

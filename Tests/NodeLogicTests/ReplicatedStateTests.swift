@@ -176,6 +176,49 @@ struct ReplicatedStateTests {
         #expect(state.deployment(of: "tiny")?.isReady == true)
     }
 
+    private func referred(at node: UInt64 = 1) -> Set<Digest> {
+        ArtifactReferences(state).artifacts(at: NodeID(node))
+    }
+
+    private func named(_ text: String) -> NamedArtifact {
+        NamedArtifact(name: text, digest: Digest.of(text), byteCount: 1)
+    }
+
+    @Test mutating func `a task's artifacts are referred to until it is forgotten`() {
+        let work = ProgramWork(
+            program: named("program"), inputs: [named("input")], standardInput: named("stdin"))
+        let spec = TaskSpec(submitter: founder, work: .program(work))
+        let task = Digest.of("task")
+        #expect(apply(.taskSubmitted(TaskSubmitted(task: task, spec: spec))) == .fresh)
+        let needed = Set(["program", "input", "stdin"].map { Digest.of($0) })
+        #expect(referred() == needed && referred(at: 2) == needed)
+        let grant = LeaseGrant(holder: founder, tasks: [0], attempts: [1])
+        #expect(apply(.tasksLeased(TasksLeased(grants: [grant]))) == .fresh)
+        let fence = Fence(term: 1, index: state.appliedIndex)
+        let result = TaskResult(
+            outcome: .succeeded, standardOutput: named("stdout"), standardError: named("stderr"),
+            outputs: [named("file")], statement: named("statement"))
+        let end = TaskEnd(attempt: 1, fence: fence, result: result)
+        #expect(apply(.tasksFinished(TasksFinished(node: founder, ends: [end]))) == .fresh)
+        let made = Set(["stdout", "stderr", "file", "statement"].map { Digest.of($0) })
+        #expect(referred() == needed.union(made))
+        #expect(apply(.historyTrimmed(HistoryTrimmed(at: 9, taskCount: 1))) == .fresh)
+        #expect(referred() == [])
+    }
+
+    @Test mutating func `all refer to a deployed model, and each to what it has signed itself`() {
+        #expect(apply(placed(1, [(1, 0, 3)])) == .fresh)
+        #expect(referred() == [Digest.of("tiny")])
+        let recorded = StatementRecorded(
+            subject: Digest.of("data"), statement: Digest.of("bundle"), kind: "data",
+            name: "data", license: "MIT", node: founder, bundle: [1])
+        #expect(apply(.statementRecorded(recorded)) == .fresh)
+        #expect(referred(at: 2) == [Digest.of("tiny")])
+        #expect(apply(.modelUndeployed(ModelUndeployed(model: "tiny"))) == .fresh)
+        #expect(referred(at: 1) == [Digest.of("data"), Digest.of("bundle")])
+        #expect(referred(at: 2) == [])
+    }
+
     @Test mutating func `statements are found by subject and by name`() {
         func recorded(_ text: String, byteCount: Int = 10) -> Command.Body {
             .statementRecorded(
