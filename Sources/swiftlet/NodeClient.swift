@@ -17,8 +17,11 @@ struct NodeClient: Sendable {
     /// Answers that are read whole: the largest JSON document that we take.
     private static let documentByteCountMax = 256 << 20
 
+    // Of the process and not of a client: an upload that is refused early has things to put away
+    // when its client is closed.
+    private static let loop = ServingLoop()
+
     private let http: HTTPClient
-    private let loop: ServingLoop
     private let address: Address
     private let base: String
 
@@ -44,20 +47,18 @@ struct NodeClient: Sendable {
             base = url
         }
         self.address = address
-        loop = ServingLoop()
-        http = HTTPClient(eventLoopGroup: loop.group, configuration: configuration)
+        http = HTTPClient(eventLoopGroup: Self.loop.group, configuration: configuration)
     }
 
     func close() async throws {
         try await http.shutdown()
-        try await loop.group.shutdownGracefully()
     }
 
     /// Does the work on the client's own thread, so that an answer wakes no other one.
     func onLoop<Value: Sendable>(
         _ work: @Sendable () async throws -> Value
     ) async rethrows -> Value {
-        try await withTaskExecutorPreference(loop) { try await work() }
+        try await withTaskExecutorPreference(Self.loop) { try await work() }
     }
 
     // MARK: documents
@@ -90,7 +91,7 @@ struct NodeClient: Sendable {
             request.body = .bytes(ByteBuffer(bytes: body.bytes))
         }
         let sent = request
-        return try await withTaskExecutorPreference(loop) {
+        return try await withTaskExecutorPreference(Self.loop) {
             let response = try await send(sent)
             let body = try await response.body.collect(upTo: Self.documentByteCountMax)
             return Array(body.readableBytesView)
