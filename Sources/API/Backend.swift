@@ -21,8 +21,8 @@ package protocol Backend: Sendable {
     /// `member_count`, `certificate_expires_at` (seconds since 1970), `certificate_warning` (a
     /// sentence, or null), …; every number in it, at any depth, becomes a metric.
     func status() async throws -> JSON
-    /// `members` [`id`, `name`, `address`, `state`, `role`, `round_trip_milliseconds` (estimated, or
-    /// null), …], `coordinator` (id or null), `term`.
+    /// `members` [`id`, `name`, `address`, `state`, `role`, `round_trip_milliseconds` (estimated,
+    /// or null), …], `coordinator` (id or null), `term`.
     func members() async throws -> JSON
     /// `token`, `command` (the whole join command), `id`, `expires_at`, `uses`, `role`.
     func createToken(timeToLive: Duration, uses: Int, role: String) async throws -> JSON
