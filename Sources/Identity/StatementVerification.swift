@@ -95,11 +95,10 @@ extension NodeIdentity {
         do throws(Statement.Mistake) { payload = try statement.payload() } catch {
             throw .statement(error)
         }
-        let signed = Envelope.pae(type: Statement.payloadType, payload: payload)
         return SignedStatement(
             statement,
             payload: payload,
-            signature: try sign(signed),
+            signature: try sign(Statement.pae(of: payload)),
             keyID: id.hex,
             chain: chain
         )

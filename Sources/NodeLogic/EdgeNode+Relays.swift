@@ -14,6 +14,8 @@ extension EdgeNode {
         var sentAt = Instant.zero
 
         var node: NodeID { introduction.node }
+        /// Of those that answer the least is the best: one that is cut off only where all are.
+        var rank: (Int, Duration) { (isCutOff ? 1 : 0, roundTrip ?? .zero) }
     }
 
     // MARK: Whom it knows
@@ -45,26 +47,16 @@ extension EdgeNode {
         return true
     }
 
-    private func contact(_ node: NodeID) -> Contact? { place(of: node).map { contacts[$0] } }
+    func contact(_ node: NodeID) -> Contact? { place(of: node).map { contacts[$0] } }
 
     private func place(of node: NodeID) -> Int? {
         let place = contacts.partitionPoint { $0.node < node }
         return place < contacts.count && contacts[place].node == node ? place : nil
     }
 
-    /// Of those that answer; one that is cut off only where all are.
+    /// Of those that answer.
     func nearest(but other: NodeID?) -> Contact? {
-        var best: Contact?
-        for contact in contacts where contact.node != other {
-            guard let time = contact.roundTrip else { continue }
-            if let best, let known = best.roundTrip,
-                best.isCutOff == contact.isCutOff ? known <= time : contact.isCutOff
-            {
-                continue
-            }
-            best = contact
-        }
-        return best
+        contacts.filter { $0.node != other && $0.roundTrip != nil }.min { $0.rank < $1.rank }
     }
 
     // MARK: What it hears

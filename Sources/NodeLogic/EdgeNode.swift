@@ -191,7 +191,7 @@ package struct EdgeNode: Sendable {
 
     /// From this device to a relay and back.
     package func roundTrip(to relay: NodeID) -> Duration? {
-        contacts.first { $0.node == relay }?.roundTrip
+        contact(relay)?.roundTrip
     }
 
     package mutating func step(_ event: Event, at now: Instant, into effects: inout [Effect]) {

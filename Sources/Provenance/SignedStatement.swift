@@ -36,8 +36,7 @@ package struct SignedStatement: Hashable, Sendable {
     /// DER, leaf first.
     package let chain: [[UInt8]]
 
-    /// Puts together what the rim has signed: `signature` is over the `Envelope.pae` of the
-    /// statement's payload.
+    /// Puts together what the rim has signed: `signature` is over the `pae` of the payload.
     package init(
         _ statement: Statement, payload: [UInt8]? = nil, signature: [UInt8], keyID: String,
         chain: [[UInt8]]
@@ -75,7 +74,7 @@ package struct SignedStatement: Hashable, Sendable {
     }
 
     /// What the signature is over.
-    package var pae: [UInt8] { Envelope.pae(type: Statement.payloadType, payload: payload) }
+    package var pae: [UInt8] { Statement.pae(of: payload) }
 
     package var json: JSON {
         let certificates = chain.map { der -> JSON in ["rawBytes": .string(Base64.encode(der))] }

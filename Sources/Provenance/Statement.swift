@@ -66,11 +66,13 @@ package struct Statement: Hashable, Sendable {
         return bytes
     }
 
+    private static func check(subjectCount count: Int) throws(Mistake) {
+        guard count > 0 else { throw .noSubject }
+        guard count <= subjectCountMax else { throw .tooManySubjects(count) }
+    }
+
     private func check() throws(Mistake) {
-        guard !subjects.isEmpty else { throw .noSubject }
-        guard subjects.count <= Self.subjectCountMax else {
-            throw .tooManySubjects(subjects.count)
-        }
+        try Self.check(subjectCount: subjects.count)
         // Only looked up, never iterated.
         var names: Set<String> = []
         for (index, subject) in subjects.enumerated() {
@@ -101,10 +103,13 @@ package struct Statement: Hashable, Sendable {
     }
 
     package var bytes: [UInt8] { json.bytes }
+    /// What a signer of such a payload signs.
+    package static func pae(of payload: [UInt8]) -> [UInt8] {
+        Envelope.pae(type: payloadType, payload: payload)
+    }
 
     private static func subjects(_ values: [JSON]) throws(Mistake) -> [Subject] {
-        guard !values.isEmpty else { throw .noSubject }
-        guard values.count <= subjectCountMax else { throw .tooManySubjects(values.count) }
+        try check(subjectCount: values.count)
         var subjects: [Subject] = []
         for (index, value) in values.enumerated() {
             guard let name = value["name"]?.asString,

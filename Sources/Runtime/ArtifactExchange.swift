@@ -66,7 +66,7 @@ package actor ArtifactExchange {
     /// Returns when the artifact is kept here; asks `holders` first, then everybody.
     package func fetch(
         _ artifact: Digest, from holders: [NodeID] = [], byteCountMax: Int,
-        askCount: Int = 15
+        askCount: Int = FetchPlan.Settings().askCount
     ) async throws {
         if store.contains(artifact) { return }
         if let running = fetches[artifact] { return try await running.value }
@@ -200,15 +200,15 @@ package actor ArtifactExchange {
     /// Asks one node, and waits for as long as it comes on: a large artifact takes its time.
     nonisolated func keepCopy(of artifact: Digest, at node: NodeID) async -> HoldAnswer {
         let key = HolderKey(artifact: artifact, node: node)
-        let byteCount = UInt64(store.byteCount(of: key.artifact) ?? 0)
-        let hold = ArtifactHold(artifact: key.artifact, byteCount: byteCount)
+        let byteCount = UInt64(store.byteCount(of: artifact) ?? 0)
+        let hold = ArtifactHold(artifact: artifact, byteCount: byteCount)
         let outlet = outlet
         served.withLock { $0[key] = .max }
         defer { served.withLock { $0[key] = nil } }
         var before = Int.max
         while !Task.isCancelled {
             let answer = await holds.value(for: key, within: Self.holdLimit) {
-                outlet.send(.artifactHold(hold), to: key.node)
+                outlet.send(.artifactHold(hold), to: node)
             }
             if let answer { return answer }
             let now = served.withLock { $0[key] } ?? before

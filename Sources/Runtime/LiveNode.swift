@@ -175,13 +175,12 @@ package final class LiveNode: Sendable {
     }
 
     private static func openStore(_ settings: Settings) throws -> ArtifactStore {
-        let directory = settings.directory.artifacts
-        let most =
-            settings.artifactByteCountMax
-            ?? ArtifactStore.usualByteCountMax(directory: directory)
-        return try ArtifactStore(
-            directory: directory,
-            limit: .init(byteCountMax: most, grace: settings.artifactGrace))
+        let store = try ArtifactStore(
+            directory: settings.directory.artifacts,
+            limit: .init(
+                byteCountMax: settings.artifactByteCountMax, grace: settings.artifactGrace))
+        if settings.artifactByteCountMax == nil { store.limitToFreeSpace() }
+        return store
     }
 
     /// The bulk plane, whose messages go to the exchange or to the stages.

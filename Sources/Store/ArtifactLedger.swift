@@ -14,7 +14,7 @@ package struct ArtifactLedger: Sendable {
     }
 
     /// Nil: there is no limit.
-    package let byteCountMax: Int?
+    package var byteCountMax: Int?
     private let grace: Duration
     // Looked up; where it is walked, what is found is sorted.
     private var entries: [Digest: Entry] = [:]

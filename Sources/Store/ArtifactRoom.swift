@@ -31,6 +31,10 @@ final class ArtifactRoom: Sendable {
         ledger.withLock { $0.refer(to: digests, at: now) }
     }
 
+    func limitToShare(ofFree byteCount: Int) {
+        ledger.withLock { $0.byteCountMax = ($0.byteCount + byteCount) / 10 * 9 }
+    }
+
     /// Removes what must leave for it; under the lock, so that nobody uses it meanwhile.
     func reserve(byteCount: Int, in store: ArtifactStore) throws(ArtifactError) {
         let refusal = ledger.withLock { ledger -> ArtifactError? in
@@ -85,15 +89,12 @@ extension ArtifactStore {
         package var referencedByteCount: Int
     }
 
-    /// What artifacts may take where nobody has set a limit: nine tenths of what they take now and
+    /// For where nobody has set a limit: artifacts may take nine tenths of what they take now and
     /// of what is free on their disk.
-    package static func usualByteCountMax(directory: String) -> Int {
+    package func limitToFreeSpace() {
         var status = statvfs()
-        guard statvfs(directory, &status) == 0 else { return .max }
-        let free = Int(status.f_bavail) * Int(status.f_frsize)
-        var taken = 0
-        try? walk(directory) { _, file in taken += Int(file.st_size) }
-        return (free + taken) / 10 * 9
+        guard statvfs(directory, &status) == 0 else { return }
+        room.limitToShare(ofFree: Int(status.f_bavail) * Int(status.f_frsize))
     }
 
     package var usage: Usage { room.usage }
@@ -104,23 +105,15 @@ extension ArtifactStore {
     /// Finds what lies here. What somebody removes by hand is noticed when it is asked for.
     func count() throws(ArtifactError) {
         let now = time(nil)
-        try Self.walk(directory) { digest, file in
-            let used = max(file.st_atim.tv_sec, file.st_mtim.tv_sec)
-            room.found(
-                digest, byteCount: Int(file.st_size), age: .seconds(Int64(max(0, now - used))))
-        }
-    }
-
-    private static func walk(
-        _ directory: String, _ body: (Digest, stat) -> Void
-    ) throws(ArtifactError) {
-        for folder in try names(in: directory) where folder.count == 2 {
-            for name in try names(in: "\(directory)/\(folder)") {
-                var status = stat()
+        for folder in try Self.names(in: directory) where folder.count == 2 {
+            for name in try Self.names(in: "\(directory)/\(folder)") {
+                var file = stat()
                 guard let digest = Digest(hex: name),
-                    stat("\(directory)/\(folder)/\(name)", &status) == 0
+                    stat("\(directory)/\(folder)/\(name)", &file) == 0
                 else { continue }
-                body(digest, status)
+                let used = max(file.st_atim.tv_sec, file.st_mtim.tv_sec)
+                room.found(
+                    digest, byteCount: Int(file.st_size), age: .seconds(Int64(max(0, now - used))))
             }
         }
     }

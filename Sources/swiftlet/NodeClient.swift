@@ -91,7 +91,7 @@ struct NodeClient: Sendable {
             request.body = .bytes(ByteBuffer(bytes: body.bytes))
         }
         let sent = request
-        return try await withTaskExecutorPreference(Self.loop) {
+        return try await onLoop {
             let response = try await send(sent)
             let body = try await response.body.collect(upTo: Self.documentByteCountMax)
             return Array(body.readableBytesView)

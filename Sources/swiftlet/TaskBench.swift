@@ -30,7 +30,8 @@ struct TaskBench: Sendable {
     func run(count: Int, singleCount: Int) async throws -> Round {
         let seconds = try await batch(count)
         return Round(
-            tasksPerSecond: Double(count) / seconds, milliseconds: try await single(singleCount))
+            tasksPerSecond: Double(count) / seconds,
+            milliseconds: try await node.onLoop { try await single(singleCount) })
     }
 
     /// Submits all at once, waits, and reads every result; seconds.
@@ -71,10 +72,6 @@ struct TaskBench: Sendable {
 
     /// One task after the other, each from the request to its result; milliseconds.
     private func single(_ count: Int) async throws -> [Double] {
-        try await node.onLoop { try await singles(count) }
-    }
-
-    private func singles(_ count: Int) async throws -> [Double] {
         var times: [Double] = []
         for index in 0..<count {
             let start = ContinuousClock.now

@@ -185,8 +185,11 @@ struct ArtifactLimitTests {
     }
 
     @Test func `the usual limit leaves a tenth of the disk`() throws {
-        _ = try store(nil)
-        let most = ArtifactStore.usualByteCountMax(directory: folder)
+        // A folder that is new has this limit as well.
+        let store = try store(nil)
+        #expect(store.usage.byteCountMax == nil)
+        store.limitToFreeSpace()
+        let most = try #require(store.usage.byteCountMax)
         let free = try FileManager.default.attributesOfFileSystem(forPath: folder)[.systemFreeSize]
         #expect(0 < most && most < (free as? Int ?? 0))
     }
