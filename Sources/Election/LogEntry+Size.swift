@@ -14,7 +14,8 @@ extension LogEntry {
         case .issuingKeySealed(let key): return constant + key.sealed.count
         case .statementRecorded(let statement): return constant + statement.bundle.count
         case .taskSubmitted(let task):
-            let end = task.statement.count + (task.result.map { byteCount(of: $0) } ?? 0)
+            let signed = task.statement.count + task.signature.count
+            let end = signed + (task.result.map { byteCount(of: $0) } ?? 0)
             return constant + byteCount(of: task.spec) + end
         case .jobSubmitted(let job):
             return job.sets.reduce(constant) { count, set in

@@ -20,4 +20,16 @@ struct Progress: Sendable {
     var answeredRound: UInt64 = 0
     /// The commit index that was last told.
     var toldCommitIndex: UInt64 = 0
+    /// Entries up to here are to be sent now; later ones can wait for the next notice.
+    var dueIndex: UInt64 = 0
+    /// Of heartbeats, smoothed; nil before the first answer.
+    var roundTrip: Duration?
+
+    /// In whole milliseconds of a round trip.
+    var distance: Int { roundTrip.map { Int($0 / .milliseconds(1)) } ?? .max }
+
+    /// One more round trip.
+    mutating func note(roundTrip sample: Duration) {
+        roundTrip = roundTrip.map { $0 + (sample - $0) / 8 } ?? sample
+    }
 }

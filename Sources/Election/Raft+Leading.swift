@@ -20,7 +20,10 @@ extension Raft {
             progresses.count > log.voters.count - 1
             ? now + settings.learnerHeartbeatInterval : .distantFuture
         noticeDue = .distantFuture
-        for index in progresses.indices { sendBatch(to: index) }
+        for index in progresses.indices {
+            progresses[index].dueIndex = log.lastIndex
+            sendBatch(to: index)
+        }
         advanceCommitIndex(at: now)
     }
 
@@ -44,7 +47,8 @@ extension Raft {
             if let first = known.first, first.node == node {
                 progresses.append(first)
             } else {
-                progresses.append(Progress(node: node, next: log.lastIndex + 1))
+                progresses.append(
+                    Progress(node: node, next: log.lastIndex + 1, dueIndex: log.lastIndex))
             }
         }
         if progresses.count > log.voters.count - 1 {
@@ -60,7 +64,10 @@ extension Raft {
     // MARK: Time
 
     mutating func lead(at now: Instant) {
-        if noticeDue <= now { tellCommitIndex() }
+        if noticeDue <= now {
+            noteSlow()
+            tellAll()
+        }
         guard heartbeatDue <= now || learnerHeartbeatDue <= now else { return }
         let contact = max(quorumContact(at: now) ?? leaderSince, leaderSince)
         guard now - contact <= settings.electionTimeoutMax else {
@@ -137,12 +144,55 @@ extension Raft {
             }
             let inFlight = Int(progress.next - progress.match) - 1
             let room = progress.isProbing ? Int.max : settings.inFlightEntryCountMax - inFlight
-            guard room > 0, progress.next <= log.lastIndex else { return }
+            guard room > 0, progress.next <= min(progress.dueIndex, log.lastIndex) else { return }
             let entries = batch(from: progress.next, countMax: room)
             send(entries: entries, to: index)
             if progress.isProbing { return }
             progresses[index].next += UInt64(entries.count)
         } while true
+    }
+
+    /// A node that is not known to listen gets no entries but with the answer to a heartbeat.
+    mutating func sendAll() {
+        for index in progresses.indices { sendAll(to: index) }
+    }
+
+    mutating func sendAll(to index: Int) {
+        progresses[index].dueIndex = log.lastIndex
+        if !progresses[index].isProbing { sendBatch(to: index) }
+    }
+
+    /// To those who wait for what was appended and, that it is committed, to the quickest voters.
+    mutating func sendFirst(to awaiting: [NodeID], at now: Instant) {
+        var count = quorum - (isVoter ? 1 : 0)
+        for node in awaiting {
+            guard let index = position(of: node) else { continue }
+            sendAll(to: index)
+            if log.voters.contains(node), !progresses[index].isProbing { count -= 1 }
+        }
+        let others = progresses.indices.filter {
+            !progresses[$0].isProbing && log.voters.contains(progresses[$0].node)
+                && !awaiting.contains(progresses[$0].node)
+        }
+        // Sorting keeps the order of those that are about equal, so that it seldom changes.
+        let quickest = others.sorted { progresses[$0].distance < progresses[$1].distance }
+        for index in quickest.prefix(max(count, 0)) { sendAll(to: index) }
+        setNotice(at: now)
+    }
+
+    private mutating func setNotice(at now: Instant) {
+        guard noticeDue == .distantFuture else { return }
+        noticeDue = now + settings.noticeDelay
+        noticeIndex = log.lastIndex
+    }
+
+    /// Others come first than those who have let a notice come.
+    private mutating func noteSlow() {
+        for index in progresses.indices
+        where progresses[index].match < noticeIndex && noticeIndex < progresses[index].next {
+            let roundTrip = progresses[index].roundTrip ?? .zero
+            progresses[index].roundTrip = max(roundTrip, settings.noticeDelay)
+        }
     }
 
     private func batch(from first: UInt64, countMax: Int) -> [LogEntry] {
@@ -227,6 +277,10 @@ extension Raft {
     mutating func noteContact(_ index: Int, round answered: UInt64, at now: Instant) {
         if let sentAt = rounds.first(where: { $0.number == answered })?.sentAt {
             progresses[index].contact = max(progresses[index].contact ?? sentAt, sentAt)
+            // Later answers of a round answer later messages.
+            if answered > progresses[index].answeredRound {
+                progresses[index].note(roundTrip: now - sentAt)
+            }
         }
         guard answered <= round else { return }
         progresses[index].answeredRound = max(progresses[index].answeredRound, answered)
@@ -262,17 +316,19 @@ extension Raft {
         guard matches.count >= quorum else { return }
         let index = matches.sorted(by: >)[quorum - 1]
         guard index > commitIndex, log.term(at: index) == term else { return }
-        let isAwaited = log.slice(from: commitIndex + 1, through: index).contains {
-            !$0.isEnded(by: id)
-        }
+        let awaiting = awaiting(
+            log.slice(from: commitIndex + 1, through: index).lazy.map(\.command))
         commitIndex = index
         for index in progresses.indices where !progresses[index].isProbing {
             sendBatch(to: index)
         }
-        if isAwaited {
-            tellCommitIndex()
+        if let awaiting {
+            for node in awaiting {
+                if let index = position(of: node) { tellCommitIndex(to: index) }
+            }
+            setNotice(at: now)
         } else {
-            noticeDue = min(noticeDue, now + settings.noticeDelay)
+            tellAll()
         }
         // Thesis 4.2.2: a leader that removed itself leads until that is committed.
         if !isVoter, log.votersIndex <= commitIndex {
@@ -280,21 +336,31 @@ extension Raft {
         }
     }
 
-    /// To whom nothing has said it yet.
-    private mutating func tellCommitIndex() {
+    /// What was appended and what was committed, to whom nothing has said it yet.
+    private mutating func tellAll() {
         noticeDue = .distantFuture
-        for index in progresses.indices
-        where !progresses[index].isProbing && progresses[index].toldCommitIndex < commitIndex {
-            sendHeartbeat(to: index)
+        for index in progresses.indices {
+            sendAll(to: index)
+            tellCommitIndex(to: index)
         }
     }
-}
 
-extension LogEntry {
-    /// A task that was done before it was known, by the leader itself: nobody else has to act on
-    /// it.
-    fileprivate func isEnded(by leader: NodeID) -> Bool {
-        guard case .taskSubmitted(let submitted) = command?.body else { return false }
-        return submitted.node == leader && submitted.result != nil
+    private mutating func tellCommitIndex(to index: Int) {
+        guard !progresses[index].isProbing, progresses[index].toldCommitIndex < commitIndex
+        else { return }
+        sendHeartbeat(to: index)
+    }
+
+    /// Who waits for these besides this leader; nil where each node may have to act on one.
+    func awaiting(_ commands: some Sequence<Command?>) -> [NodeID]? {
+        var nodes: [NodeID] = []
+        for command in commands {
+            // A task that was done before it was known concerns only the node that did it.
+            guard case .taskSubmitted(let submitted) = command?.body, submitted.result != nil,
+                let node = submitted.node
+            else { return nil }
+            if node != id, !nodes.contains(node) { nodes.append(node) }
+        }
+        return nodes
     }
 }

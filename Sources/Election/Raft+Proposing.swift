@@ -12,9 +12,10 @@ extension Raft {
         for command in commands { append(command) }
         pending.append(.accepted(first...log.lastIndex, term: term))
         if log.votersIndex >= first { updateProgresses(at: now) }
-        // A node that is not known to listen gets no entries but with the answer to a heartbeat.
-        for index in progresses.indices where !progresses[index].isProbing {
-            sendBatch(to: index)
+        if let awaiting = awaiting(commands) {
+            sendFirst(to: awaiting, at: now)
+        } else {
+            sendAll()
         }
         advanceCommitIndex(at: now)
     }

@@ -53,7 +53,10 @@ extension Raft {
     private mutating func beginReadRound(at now: Instant) {
         beginRound(at: now)
         for index in progresses.indices where log.voters.contains(progresses[index].node) {
-            sendHeartbeat(to: index)
+            let next = progresses[index].next
+            // Who asks may be one of them, and lack entries that could wait until now.
+            sendAll(to: index)
+            if progresses[index].next == next { sendHeartbeat(to: index) }
         }
     }
 

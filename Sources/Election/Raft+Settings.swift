@@ -7,9 +7,9 @@ extension Raft {
         package var heartbeatInterval: Duration = .milliseconds(100)
         /// To learners, who never campaign: there may be a thousand of them.
         package var learnerHeartbeatInterval: Duration = .seconds(1)
-        /// Of an entry that nobody but the leader waits for the others learn with the next entries,
-        /// or after so long: a message to each and its answer are a third of what such an entry
-        /// costs.
+        /// An entry that only one node waits for goes to the others with the next entries, or
+        /// after so long: a message to each, its write and its answer are a third of what such an
+        /// entry costs.
         package var noticeDelay: Duration = .milliseconds(5)
         /// A voter campaigns after so long without a leader, at random between the two.
         ///

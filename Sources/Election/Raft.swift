@@ -24,6 +24,10 @@
 // are performed, and all of a step are performed before the next one. With that, "saved before
 // answered" (figure 2) holds by itself; only a leader's entries go out before they are saved.
 //
+//   thrift      An entry that only one node waits for, such as a task that was done before it was
+//               known, goes to that node and to as many of the quickest voters as a quorum needs.
+//               The others have it a few milliseconds later with what came since, or where the
+//               first have not answered by then (Moraru et al., EPaxos, 2013: "thrifty").
 //   compaction  The state after an entry stands for what came before (paper section 7): a snapshot
 //               is taken when enough is new, a tail of the log stays for slow followers, and who
 //               lacks more is sent the snapshot in pieces.
@@ -180,8 +184,10 @@ package struct Raft: Sendable {
     var rounds: [(number: UInt64, sentAt: Instant)] = []
     var heartbeatDue = Instant.distantFuture
     var learnerHeartbeatDue = Instant.distantFuture
-    /// When to say what was committed, if nothing else has said it by then.
+    /// When to send what was appended and say what was committed, if nothing else has done so by
+    /// then; and the first entry that waits for it.
     var noticeDue = Instant.distantFuture
+    var noticeIndex: UInt64 = 0
     var leaderSince = Instant.zero
     var barrierIndex: UInt64 = 0
     /// In the order in which they came, and so of their rounds.
