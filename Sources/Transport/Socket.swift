@@ -41,11 +41,24 @@ struct Socket: ~Copyable {
 
     private let context: SocketContext
     let handle: UnsafeMutableRawPointer
+    /// Becomes readable when `hasInput` may have changed, but only for news that came since libzmq
+    /// was last asked for a message and had none, or `hasInput` was false (zmq_getsockopt(3),
+    /// `ZMQ_FD`): sending takes notice of news as well.
+    let descriptor: Int32
+    private let doubt = Doubt()
+
+    private final class Doubt {
+        var isRaised = true
+    }
 
     init(_ context: SocketContext, kind: Int32) throws(TransportError) {
         guard let handle = zmq_socket(context.handle, kind) else { throw .last("zmq_socket") }
         self.context = context
         self.handle = handle
+        var descriptor: Int32 = -1
+        var byteCount = MemoryLayout<Int32>.size
+        zmq_getsockopt(handle, ZMQ_FD, &descriptor, &byteCount)
+        self.descriptor = descriptor
         // The default linger is for ever: closing would wait for peers that are gone.
         set(ZMQ_LINGER, 0)
     }
@@ -118,19 +131,16 @@ struct Socket: ~Copyable {
         var events: Int32 = 0
         var byteCount = MemoryLayout<Int32>.size
         zmq_getsockopt(handle, ZMQ_EVENTS, &events, &byteCount)
-        return events & Int32(ZMQ_POLLIN) != 0
+        doubt.isRaised = events & Int32(ZMQ_POLLIN) != 0
+        return doubt.isRaised
     }
 
-    /// Becomes readable when `hasInput` may have changed.
-    var descriptor: Int32 {
-        var descriptor: Int32 = -1
-        var byteCount = MemoryLayout<Int32>.size
-        zmq_getsockopt(handle, ZMQ_FD, &descriptor, &byteCount)
-        return descriptor
-    }
+    /// Whether a message has come of which the descriptor says nothing.
+    var hasSilentInput: Bool { doubt.isRaised && hasInput }
 
     /// Queues a message whole or not at all.
     borrowing func send(_ frames: [[UInt8]]) -> Sent {
+        doubt.isRaised = true
         for (index, frame) in frames.enumerated() {
             let more = index + 1 < frames.count ? ZMQ_SNDMORE : 0
             if zmq_send(handle, frame, frame.count, ZMQ_DONTWAIT | more) >= 0 { continue }
@@ -148,6 +158,7 @@ struct Socket: ~Copyable {
         var received = Received()
         var isMore = true
         var message = zmq_msg_t()
+        doubt.isRaised = true
         while isMore {
             let isRead = withUnsafeMutablePointer(to: &message) { message in
                 zmq_msg_init(message)
@@ -164,7 +175,10 @@ struct Socket: ~Copyable {
                 }
                 return true
             }
-            guard isRead else { return nil }
+            guard isRead else {
+                doubt.isRaised = zmq_errno() != EAGAIN
+                return nil
+            }
         }
         return received
     }
