@@ -48,8 +48,8 @@ extension FailureDetector {
     /// Newer news of members takes the place of older.
     mutating func take(_ sightings: [Sighting], at now: Instant) {
         for sighting in sightings.prefix(Self.sightingCountMax) where sighting.node != id {
-            guard sighting.age <= Self.ageMax, position(of: sighting.node) != nil,
-                sighting.coordinate.location != nil
+            guard sighting.age <= Self.ageMax, sighting.coordinate.isPossible,
+                position(of: sighting.node) != nil
             else { continue }
             let seconds = Self.seconds(now) - Int32(sighting.age)
             let index = places.insertionPosition(of: sighting.node)

@@ -133,15 +133,21 @@ extension Coordinate {
             error: UInt32((min(max(error, 0), 10) * 1_000).rounded()))
     }
 
+    /// Whether a node can be there.
+    var isPossible: Bool {
+        let limit = Int32(Self.limit)
+        let range = -limit...limit
+        return range ~= first && range ~= second && range ~= third && range ~= fourth
+            && range ~= fifth && range ~= sixth && range ~= seventh && range ~= eighth
+            && range ~= adjustment && height <= UInt32(limit) && error <= 10_000
+    }
+
     /// Nil where no node can be there.
     package var location: Location? {
+        guard isPossible else { return nil }
         let position = SIMD8<Double>(
             Double(first), Double(second), Double(third), Double(fourth), Double(fifth),
             Double(sixth), Double(seventh), Double(eighth))
-        let limit = Self.limit
-        guard all(position .>= -limit .& position .<= limit), height <= UInt32(limit),
-            abs(Double(adjustment)) <= limit, error <= 10_000
-        else { return nil }
         return Location(
             position: position * 1e-6, height: Double(height) * 1e-6,
             adjustment: Double(adjustment) * 1e-6)
