@@ -322,6 +322,51 @@ void   swiftlet__state__v1__batch_image__free_unpacked
   assert(message->base.descriptor == &swiftlet__state__v1__batch_image__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__state__v1__signer_image__init
+                     (Swiftlet__State__V1__SignerImage         *message)
+{
+  static const Swiftlet__State__V1__SignerImage init_value = SWIFTLET__STATE__V1__SIGNER_IMAGE__INIT;
+  *message = init_value;
+}
+size_t swiftlet__state__v1__signer_image__get_packed_size
+                     (const Swiftlet__State__V1__SignerImage *message)
+{
+  assert(message->base.descriptor == &swiftlet__state__v1__signer_image__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__state__v1__signer_image__pack
+                     (const Swiftlet__State__V1__SignerImage *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__state__v1__signer_image__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__state__v1__signer_image__pack_to_buffer
+                     (const Swiftlet__State__V1__SignerImage *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__state__v1__signer_image__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__State__V1__SignerImage *
+       swiftlet__state__v1__signer_image__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__State__V1__SignerImage *)
+     protobuf_c_message_unpack (&swiftlet__state__v1__signer_image__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__state__v1__signer_image__free_unpacked
+                     (Swiftlet__State__V1__SignerImage *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__state__v1__signer_image__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__state__v1__job_image__init
                      (Swiftlet__State__V1__JobImage         *message)
 {
@@ -1101,7 +1146,7 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__state_header__descriptor =
   (ProtobufCMessageInit) swiftlet__state__v1__state_header__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__state__v1__node_image__field_descriptors[12] =
+static const ProtobufCFieldDescriptor swiftlet__state__v1__node_image__field_descriptors[13] =
 {
   {
     "node",
@@ -1247,12 +1292,25 @@ static const ProtobufCFieldDescriptor swiftlet__state__v1__node_image__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "former_certificates",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Swiftlet__State__V1__NodeImage, n_former_certificates),
+    offsetof(Swiftlet__State__V1__NodeImage, former_certificates),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__state__v1__node_image__field_indices_by_name[] = {
   9,   /* field[9] = asleep_until */
   3,   /* field[3] = certificates */
   8,   /* field[8] = drain_reason */
   4,   /* field[4] = enrolled_at */
+  12,   /* field[12] = former_certificates */
   7,   /* field[7] = is_drained */
   5,   /* field[5] = is_revoked */
   1,   /* field[1] = name */
@@ -1265,7 +1323,7 @@ static const unsigned swiftlet__state__v1__node_image__field_indices_by_name[] =
 static const ProtobufCIntRange swiftlet__state__v1__node_image__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor swiftlet__state__v1__node_image__descriptor =
 {
@@ -1275,7 +1333,7 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__node_image__descriptor =
   "Swiftlet__State__V1__NodeImage",
   "swiftlet.state.v1",
   sizeof(Swiftlet__State__V1__NodeImage),
-  12,
+  13,
   swiftlet__state__v1__node_image__field_descriptors,
   swiftlet__state__v1__node_image__field_indices_by_name,
   1,  swiftlet__state__v1__node_image__number_ranges,
@@ -1500,7 +1558,7 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__tenant_image__descriptor =
   (ProtobufCMessageInit) swiftlet__state__v1__tenant_image__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__state__v1__batch_image__field_descriptors[4] =
+static const ProtobufCFieldDescriptor swiftlet__state__v1__batch_image__field_descriptors[6] =
 {
   {
     "number",
@@ -1550,17 +1608,43 @@ static const ProtobufCFieldDescriptor swiftlet__state__v1__batch_image__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "signature",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__State__V1__BatchImage, signature),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "certificate",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__State__V1__BatchImage, certificate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__state__v1__batch_image__field_indices_by_name[] = {
+  5,   /* field[5] = certificate */
   3,   /* field[3] = leaves */
   1,   /* field[1] = node */
   0,   /* field[0] = number */
+  4,   /* field[4] = signature */
   2,   /* field[2] = statement */
 };
 static const ProtobufCIntRange swiftlet__state__v1__batch_image__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 6 }
 };
 const ProtobufCMessageDescriptor swiftlet__state__v1__batch_image__descriptor =
 {
@@ -1570,11 +1654,49 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__batch_image__descriptor =
   "Swiftlet__State__V1__BatchImage",
   "swiftlet.state.v1",
   sizeof(Swiftlet__State__V1__BatchImage),
-  4,
+  6,
   swiftlet__state__v1__batch_image__field_descriptors,
   swiftlet__state__v1__batch_image__field_indices_by_name,
   1,  swiftlet__state__v1__batch_image__number_ranges,
   (ProtobufCMessageInit) swiftlet__state__v1__batch_image__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__state__v1__signer_image__field_descriptors[1] =
+{
+  {
+    "certificates",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Swiftlet__State__V1__SignerImage, n_certificates),
+    offsetof(Swiftlet__State__V1__SignerImage, certificates),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__state__v1__signer_image__field_indices_by_name[] = {
+  0,   /* field[0] = certificates */
+};
+static const ProtobufCIntRange swiftlet__state__v1__signer_image__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor swiftlet__state__v1__signer_image__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.state.v1.SignerImage",
+  "SignerImage",
+  "Swiftlet__State__V1__SignerImage",
+  "swiftlet.state.v1",
+  sizeof(Swiftlet__State__V1__SignerImage),
+  1,
+  swiftlet__state__v1__signer_image__field_descriptors,
+  swiftlet__state__v1__signer_image__field_indices_by_name,
+  1,  swiftlet__state__v1__signer_image__number_ranges,
+  (ProtobufCMessageInit) swiftlet__state__v1__signer_image__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor swiftlet__state__v1__job_image__field_descriptors[11] =
@@ -2620,7 +2742,7 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__forgotten_image__descripto
   (ProtobufCMessageInit) swiftlet__state__v1__forgotten_image__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__state__v1__state_part__field_descriptors[16] =
+static const ProtobufCFieldDescriptor swiftlet__state__v1__state_part__field_descriptors[17] =
 {
   {
     "node",
@@ -2814,6 +2936,18 @@ static const ProtobufCFieldDescriptor swiftlet__state__v1__state_part__field_des
     0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "signer",
+    17,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__State__V1__StatePart, body_case),
+    offsetof(Swiftlet__State__V1__StatePart, signer),
+    &swiftlet__state__v1__signer_image__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__state__v1__state_part__field_indices_by_name[] = {
   6,   /* field[6] = batch */
@@ -2828,6 +2962,7 @@ static const unsigned swiftlet__state__v1__state_part__field_indices_by_name[] =
   12,   /* field[12] = plan */
   15,   /* field[15] = rotation */
   8,   /* field[8] = set */
+  16,   /* field[16] = signer */
   3,   /* field[3] = statement */
   9,   /* field[9] = task */
   5,   /* field[5] = tenant */
@@ -2836,7 +2971,7 @@ static const unsigned swiftlet__state__v1__state_part__field_indices_by_name[] =
 static const ProtobufCIntRange swiftlet__state__v1__state_part__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 16 }
+  { 0, 17 }
 };
 const ProtobufCMessageDescriptor swiftlet__state__v1__state_part__descriptor =
 {
@@ -2846,7 +2981,7 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__state_part__descriptor =
   "Swiftlet__State__V1__StatePart",
   "swiftlet.state.v1",
   sizeof(Swiftlet__State__V1__StatePart),
-  16,
+  17,
   swiftlet__state__v1__state_part__field_descriptors,
   swiftlet__state__v1__state_part__field_indices_by_name,
   1,  swiftlet__state__v1__state_part__number_ranges,

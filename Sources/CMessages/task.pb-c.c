@@ -2128,7 +2128,7 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__fence__descriptor =
   (ProtobufCMessageInit) swiftlet__task__v1__fence__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__task__v1__task_result__field_descriptors[12] =
+static const ProtobufCFieldDescriptor swiftlet__task__v1__task_result__field_descriptors[13] =
 {
   {
     "outcome",
@@ -2274,8 +2274,21 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__task_result__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "engine",
+    13,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskResult, engine),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__task__v1__task_result__field_indices_by_name[] = {
+  12,   /* field[12] = engine */
   11,   /* field[11] = error_head */
   1,   /* field[1] = exit_code */
   9,   /* field[9] = head */
@@ -2292,7 +2305,7 @@ static const unsigned swiftlet__task__v1__task_result__field_indices_by_name[] =
 static const ProtobufCIntRange swiftlet__task__v1__task_result__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor swiftlet__task__v1__task_result__descriptor =
 {
@@ -2302,14 +2315,14 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__task_result__descriptor =
   "Swiftlet__Task__V1__TaskResult",
   "swiftlet.task.v1",
   sizeof(Swiftlet__Task__V1__TaskResult),
-  12,
+  13,
   swiftlet__task__v1__task_result__field_descriptors,
   swiftlet__task__v1__task_result__field_indices_by_name,
   1,  swiftlet__task__v1__task_result__number_ranges,
   (ProtobufCMessageInit) swiftlet__task__v1__task_result__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__task__v1__task_submitted__field_descriptors[5] =
+static const ProtobufCFieldDescriptor swiftlet__task__v1__task_submitted__field_descriptors[7] =
 {
   {
     "task",
@@ -2371,10 +2384,36 @@ static const ProtobufCFieldDescriptor swiftlet__task__v1__task_submitted__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "signature",
+    6,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSubmitted, signature),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "certificate",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Task__V1__TaskSubmitted, certificate),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__task__v1__task_submitted__field_indices_by_name[] = {
+  6,   /* field[6] = certificate */
   2,   /* field[2] = node */
   3,   /* field[3] = result */
+  5,   /* field[5] = signature */
   1,   /* field[1] = spec */
   4,   /* field[4] = statement */
   0,   /* field[0] = task */
@@ -2382,7 +2421,7 @@ static const unsigned swiftlet__task__v1__task_submitted__field_indices_by_name[
 static const ProtobufCIntRange swiftlet__task__v1__task_submitted__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 5 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor swiftlet__task__v1__task_submitted__descriptor =
 {
@@ -2392,7 +2431,7 @@ const ProtobufCMessageDescriptor swiftlet__task__v1__task_submitted__descriptor 
   "Swiftlet__Task__V1__TaskSubmitted",
   "swiftlet.task.v1",
   sizeof(Swiftlet__Task__V1__TaskSubmitted),
-  5,
+  7,
   swiftlet__task__v1__task_submitted__field_descriptors,
   swiftlet__task__v1__task_submitted__field_indices_by_name,
   1,  swiftlet__task__v1__task_submitted__number_ranges,

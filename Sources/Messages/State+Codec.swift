@@ -112,6 +112,8 @@ extension NodeImage: WireMessage, Coded {
         stored.pointee.asleep_until = asleepUntil
         stored.pointee.sleep_sequence = sleepSequence
         stored.pointee.root_number = rootNumber
+        (stored.pointee.n_former_certificates, stored.pointee.former_certificates) =
+            arena.byteStrings(formerCertificates)
         return stored
     }
 
@@ -129,7 +131,9 @@ extension NodeImage: WireMessage, Coded {
             drainReason: try Field.text(stored.pointee.drain_reason, "NodeImage.drain_reason"),
             asleepUntil: stored.pointee.asleep_until,
             sleepSequence: stored.pointee.sleep_sequence,
-            rootNumber: stored.pointee.root_number
+            rootNumber: stored.pointee.root_number,
+            formerCertificates: Field.byteStrings(
+                stored.pointee.n_former_certificates, stored.pointee.former_certificates)
         )
     }
 }
@@ -236,6 +240,8 @@ extension BatchImage: WireMessage, Coded {
         stored.pointee.node = arena.identity(node)
         stored.pointee.statement = arena.bytes(statement)
         stored.pointee.leaves = arena.bytes(leaves)
+        stored.pointee.signature = arena.bytes(signature)
+        stored.pointee.certificate = arena.optionalIdentity(certificate)
         return stored
     }
 
@@ -244,7 +250,35 @@ extension BatchImage: WireMessage, Coded {
             number: stored.pointee.number,
             node: try Field.identity(stored.pointee.node, "BatchImage.node"),
             statement: Field.bytes(stored.pointee.statement),
-            leaves: Field.bytes(stored.pointee.leaves)
+            leaves: Field.bytes(stored.pointee.leaves),
+            signature: Field.bytes(stored.pointee.signature),
+            certificate: try Field.optionalIdentity(
+                stored.pointee.certificate, "BatchImage.certificate")
+        )
+    }
+}
+
+extension SignerImage: WireMessage, Coded {
+    typealias Stored = Swiftlet__State__V1__SignerImage
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__state__v1__signer_image__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__state__v1__signer_image__init(stored)
+        (stored.pointee.n_certificates, stored.pointee.certificates) =
+            arena.byteStrings(certificates)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            certificates: Field.byteStrings(
+                stored.pointee.n_certificates, stored.pointee.certificates)
         )
     }
 }
@@ -640,6 +674,9 @@ extension StatePart: WireMessage, Coded {
         case .rotation(let value):
             stored.pointee.body_case = .init(rawValue: 16)
             stored.pointee.rotation = value.stored(in: arena)
+        case .signer(let value):
+            stored.pointee.body_case = .init(rawValue: 17)
+            stored.pointee.signer = value.stored(in: arena)
         }
         return stored
     }
@@ -684,6 +721,8 @@ extension StatePart: WireMessage, Coded {
                 stored.pointee.forgotten_plans, "StatePart.forgotten_plans"))
         case 16:
             body = .rotation(try Field.message(stored.pointee.rotation, "StatePart.rotation"))
+        case 17:
+            body = .signer(try Field.message(stored.pointee.signer, "StatePart.signer"))
         default: throw .unknownCase(field: "StatePart.body")
         }
         self.init(body: body)

@@ -377,6 +377,7 @@ extension TaskResult: WireMessage, Coded {
         stored.pointee.head = arena.bytes(head)
         (stored.pointee.n_holders, stored.pointee.holders) = arena.identities(holders)
         stored.pointee.error_head = arena.bytes(errorHead)
+        stored.pointee.engine = engine
         return stored
     }
 
@@ -396,7 +397,8 @@ extension TaskResult: WireMessage, Coded {
             head: Field.bytes(stored.pointee.head),
             holders: try Field.identities(
                 stored.pointee.n_holders, stored.pointee.holders, "TaskResult.holders"),
-            errorHead: Field.bytes(stored.pointee.error_head)
+            errorHead: Field.bytes(stored.pointee.error_head),
+            engine: stored.pointee.engine
         )
     }
 }
@@ -418,6 +420,8 @@ extension TaskSubmitted: WireMessage, Coded {
         stored.pointee.node = arena.optionalIdentity(node)
         stored.pointee.result = result?.stored(in: arena)
         stored.pointee.statement = arena.bytes(statement)
+        stored.pointee.signature = arena.bytes(signature)
+        stored.pointee.certificate = arena.optionalIdentity(certificate)
         return stored
     }
 
@@ -427,7 +431,10 @@ extension TaskSubmitted: WireMessage, Coded {
             spec: try Field.message(stored.pointee.spec, "TaskSubmitted.spec"),
             node: try Field.optionalIdentity(stored.pointee.node, "TaskSubmitted.node"),
             result: try Field.optionalMessage(stored.pointee.result),
-            statement: Field.bytes(stored.pointee.statement)
+            statement: Field.bytes(stored.pointee.statement),
+            signature: Field.bytes(stored.pointee.signature),
+            certificate: try Field.optionalIdentity(
+                stored.pointee.certificate, "TaskSubmitted.certificate")
         )
     }
 }

@@ -9,6 +9,8 @@ package struct NodeRecord: NodeKeyed, Hashable, Sendable {
     package internal(set) var role: String
     /// Leaf first, DER.
     package internal(set) var certificates: [[UInt8]]
+    /// Those before the last renewal: the node may sign with them until it has heard of it.
+    package internal(set) var formerCertificates: [[UInt8]] = []
     /// The root below which these were issued; the founding one is 0.
     package internal(set) var rootNumber: UInt32 = 0
     /// The index of the entry that enrolled it.
@@ -25,6 +27,13 @@ package struct NodeRecord: NodeKeyed, Hashable, Sendable {
     package internal(set) var sleepSequence: UInt64 = 0
 
     package var isEdge: Bool { role == "edge" }
+
+    /// What leads from this certificate, which the node has or had before, to a root.
+    func chain(of certificate: Digest) -> [[UInt8]]? {
+        [certificates, formerCertificates].first { chain in
+            chain.first.map { Digest.of($0) == certificate } ?? false
+        }
+    }
 }
 
 /// A join token, without its secret.

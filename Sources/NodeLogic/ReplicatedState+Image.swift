@@ -6,7 +6,7 @@ package import Wire
 // The state as bytes: proto/state.proto says what stands there. The same state gives the same bytes
 // on every node, for nothing without an order is walked and what follows from the rest is left out.
 extension ReplicatedState {
-    package static let imageVersion: UInt32 = 1
+    package static let imageVersion: UInt32 = 2
     // A statement, a result and a plan of 32 steps are far below; a message has a mebibyte.
     private static let partByteCountMax = 16 << 20
 
@@ -145,6 +145,7 @@ extension ReplicatedState {
                 Deployment(
                     placement: image.placement, reports: image.reports, isActive: image.isActive))
         case .tenant(let image): try tasks.restore(image)
+        case .signer(let image): try tasks.restore(image)
         case .batch(let image): try tasks.restore(image)
         case .job(let image): try tasks.restore(image)
         case .set(let image): try tasks.restore(image)
@@ -164,12 +165,13 @@ extension NodeRecord {
             node: id, name: name, role: role, certificates: certificates, enrolledAt: enrolledAt,
             isRevoked: revocation != nil, revocation: revocation ?? "", isDrained: isDrained,
             drainReason: drainReason, asleepUntil: asleepUntil, sleepSequence: sleepSequence,
-            rootNumber: rootNumber)
+            rootNumber: rootNumber, formerCertificates: formerCertificates)
     }
 
     fileprivate init(_ image: NodeImage) {
         self.init(
             id: image.node, name: image.name, role: image.role, certificates: image.certificates,
+            formerCertificates: image.formerCertificates,
             rootNumber: image.rootNumber, enrolledAt: image.enrolledAt,
             revocation: image.isRevoked ? image.revocation : nil,
             isDrained: image.isDrained, drainReason: image.drainReason,

@@ -159,11 +159,22 @@ extension ReplicatedState {
         return .fresh
     }
 
+    // What was done before it was submitted.
+    private func refusal(of submitted: TaskSubmitted) -> Refusal? {
+        guard let id = submitted.node else { return nil }
+        guard isAdmitted(id), let node = node(id) else {
+            return Refusal("the node is revoked or unknown")
+        }
+        if let certificate = submitted.certificate, node.chain(of: certificate) == nil {
+            return Refusal("the node has another certificate by now: ask again", .unavailable)
+        }
+        return nil
+    }
+
     private func judgeTask(_ body: Command.Body) -> Verdict {
         switch body {
         case .taskSubmitted(let submitted):
-            submitted.node.map { isAdmitted($0) } ?? true
-                ? tasks.judge(submitted) : .refused("the node is revoked or unknown")
+            refusal(of: submitted).map { .refused($0) } ?? tasks.judge(submitted)
         case .jobSubmitted(let submitted): tasks.judge(submitted)
         case .jobCancelled(let cancelled): tasks.judge(cancelled)
         case .tasksLeased(let leased):

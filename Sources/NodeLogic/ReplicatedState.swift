@@ -213,6 +213,7 @@ package struct ReplicatedState: Sendable {
     private mutating func enrol(_ enrolled: NodeEnrolled, at index: UInt64) {
         let position = nodes.insertionPosition(of: enrolled.node)
         if position < nodes.count, nodes[position].id == enrolled.node {
+            nodes[position].formerCertificates = nodes[position].certificates
             nodes[position].certificates = enrolled.certificates
             nodes[position].rootNumber = enrolled.rootNumber
             return
@@ -237,7 +238,10 @@ package struct ReplicatedState: Sendable {
     private mutating func applyTask(_ body: Command.Body, fence: Fence) -> Verdict {
         switch body {
         case .taskSubmitted(let submitted):
-            let verdict = tasks.apply(submitted, at: fence.index)
+            let signer = submitted.certificate.flatMap { certificate in
+                submitted.node.flatMap { node($0)?.chain(of: certificate) }
+            }
+            let verdict = tasks.apply(submitted, signer: signer ?? [], at: fence.index)
             if let result = submitted.result { plans.taskEnded(submitted.task, .result(result)) }
             return verdict
         case .jobSubmitted(let submitted): return tasks.apply(submitted, at: fence.index)

@@ -140,7 +140,7 @@ final class EdgeWorker: Sendable {
             stateDigest: report.digest, standardOutput: output, standardError: error,
             outputs: files, statement: nil,
             head: Array(report.standardOutput.prefix(TaskWorker.headByteCountMax)), holders: [],
-            errorHead: report.isShort ? report.standardError : [])
+            errorHead: report.isShort ? report.standardError : [], engine: GuestRun.engine)
         return (result, try notary.sign(statement).bytes)
     }
 

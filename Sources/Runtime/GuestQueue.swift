@@ -76,6 +76,26 @@ final class GuestQueue: Sendable {
         }
     }
 
+    /// Runs it on the calling thread where no other runs or waits; false where one does.
+    func runIfIdle(_ run: () -> Void) -> Bool {
+        let isIdle = state.withLock { state in
+            guard state.activeCount == 0, state.first == state.waiting.count else { return false }
+            state.activeCount = 1
+            return true
+        }
+        guard isIdle else { return false }
+        run()
+        let isOneWaiting = state.withLock { state in
+            if state.first < state.waiting.count { return true }
+            state.activeCount -= 1
+            return false
+        }
+        if isOneWaiting, !lanes.offer({ [self] in serve() }) {
+            state.withLock { $0.activeCount -= 1 }
+        }
+        return true
+    }
+
     private func serve() {
         while let guest = next() {
             guard !guest.isStopped.isRaised else { continue }

@@ -155,9 +155,8 @@ extension LiveBackend {
             node.state.statements.first { $0.statement == digest }
         }
         if let recorded { return recorded.bundle }
-        let batches = await loop.read { $0.state.tasks.batches }
-        if let batch = batches.first(where: { Digest.of($0.statement) == digest }) {
-            return batch.statement
+        if let bundle = await loop.read({ $0.state.tasks }).bundle(with: digest) {
+            return bundle
         }
         do {
             try await node.exchange.fetch(digest, byteCountMax: SignedStatement.byteCountMax)

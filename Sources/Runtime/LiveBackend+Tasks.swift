@@ -5,6 +5,7 @@ import NodeLogic
 import RISCV
 import Scheduling
 import Store
+import Synchronization
 import Wire
 
 extension LiveBackend {
@@ -15,28 +16,31 @@ extension LiveBackend {
     ) async throws -> JSON {
         let spec = try await spec(of: request, items: [])
         let task = key.map { Digest.of("task \($0)") } ?? newID()
-        let (answer, ended) = await submit(task, spec, isAwaited: isAwaited) { node -> EndedTask? in
+        let signed = Found<Digest>()
+        let (answer, ended) = await submit(task, spec, isAwaited: isAwaited, signed) {
+            node -> EndedTask? in
             let tasks = node.state.tasks
             guard isAwaited, let record = tasks[task], record.isOver else { return nil }
             let proof = record.completion?.proof
-            return EndedTask(
-                record: record, batch: proof.map { tasks.batches[$0.batch].statement })
+            return EndedTask(record: record, batch: proof.map { tasks.batches[$0.batch] })
         }
         try Self.check(answer)
         guard let ended else { return ["task": task.json] }
         return try await document(
             ended.record,
             statement: ended.record.completion?.result.statement?.digest
-                ?? ended.batch.map { Digest.of($0) })
+                ?? signed.value ?? ended.batch?.bundle(of: ended.record).map { Digest.of($0) })
     }
 
     /// Whoever waits for a short task has it at once where a lane is free: the entry of the log
     /// that makes it known then holds its result.
     private func submit<Value: Sendable>(
-        _ task: Digest, _ spec: TaskSpec, isAwaited: Bool,
+        _ task: Digest, _ spec: TaskSpec, isAwaited: Bool, _ signed: Found<Digest>,
         _ body: @escaping @Sendable (Node) -> Value?
     ) async -> (Node.Answer, Value?) {
         let submitted = TaskSubmitted(task: task, spec: spec)
+        let waiterCount = node.worker.waiterCount.add(1, ordering: .relaxed).newValue
+        defer { node.worker.waiterCount.subtract(1, ordering: .relaxed) }
         return await withCheckedContinuation { continuation in
             let propose = { @Sendable [loop] (submitted: TaskSubmitted) in
                 loop.propose(.taskSubmitted(submitted)) { answer, node in
@@ -45,20 +49,29 @@ extension LiveBackend {
             }
             guard isAwaited else { return propose(submitted) }
             // From the lane straight to the node: each change of threads takes some 50 µs.
-            node.worker.tryNow(task, spec) { [own = node.identity.id] done in
+            node.worker.tryNow(task, spec, isAlone: waiterCount == 1) {
+                [own = node.identity.id] done in
                 guard let done else { return propose(submitted) }
-                var ended = submitted
-                (ended.node, ended.result) = (own, done.result)
-                ended.statement = done.statement
-                propose(ended)
+                propose(done.end(submitted, at: own))
+                // While the others write: it takes as long as all that they do besides.
+                signed.value = done.digest
             }
         }
     }
 
     private struct EndedTask: Sendable {
         var record: TaskRecord
-        /// The signed statement about it and others.
-        var batch: [UInt8]?
+        /// In which its result is signed.
+        var batch: TaskTable.Batch?
+    }
+
+    /// Found out by one thread and perhaps of use to another.
+    private final class Found<Value: Sendable>: Sendable {
+        private let found = Mutex<Value?>(nil)
+        var value: Value? {
+            get { found.withLock { $0 } }
+            set { found.withLock { $0 = newValue } }
+        }
     }
 
     /// The spec of a program with all that it needs signed, and held by a second node.
@@ -202,9 +215,7 @@ extension LiveBackend {
     /// The statement that its result is signed in, alone or with others.
     func statementDigest(of record: TaskRecord) async -> Digest? {
         if let statement = record.completion?.result.statement { return statement.digest }
-        guard let proof = record.completion?.proof else { return nil }
-        let batch = await loop.read { $0.state.tasks.batches.element(proof.batch) }
-        return batch.map { Digest.of($0.statement) }
+        return await loop.read { $0.state.tasks.bundle(of: record) }.map { Digest.of($0) }
     }
 
     private func text(

@@ -71,10 +71,10 @@ extension LiveBackend {
                 }
             }
             if let record = try? await record(of: text) {
-                if let proof = record.completion?.proof {
-                    let batch = await loop.read { $0.state.tasks.batches.element(proof.batch) }
-                    guard let batch else { throw Self.forgotten("task", record.id.hex) }
-                    return [Document(bundle: batch.statement, task: record.id)]
+                if record.completion?.proof != nil {
+                    let bundle = await loop.read { $0.state.tasks.bundle(of: record) }
+                    guard let bundle else { throw Self.forgotten("task", record.id.hex) }
+                    return [Document(bundle: bundle, task: record.id)]
                 }
                 guard let statement = record.completion?.result.statement else {
                     throw APIError(
@@ -84,9 +84,8 @@ extension LiveBackend {
                 }
                 return [Document(bundle: try await self.statement(statement.digest))]
             }
-            let batches = await loop.read { $0.state.tasks.batches }
-            if let batch = batches.first(where: { Digest.of($0.statement) == digest }) {
-                return [Document(bundle: batch.statement)]
+            if let digest, let bundle = await loop.read({ $0.state.tasks }).bundle(with: digest) {
+                return [Document(bundle: bundle)]
             }
             guard let digest else {
                 throw Self.notFound(

@@ -1,5 +1,6 @@
 import Basics
 import Election
+import Glibc
 import Identity
 import Logging
 import Membership
@@ -110,7 +111,19 @@ final class NodeCore: TurningCore {
         node.step(batch, at: now, into: &effects)
         let consequences = Self.withOnePersist(effects)
         effects.removeAll(keepingCapacity: true)
-        for effect in consequences { perform(effect) }
+        var hasSent = false
+        for effect in consequences {
+            switch effect {
+            case .send: hasSent = true
+            case .persist where hasSent:
+                // The thread of the sockets may have been put on this very core, where it would
+                // wait for the disk, and others for its message: some 70 µs of 1,100 in all.
+                sched_yield()
+                hasSent = false
+            default: break
+            }
+            perform(effect)
+        }
         haveConditionsChanged = true
     }
 

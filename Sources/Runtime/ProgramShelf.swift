@@ -7,9 +7,14 @@ final class ProgramShelf: Sendable {
     private static let countMax = 8
     private static let byteCountMax = 4 << 20
 
+    /// So little time that any thread may spend it.
+    private static let quickDuration = Duration.microseconds(300)
+
     private struct Program {
         var digest: Digest
         var bytes: [UInt8]
+        /// It took so little time when it ran last.
+        var isQuick = false
     }
 
     private let store: ArtifactStore
@@ -17,6 +22,18 @@ final class ProgramShelf: Sendable {
     private let programs = Mutex<[Program]>([])
 
     init(store: ArtifactStore) { self.store = store }
+
+    func isQuick(_ digest: Digest) -> Bool {
+        programs.withLock { programs in programs.first { $0.digest == digest }?.isQuick ?? false }
+    }
+
+    /// How long a run of it took, from its start to its signed result.
+    func note(_ duration: Duration, of digest: Digest) {
+        programs.withLock { programs in
+            guard let place = programs.firstIndex(where: { $0.digest == digest }) else { return }
+            programs[place].isQuick = duration <= Self.quickDuration
+        }
+    }
 
     /// The program's bytes, hashed once: what is in memory is what was asked for, whatever becomes
     /// of the file.

@@ -32,6 +32,8 @@ final class TaskWorker: Sendable {
     private let running = Mutex<[Digest: Work]>([:])
     /// Tenants with quotas.
     private let limited = Mutex<[String]>([])
+    /// Those who wait for a task that they have just submitted.
+    let waiterCount = Atomic<Int>(0)
 
     private struct Work: Sendable {
         var fence: Fence
@@ -175,7 +177,7 @@ final class TaskWorker: Sendable {
     /// Runs the program on the calling thread; also the way in which a result is replayed.
     static func run(
         _ work: ProgramWork, store: ArtifactStore, programs: ProgramShelf? = nil,
-        isStopped: () -> Bool
+        sliceFuel: UInt64 = GuestRun.sliceFuel, isStopped: () -> Bool
     ) throws -> GuestRun.Report {
         let files = try work.inputs.map { input in
             InputFile(name: input.name, bytes: try store.read(input.digest))
@@ -193,7 +195,7 @@ final class TaskWorker: Sendable {
             arguments: [work.program.name] + work.arguments,
             environment: work.environment.map { "\($0.name)=\($0.value)" }, files: files,
             standardInput: work.standardInput.map { try store.read($0.digest) } ?? [],
-            settings: settings, isStopped: isStopped)
+            settings: settings, sliceFuel: sliceFuel, isStopped: isStopped)
     }
 
     // MARK: again
@@ -227,7 +229,19 @@ final class TaskWorker: Sendable {
     /// A program that ran here before it was submitted, signed.
     struct Done: Sendable {
         var result: Wire.TaskResult
-        var statement: [UInt8]
+        var signed: SignedStatement
+
+        /// What an entry of the log holds of it.
+        func end(_ submitted: TaskSubmitted, at node: NodeID) -> TaskSubmitted {
+            var ended = submitted
+            (ended.node, ended.result) = (node, result)
+            ended.signature = signed.signature
+            ended.certificate = signed.chain.first.map { Digest.of($0) }
+            return ended
+        }
+
+        /// Of the bundle.
+        var digest: Digest { signed.digest }
     }
 
     /// What is leased to tenants with quotas must be counted.
@@ -239,26 +253,59 @@ final class TaskWorker: Sendable {
     ///
     /// A program has no effect but its result, and that counts when the log holds it: until then
     /// nothing has happened, whoever dies.
-    func tryNow(_ task: Digest, _ spec: TaskSpec, _ end: @escaping @Sendable (Done?) -> Void) {
+    ///
+    /// - Parameter isAlone: nobody else waits for the calling thread, which may run it itself where
+    ///   that was quick the last time.
+    func tryNow(
+        _ task: Digest, _ spec: TaskSpec, isAlone: Bool,
+        _ end: @escaping @Sendable (Done?) -> Void
+    ) {
         guard case .program(let work) = spec.work, admission.wereAdmitted(work.artifacts),
             spec.slotCount <= 1, spec.edgeUse != .only,
             !limited.withLock({ $0.contains(spec.tenant) })
         else { return end(nil) }
         let lease = Lease(task: task, attempt: 1, fence: Fence(), spec: spec)
+        if isAlone, let done = runHere(work, lease) { return end(done) }
         let isTaken = guests.addIfFree(
-            .init(task: task, isStopped: Flag()) { [self] _ in end(runNow(work, lease)) })
+            .init(task: task, isStopped: Flag()) { [self] _ in
+                end(runNow(work, lease, fuel: GuestRun.sliceFuel))
+            })
         if !isTaken { end(nil) }
     }
 
-    /// On a lane. One slice is all that it gets.
-    private func runNow(_ work: ProgramWork, _ lease: Lease) -> Done? {
+    /// Half a millisecond of work at most, on a thread that others wait for.
+    private static let quickFuel: UInt64 = 200_000
+
+    /// On the calling thread: handing it to a lane takes some 50 µs, as long as a program of a few
+    /// instructions.
+    private func runHere(_ work: ProgramWork, _ lease: Lease) -> Done? {
+        guard work.inputs.isEmpty, work.standardInput == nil, programs.isQuick(work.program.digest)
+        else { return nil }
+        var done: Done?
+        guard guests.runIfIdle({ done = runNow(work, lease, fuel: Self.quickFuel) }) else {
+            return nil
+        }
+        return done
+    }
+
+    /// One slice is all that it gets.
+    private func runNow(_ work: ProgramWork, _ lease: Lease, fuel: UInt64) -> Done? {
+        let start = ContinuousClock.now
+        defer { programs.note(ContinuousClock.now - start, of: work.program.digest) }
         guard
             let report = try? Self.run(
-                work, store: exchange.store, programs: programs, isStopped: { true }),
+                work, store: exchange.store, programs: programs, sliceFuel: fuel,
+                isStopped: { true }),
             report.isShort
         else { return nil }
-        let (result, statement) = shortResult(report, work, lease)
-        return (try? notary.sign(statement)).map { Done(result: result, statement: $0.bytes) }
+        let (result, _) = shortResult(report, work, lease)
+        // What is signed is what others will read in the log.
+        let completion = TaskRecord.Completion(
+            result: result, node: loop.own, attempt: lease.attempt, fence: lease.fence)
+        guard let said = Provenance.TaskResult(lease.task, lease.spec, completion) else {
+            return nil
+        }
+        return (try? notary.sign(said.statement)).map { Done(result: result, signed: $0) }
     }
 
     /// A result that carries its outputs itself.
@@ -276,7 +323,7 @@ final class TaskWorker: Sendable {
             sentence: report.ending.sentence ?? "", retiredInstructions: report.retired,
             stateDigest: report.digest, standardOutput: output, standardError: error,
             outputs: [], statement: nil, head: report.standardOutput, holders: [],
-            errorHead: report.standardError)
+            errorHead: report.standardError, engine: GuestRun.engine)
         return (result, statement)
     }
 
@@ -313,7 +360,8 @@ final class TaskWorker: Sendable {
             sentence: report.ending.sentence ?? "", retiredInstructions: report.retired,
             stateDigest: report.digest, standardOutput: output, standardError: error,
             outputs: files, statement: nil,
-            head: Array(report.standardOutput.prefix(Self.headByteCountMax)), holders: holders)
+            head: Array(report.standardOutput.prefix(Self.headByteCountMax)), holders: holders,
+            engine: GuestRun.engine)
         return (result, statement)
     }
 
@@ -417,78 +465,6 @@ extension GuestRun.Report {
         case .signalled: .signalled
         case .outOfFuel: .outOfFuel
         case .limitReached, .deadlocked: .failed
-        }
-    }
-}
-
-extension Provenance.TaskResult {
-    /// The same from what the replicated log holds of a task; nil where that is no program's end.
-    init?(_ record: TaskRecord) {
-        guard case .program(let work) = record.spec.work, let completion = record.completion,
-            let state = completion.result.stateDigest
-        else { return nil }
-        let result = completion.result
-        let lease = TaskWorker.Lease(
-            task: record.id, attempt: completion.attempt, fence: completion.fence,
-            spec: record.spec)
-        self.init(
-            work, lease,
-            outcome: Outcome(
-                ending: Ending(result), exitCode: result.outcome == .succeeded
-                    ? Int(result.exitCode) : nil, endingDetail: result.sentence,
-                retiredCount: result.retiredInstructions, state: state,
-                stdout: result.standardOutput?.digest ?? TaskWorker.emptyDigest,
-                stderr: result.standardError?.digest ?? TaskWorker.emptyDigest,
-                outputs: result.outputs.map { NamedDigest(name: $0.name, digest: $0.digest) }),
-            node: completion.node)
-    }
-
-    /// The signed form of what a run gave: everything that a replay needs and must find again.
-    init(
-        _ report: GuestRun.Report, _ work: ProgramWork, _ lease: TaskWorker.Lease, output: Digest,
-        error: Digest, files: [Wire.NamedArtifact], node: NodeID
-    ) {
-        let ending: Ending =
-            switch report.ending {
-            case .exited: .exited
-            case .signalled: .trapped
-            case .outOfFuel: .outOfFuel
-            case .limitReached, .deadlocked: .outOfBounds
-            }
-        self.init(
-            work, lease,
-            outcome: Outcome(
-                ending: ending, exitCode: ending == .exited ? Int(report.ending.exitCode) : nil,
-                endingDetail: report.ending.sentence ?? "", retiredCount: report.retired,
-                state: report.digest, stdout: output, stderr: error,
-                outputs: files.map { NamedDigest(name: $0.name, digest: $0.digest) }),
-            node: node)
-    }
-
-    private init(
-        _ work: ProgramWork, _ lease: TaskWorker.Lease, outcome: Outcome, node: NodeID
-    ) {
-        self.init(
-            attempt: Attempt(
-                taskID: lease.task.hex, submitter: lease.spec.submitter,
-                number: Int(lease.attempt), fenceTerm: lease.fence.term,
-                fenceIndex: lease.fence.index),
-            invocation: Invocation(
-                program: work.program.digest, arguments: work.arguments,
-                environment: work.environment.map { "\($0.name)=\($0.value)" },
-                inputs: work.namedInputs, seed: work.seed, fuel: work.fuel),
-            outcome: outcome, node: node, engineVersion: GuestRun.engineVersion)
-    }
-}
-
-extension Provenance.TaskResult.Ending {
-    /// As the outcome in the log tells it.
-    fileprivate init(_ result: Wire.TaskResult) {
-        switch result.outcome {
-        case .succeeded: self = .exited
-        case .signalled: self = .trapped
-        case .outOfFuel: self = .outOfFuel
-        case .refused, .failed, .cancelled: self = .outOfBounds
         }
     }
 }

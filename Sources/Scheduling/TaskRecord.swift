@@ -24,6 +24,16 @@ package struct TaskRecord: Hashable, Sendable {
         /// Which of the table's signed batches holds it, and where; nil where the result names a
         /// statement of its own, or none was signed.
         package var proof: Proof?
+
+        package init(
+            result: TaskResult, node: NodeID, attempt: UInt32, fence: Fence, proof: Proof? = nil
+        ) {
+            self.result = result
+            self.node = node
+            self.attempt = attempt
+            self.fence = fence
+            self.proof = proof
+        }
     }
 
     package struct Proof: Hashable, Sendable {

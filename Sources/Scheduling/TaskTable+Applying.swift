@@ -2,7 +2,10 @@ import Basics
 package import Wire
 
 extension TaskTable {
-    package mutating func apply(_ command: TaskSubmitted, at index: UInt64 = 0) -> Verdict {
+    /// - Parameter signer: the chain of the certificate that the command names.
+    package mutating func apply(
+        _ command: TaskSubmitted, signer: [[UInt8]] = [], at index: UInt64 = 0
+    ) -> Verdict {
         let verdict = judge(command)
         guard verdict == .fresh else { return verdict }
         let alone = TaskSet(name: command.spec.name, spec: command.spec)
@@ -11,8 +14,9 @@ extension TaskTable {
         // Done before it was submitted: the entry that makes it known grants the lease and ends it.
         let number = records.nextNumber - 1
         let proof = TaskRecord.Proof(batch: batches.nextNumber, leaf: 0)
-        var batch = Batch(node: node, statement: command.statement, leaves: [])
-        batch.taskCount = 1
+        let batch = Batch(
+            node: node, statement: command.statement, leaves: [], signature: command.signature,
+            certificate: command.certificate, signer: signer, taskCount: 1)
         batches.append(batch)
         records[number].attemptCount = 1
         records[number].lastHolder = node

@@ -15,12 +15,17 @@ extension TaskTable {
                         queuedCountMax: tenant.quota.queuedCountMax,
                         fuelMax: tenant.quota.fuelMax)))
         }
+        var written: Set<Digest> = []
         for (number, batch) in batches.numbered {
+            if let certificate = batch.certificate, written.insert(certificate).inserted {
+                body(.signer(SignerImage(certificates: batch.signer)))
+            }
             body(
                 .batch(
                     BatchImage(
                         number: UInt64(number), node: batch.node, statement: batch.statement,
-                        leaves: batch.leaves)))
+                        leaves: batch.leaves, signature: batch.signature,
+                        certificate: batch.certificate)))
         }
         for (number, job) in jobs.numbered { body(.job(job.image(number))) }
         for set in sets { body(.set(image(of: set))) }
@@ -94,8 +99,23 @@ extension TaskTable {
         if quota.runningCountMax > 0 { isAnybodyLimited = true }
     }
 
+    package mutating func restore(_ image: SignerImage) throws(ImageError) {
+        guard let leaf = image.certificates.first else {
+            throw ImageError("a signer has no certificate")
+        }
+        restoredSigners[Digest.of(leaf)] = image.certificates
+    }
+
     package mutating func restore(_ image: BatchImage) throws(ImageError) {
-        let batch = Batch(node: image.node, statement: image.statement, leaves: image.leaves)
+        var batch = Batch(node: image.node, statement: image.statement, leaves: image.leaves)
+        if let certificate = image.certificate {
+            guard let signer = restoredSigners[certificate] else {
+                throw ImageError("nobody signed the batch of results \(image.number)")
+            }
+            batch.signature = image.signature
+            batch.certificate = certificate
+            batch.signer = signer
+        }
         guard batches.restore(batch, number: Int(clamping: image.number)) else {
             throw ImageError("the batch of results \(image.number) is out of order")
         }
@@ -260,6 +280,7 @@ extension TaskTable {
     /// Counts what follows from all parts together; no part comes after this.
     package mutating func finishRestoring() throws(ImageError) {
         restoredSpecs = [:]
+        restoredSigners = [:]
         for set in sets {
             let records = records[set.tasks]
             guard records.count == set.tasks.count, !records.isEmpty,

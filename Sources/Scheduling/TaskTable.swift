@@ -18,10 +18,14 @@ package struct TaskTable: Hashable, Sendable {
     /// Results that were signed together.
     package struct Batch: Hashable, Sendable {
         package let node: NodeID
-        /// A Sigstore bundle.
+        /// A Sigstore bundle; empty where it follows from the task, the signature and the signer.
         package let statement: [UInt8]
         /// 32 bytes for each result; empty where one was signed by itself.
         package let leaves: [UInt8]
+        package var signature: [UInt8] = []
+        /// SHA-256 of the signer's, and its chain, leaf first, DER; shared with all that it signed.
+        package var certificate: Digest?
+        package var signer: [[UInt8]] = []
         /// How many tasks have their result in it.
         package internal(set) var taskCount = 0
     }
@@ -79,6 +83,8 @@ package struct TaskTable: Hashable, Sendable {
     var exhausted: [Int] = []
     /// By set, while the table is restored.
     var restoredSpecs: [Int: TaskSpec] = [:]
+    /// By certificate, while the table is restored.
+    var restoredSigners: [Digest: [[UInt8]]] = [:]
 
     /// A job is one entry of the log, and one message.
     package static let setCountMax = 256

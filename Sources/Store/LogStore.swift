@@ -48,7 +48,13 @@ package final class LogStore: Sendable {
     package init(path: String) throws {
         var configuration = Configuration()
         configuration.prepareDatabase { database in
-            try database.execute(sql: "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+            // One process has it open, and keeps the locks and the index of the write-ahead log to
+            // itself: without asking the system for them, a write takes a tenth less.
+            try database.execute(
+                sql: """
+                    PRAGMA locking_mode = EXCLUSIVE;
+                    PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL
+                    """)
         }
         database = try DatabaseQueue(path: path, configuration: configuration)
         try database.write { database in

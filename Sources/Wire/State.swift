@@ -3,7 +3,7 @@
 //
 //   snapshot = StateHeader *StatePart, each behind its length in four bytes, little-endian
 //
-// The parts come in the order of this file's StatePart, and those of a kind in the order of their
+// The parts come so that each needs only those before it, and those of a kind in the order of their
 // numbers: the same state gives the same bytes on every node. What follows from the rest, such as
 // who holds which leases, is not written; what a later version adds, an earlier one skips.
 public import Basics
@@ -23,7 +23,7 @@ public struct HistoryMark: Hashable, Sendable {
 }
 
 public struct StateHeader: Hashable, Sendable {
-    /// 1; a reader refuses what is above the one that it knows.
+    /// 2; a reader refuses what is above the one that it knows.
     public var version: UInt32
     public var appliedIndex: UInt64
     public var appliedTerm: UInt64
@@ -91,6 +91,7 @@ public struct NodeImage: Hashable, Sendable {
     public var asleepUntil: UInt64
     public var sleepSequence: UInt64
     public var rootNumber: UInt32
+    public var formerCertificates: [[UInt8]]
 
     public init(
         node: NodeID,
@@ -104,7 +105,8 @@ public struct NodeImage: Hashable, Sendable {
         drainReason: String = "",
         asleepUntil: UInt64 = 0,
         sleepSequence: UInt64 = 0,
-        rootNumber: UInt32 = 0
+        rootNumber: UInt32 = 0,
+        formerCertificates: [[UInt8]] = []
     ) {
         self.node = node
         self.name = name
@@ -118,6 +120,7 @@ public struct NodeImage: Hashable, Sendable {
         self.asleepUntil = asleepUntil
         self.sleepSequence = sleepSequence
         self.rootNumber = rootNumber
+        self.formerCertificates = formerCertificates
     }
 }
 
@@ -173,12 +176,33 @@ public struct BatchImage: Hashable, Sendable {
     public var node: NodeID
     public var statement: [UInt8]
     public var leaves: [UInt8]
+    /// Where one result is signed and its statement follows from the task.
+    public var signature: [UInt8]
+    public var certificate: Digest?
 
-    public init(number: UInt64 = 0, node: NodeID, statement: [UInt8] = [], leaves: [UInt8] = []) {
+    public init(
+        number: UInt64 = 0,
+        node: NodeID,
+        statement: [UInt8] = [],
+        leaves: [UInt8] = [],
+        signature: [UInt8] = [],
+        certificate: Digest? = nil
+    ) {
         self.number = number
         self.node = node
         self.statement = statement
         self.leaves = leaves
+        self.signature = signature
+        self.certificate = certificate
+    }
+}
+
+/// Whose certificate signed results that follow.
+public struct SignerImage: Hashable, Sendable {
+    public var certificates: [[UInt8]]
+
+    public init(certificates: [[UInt8]] = []) {
+        self.certificates = certificates
     }
 }
 
@@ -453,6 +477,7 @@ public struct StatePart: Hashable, Sendable {
         case endedPlans(EndedImage)
         case forgottenPlans(ForgottenImage)
         case rotation(RootRotated)
+        case signer(SignerImage)
     }
 
     public init(body: Body) {

@@ -275,6 +275,8 @@ public struct TaskResult: Hashable, Sendable {
     public var holders: [NodeID]
     /// The standard error where it has at most 4,096 bytes.
     public var errorHead: [UInt8]
+    /// The number of the engine that ran the program; 0: 3.
+    public var engine: UInt32
 
     public init(
         outcome: TaskOutcome,
@@ -288,7 +290,8 @@ public struct TaskResult: Hashable, Sendable {
         statement: NamedArtifact? = nil,
         head: [UInt8] = [],
         holders: [NodeID] = [],
-        errorHead: [UInt8] = []
+        errorHead: [UInt8] = [],
+        engine: UInt32 = 0
     ) {
         self.outcome = outcome
         self.exitCode = exitCode
@@ -302,6 +305,7 @@ public struct TaskResult: Hashable, Sendable {
         self.head = head
         self.holders = holders
         self.errorHead = errorHead
+        self.engine = engine
     }
 }
 
@@ -312,21 +316,30 @@ public struct TaskSubmitted: Hashable, Sendable {
     public var spec: TaskSpec
     public var node: NodeID?
     public var result: TaskResult?
-    /// The signed statement about the result, a Sigstore bundle.
+    /// The signed statement about the result, a Sigstore bundle; empty where there is a signature.
     public var statement: [UInt8]
+    /// Over the statement that follows from all of the above. A bundle has ten times as many bytes
+    /// as the rest, and says nothing that the log does not say.
+    public var signature: [UInt8]
+    /// Of the signer: SHA-256 of the one that the node has in the log, or had before.
+    public var certificate: Digest?
 
     public init(
         task: Digest,
         spec: TaskSpec,
         node: NodeID? = nil,
         result: TaskResult? = nil,
-        statement: [UInt8] = []
+        statement: [UInt8] = [],
+        signature: [UInt8] = [],
+        certificate: Digest? = nil
     ) {
         self.task = task
         self.spec = spec
         self.node = node
         self.result = result
         self.statement = statement
+        self.signature = signature
+        self.certificate = certificate
     }
 }
 

@@ -50,6 +50,9 @@ struct NodeClient: Sendable {
         http = HTTPClient(eventLoopGroup: Self.loop.group, configuration: configuration)
     }
 
+    /// Nil where the node is asked over TLS.
+    var socketPath: String? { if case .unixSocket(let path) = address { path } else { nil } }
+
     func close() async throws {
         try await http.shutdown()
     }

@@ -103,6 +103,7 @@ var everyMessage: [any Arbitrary.Type] {
         DeploymentImage.self,
         TenantImage.self,
         BatchImage.self,
+        SignerImage.self,
         JobImage.self,
         SetImage.self,
         LeaseImage.self,

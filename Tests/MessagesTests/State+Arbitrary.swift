@@ -48,7 +48,8 @@ extension NodeImage: Arbitrary {
             drainReason: .arbitrary(using: &chance),
             asleepUntil: .arbitrary(using: &chance),
             sleepSequence: .arbitrary(using: &chance),
-            rootNumber: .arbitrary(using: &chance)
+            rootNumber: .arbitrary(using: &chance),
+            formerCertificates: .arbitrary(using: &chance)
         )
     }
 }
@@ -91,8 +92,16 @@ extension BatchImage: Arbitrary {
             number: .arbitrary(using: &chance),
             node: .arbitrary(using: &chance),
             statement: .arbitrary(using: &chance),
-            leaves: .arbitrary(using: &chance)
+            leaves: .arbitrary(using: &chance),
+            signature: .arbitrary(using: &chance),
+            certificate: .arbitrary(using: &chance)
         )
+    }
+}
+
+extension SignerImage: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        SignerImage(certificates: .arbitrary(using: &chance))
     }
 }
 
@@ -227,7 +236,7 @@ extension StatePart: Arbitrary {
 }
 
 extension StatePart.Body: ArbitraryCases {
-    static let caseCount = 16
+    static let caseCount = 17
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
@@ -246,7 +255,8 @@ extension StatePart.Body: ArbitraryCases {
         case 12: .plan(.arbitrary(using: &chance))
         case 13: .endedPlans(.arbitrary(using: &chance))
         case 14: .forgottenPlans(.arbitrary(using: &chance))
-        default: .rotation(.arbitrary(using: &chance))
+        case 15: .rotation(.arbitrary(using: &chance))
+        default: .signer(.arbitrary(using: &chance))
         }
     }
 }

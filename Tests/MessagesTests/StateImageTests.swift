@@ -74,7 +74,7 @@ struct StateImageTests {
 
     @Test func `an image of a later version is refused with what to do`() throws {
         var header = StateHeader()
-        header.version = 2
+        header.version = ReplicatedState.imageVersion + 1
         let bytes = header.encoded()
         let image = [UInt8(bytes.count), 0, 0, 0] + bytes
         let error = #expect(throws: ImageError.self) {

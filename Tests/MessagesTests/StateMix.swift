@@ -95,9 +95,15 @@ struct StateMix {
     private mutating func submit() {
         var task = TaskSubmitted(task: .of("task \(number)"), spec: spec())
         if isOne(in: 5) {
-            task.node = node()
+            let node = node()
+            task.node = node
             task.result = result()
-            task.statement = [1, 2, 3]
+            if let leaf = state.node(node)?.certificates.first, Bool.random(using: &chance) {
+                task.signature = [4, 5, 6]
+                task.certificate = .of(leaf)
+            } else {
+                task.statement = [1, 2, 3]
+            }
         }
         apply(.taskSubmitted(task))
     }

@@ -141,7 +141,8 @@ extension TaskResult: Arbitrary {
             statement: .arbitrary(using: &chance),
             head: .arbitrary(using: &chance),
             holders: .arbitrary(using: &chance),
-            errorHead: .arbitrary(using: &chance)
+            errorHead: .arbitrary(using: &chance),
+            engine: .arbitrary(using: &chance)
         )
     }
 }
@@ -153,7 +154,9 @@ extension TaskSubmitted: Arbitrary {
             spec: .arbitrary(using: &chance),
             node: .arbitrary(using: &chance),
             result: .arbitrary(using: &chance),
-            statement: .arbitrary(using: &chance)
+            statement: .arbitrary(using: &chance),
+            signature: .arbitrary(using: &chance),
+            certificate: .arbitrary(using: &chance)
         )
     }
 }

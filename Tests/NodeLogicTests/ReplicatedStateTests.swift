@@ -176,6 +176,38 @@ struct ReplicatedStateTests {
         #expect(state.deployment(of: "tiny")?.isReady == true)
     }
 
+    @Test mutating func `a result is signed with a certificate that the log has of its node`() {
+        func ended(_ name: String, _ leaf: [UInt8]) -> Command.Body {
+            let work = ProgramWork(program: named("program"))
+            return .taskSubmitted(
+                TaskSubmitted(
+                    task: Digest.of(name), spec: TaskSpec(submitter: founder, work: .program(work)),
+                    node: founder, result: TaskResult(outcome: .succeeded), signature: [1],
+                    certificate: Digest.of(leaf)))
+        }
+        func renew(_ leaf: [UInt8]) {
+            let enrolled = NodeEnrolled(
+                node: founder, name: "first", role: "worker", certificates: [leaf, [9]])
+            #expect(apply(.nodeEnrolled(enrolled)) == .fresh)
+        }
+        renew([1])
+        #expect(apply(ended("first", [1])) == .fresh)
+        guard case .refused(let refusal) = apply(ended("other", [2])) else {
+            Issue.record("a certificate of nobody was taken")
+            return
+        }
+        #expect(refusal.kind == .unavailable)
+        // It has not heard of its next certificate yet.
+        renew([2])
+        #expect(apply(ended("second", [1])) == .fresh)
+        #expect(apply(ended("third", [2])) == .fresh)
+        renew([3])
+        #expect(apply(ended("fourth", [1])) != .fresh)
+        // What was signed keeps its signer.
+        let signers = state.tasks.batches.map(\.signer)
+        #expect(signers == [[[1], [9]], [[1], [9]], [[2], [9]]])
+    }
+
     private func referred(at node: UInt64 = 1) -> Set<Digest> {
         ArtifactReferences(state).artifacts(at: NodeID(node))
     }

@@ -26,6 +26,7 @@ typedef struct Swiftlet__State__V1__TokenImage Swiftlet__State__V1__TokenImage;
 typedef struct Swiftlet__State__V1__DeploymentImage Swiftlet__State__V1__DeploymentImage;
 typedef struct Swiftlet__State__V1__TenantImage Swiftlet__State__V1__TenantImage;
 typedef struct Swiftlet__State__V1__BatchImage Swiftlet__State__V1__BatchImage;
+typedef struct Swiftlet__State__V1__SignerImage Swiftlet__State__V1__SignerImage;
 typedef struct Swiftlet__State__V1__JobImage Swiftlet__State__V1__JobImage;
 typedef struct Swiftlet__State__V1__SetImage Swiftlet__State__V1__SetImage;
 typedef struct Swiftlet__State__V1__LeaseImage Swiftlet__State__V1__LeaseImage;
@@ -66,7 +67,7 @@ struct  Swiftlet__State__V1__StateHeader
 {
   ProtobufCMessage base;
   /*
-   * 1; a reader refuses what is above the one that it knows.
+   * 2; a reader refuses what is above the one that it knows.
    */
   uint32_t version;
   uint64_t applied_index;
@@ -126,10 +127,12 @@ struct  Swiftlet__State__V1__NodeImage
   uint64_t asleep_until;
   uint64_t sleep_sequence;
   uint32_t root_number;
+  size_t n_former_certificates;
+  ProtobufCBinaryData *former_certificates;
 };
 #define SWIFTLET__STATE__V1__NODE_IMAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__state__v1__node_image__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0 }
+    , {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0, 0, {0,NULL}, 0, {0,NULL}, 0, 0, 0, 0,NULL }
 
 
 struct  Swiftlet__State__V1__TokenImage
@@ -184,10 +187,32 @@ struct  Swiftlet__State__V1__BatchImage
   ProtobufCBinaryData node;
   ProtobufCBinaryData statement;
   ProtobufCBinaryData leaves;
+  /*
+   * Where one result is signed and its statement follows from the task.
+   */
+  ProtobufCBinaryData signature;
+  /*
+   * as optional Digest
+   */
+  ProtobufCBinaryData certificate;
 };
 #define SWIFTLET__STATE__V1__BATCH_IMAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__state__v1__batch_image__descriptor) \
-    , 0, {0,NULL}, {0,NULL}, {0,NULL} }
+    , 0, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL} }
+
+
+/*
+ * Whose certificate signed results that follow.
+ */
+struct  Swiftlet__State__V1__SignerImage
+{
+  ProtobufCMessage base;
+  size_t n_certificates;
+  ProtobufCBinaryData *certificates;
+};
+#define SWIFTLET__STATE__V1__SIGNER_IMAGE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__state__v1__signer_image__descriptor) \
+    , 0,NULL }
 
 
 struct  Swiftlet__State__V1__JobImage
@@ -428,7 +453,8 @@ typedef enum {
   SWIFTLET__STATE__V1__STATE_PART__BODY_PLAN = 13,
   SWIFTLET__STATE__V1__STATE_PART__BODY_ENDED_PLANS = 14,
   SWIFTLET__STATE__V1__STATE_PART__BODY_FORGOTTEN_PLANS = 15,
-  SWIFTLET__STATE__V1__STATE_PART__BODY_ROTATION = 16
+  SWIFTLET__STATE__V1__STATE_PART__BODY_ROTATION = 16,
+  SWIFTLET__STATE__V1__STATE_PART__BODY_SIGNER = 17
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SWIFTLET__STATE__V1__STATE_PART__BODY__CASE)
 } Swiftlet__State__V1__StatePart__BodyCase;
 
@@ -453,6 +479,7 @@ struct  Swiftlet__State__V1__StatePart
     Swiftlet__State__V1__EndedImage *ended_plans;
     Swiftlet__State__V1__ForgottenImage *forgotten_plans;
     Swiftlet__Command__V1__RootRotated *rotation;
+    Swiftlet__State__V1__SignerImage *signer;
   };
 };
 #define SWIFTLET__STATE__V1__STATE_PART__INIT \
@@ -592,6 +619,25 @@ Swiftlet__State__V1__BatchImage *
                       const uint8_t       *data);
 void   swiftlet__state__v1__batch_image__free_unpacked
                      (Swiftlet__State__V1__BatchImage *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__State__V1__SignerImage methods */
+void   swiftlet__state__v1__signer_image__init
+                     (Swiftlet__State__V1__SignerImage         *message);
+size_t swiftlet__state__v1__signer_image__get_packed_size
+                     (const Swiftlet__State__V1__SignerImage   *message);
+size_t swiftlet__state__v1__signer_image__pack
+                     (const Swiftlet__State__V1__SignerImage   *message,
+                      uint8_t             *out);
+size_t swiftlet__state__v1__signer_image__pack_to_buffer
+                     (const Swiftlet__State__V1__SignerImage   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__State__V1__SignerImage *
+       swiftlet__state__v1__signer_image__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__state__v1__signer_image__free_unpacked
+                     (Swiftlet__State__V1__SignerImage *message,
                       ProtobufCAllocator *allocator);
 /* Swiftlet__State__V1__JobImage methods */
 void   swiftlet__state__v1__job_image__init
@@ -825,6 +871,9 @@ typedef void (*Swiftlet__State__V1__TenantImage_Closure)
 typedef void (*Swiftlet__State__V1__BatchImage_Closure)
                  (const Swiftlet__State__V1__BatchImage *message,
                   void *closure_data);
+typedef void (*Swiftlet__State__V1__SignerImage_Closure)
+                 (const Swiftlet__State__V1__SignerImage *message,
+                  void *closure_data);
 typedef void (*Swiftlet__State__V1__JobImage_Closure)
                  (const Swiftlet__State__V1__JobImage *message,
                   void *closure_data);
@@ -871,6 +920,7 @@ extern const ProtobufCMessageDescriptor swiftlet__state__v1__token_image__descri
 extern const ProtobufCMessageDescriptor swiftlet__state__v1__deployment_image__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__state__v1__tenant_image__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__state__v1__batch_image__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__state__v1__signer_image__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__state__v1__job_image__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__state__v1__set_image__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__state__v1__lease_image__descriptor;

@@ -371,10 +371,14 @@ struct  Swiftlet__Task__V1__TaskResult
    * The standard error where it has at most 4,096 bytes.
    */
   ProtobufCBinaryData error_head;
+  /*
+   * The number of the engine that ran the program; 0: 3.
+   */
+  uint32_t engine;
 };
 #define SWIFTLET__TASK__V1__TASK_RESULT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_result__descriptor) \
-    , SWIFTLET__TASK__V1__TASK_OUTCOME__TASK_OUTCOME_SUCCEEDED, 0, {0,NULL}, 0, {0,NULL}, NULL, NULL, 0,NULL, NULL, {0,NULL}, 0,NULL, {0,NULL} }
+    , SWIFTLET__TASK__V1__TASK_OUTCOME__TASK_OUTCOME_SUCCEEDED, 0, {0,NULL}, 0, {0,NULL}, NULL, NULL, 0,NULL, NULL, {0,NULL}, 0,NULL, {0,NULL}, 0 }
 
 
 /*
@@ -398,13 +402,25 @@ struct  Swiftlet__Task__V1__TaskSubmitted
    */
   Swiftlet__Task__V1__TaskResult *result;
   /*
-   * The signed statement about the result, a Sigstore bundle.
+   * The signed statement about the result, a Sigstore bundle; empty where there is a signature.
    */
   ProtobufCBinaryData statement;
+  /*
+   * Over the statement that follows from all of the above. A bundle has ten times as many bytes as
+   * the rest, and says nothing that the log does not say.
+   */
+  ProtobufCBinaryData signature;
+  /*
+   * Of the signer: SHA-256 of the one that the node has in the log, or had before.
+   */
+  /*
+   * as optional Digest
+   */
+  ProtobufCBinaryData certificate;
 };
 #define SWIFTLET__TASK__V1__TASK_SUBMITTED__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__task__v1__task_submitted__descriptor) \
-    , {0,NULL}, NULL, {0,NULL}, NULL, {0,NULL} }
+    , {0,NULL}, NULL, {0,NULL}, NULL, {0,NULL}, {0,NULL}, {0,NULL} }
 
 
 /*
