@@ -52,7 +52,7 @@ void   swiftlet__envelope__v1__envelope__free_unpacked
   assert(message->base.descriptor == &swiftlet__envelope__v1__envelope__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor swiftlet__envelope__v1__envelope__field_descriptors[32] =
+static const ProtobufCFieldDescriptor swiftlet__envelope__v1__envelope__field_descriptors[34] =
 {
   {
     "protocol",
@@ -307,6 +307,30 @@ static const ProtobufCFieldDescriptor swiftlet__envelope__v1__envelope__field_de
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
+    "lease_wanted",
+    37,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Envelope__V1__Envelope, body_case),
+    offsetof(Swiftlet__Envelope__V1__Envelope, lease_wanted),
+    &swiftlet__node__v1__lease_wanted__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "lease_declined",
+    38,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Swiftlet__Envelope__V1__Envelope, body_case),
+    offsetof(Swiftlet__Envelope__V1__Envelope, lease_declined),
+    &swiftlet__node__v1__lease_declined__descriptor,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
     "artifact_wanted",
     40,
     PROTOBUF_C_LABEL_NONE,
@@ -440,17 +464,17 @@ static const ProtobufCFieldDescriptor swiftlet__envelope__v1__envelope__field_de
   },
 };
 static const unsigned swiftlet__envelope__v1__envelope__field_indices_by_name[] = {
-  24,   /* field[24] = artifact_held */
-  23,   /* field[23] = artifact_hold */
-  22,   /* field[22] = artifact_offered */
-  21,   /* field[21] = artifact_wanted */
-  25,   /* field[25] = bulk */
-  31,   /* field[31] = edge_key */
-  27,   /* field[27] = edge_orders */
-  26,   /* field[26] = edge_report */
-  28,   /* field[28] = edge_result */
-  29,   /* field[29] = edge_sleep */
-  30,   /* field[30] = edge_sleep_taken */
+  26,   /* field[26] = artifact_held */
+  25,   /* field[25] = artifact_hold */
+  24,   /* field[24] = artifact_offered */
+  23,   /* field[23] = artifact_wanted */
+  27,   /* field[27] = bulk */
+  33,   /* field[33] = edge_key */
+  29,   /* field[29] = edge_orders */
+  28,   /* field[28] = edge_report */
+  30,   /* field[30] = edge_result */
+  31,   /* field[31] = edge_sleep */
+  32,   /* field[32] = edge_sleep_taken */
   13,   /* field[13] = election */
   15,   /* field[15] = enrol_reply */
   14,   /* field[14] = enrol_request */
@@ -462,6 +486,8 @@ static const unsigned swiftlet__envelope__v1__envelope__field_indices_by_name[] 
   8,   /* field[8] = join_challenge */
   11,   /* field[11] = join_refused */
   9,   /* field[9] = join_request */
+  22,   /* field[22] = lease_declined */
+  21,   /* field[21] = lease_wanted */
   12,   /* field[12] = membership */
   1,   /* field[1] = mesh */
   16,   /* field[16] = proposal */
@@ -479,10 +505,10 @@ static const ProtobufCIntRange swiftlet__envelope__v1__envelope__number_ranges[7
   { 10, 4 },
   { 20, 12 },
   { 30, 14 },
-  { 40, 21 },
-  { 50, 25 },
-  { 60, 26 },
-  { 0, 32 }
+  { 40, 23 },
+  { 50, 27 },
+  { 60, 28 },
+  { 0, 34 }
 };
 const ProtobufCMessageDescriptor swiftlet__envelope__v1__envelope__descriptor =
 {
@@ -492,7 +518,7 @@ const ProtobufCMessageDescriptor swiftlet__envelope__v1__envelope__descriptor =
   "Swiftlet__Envelope__V1__Envelope",
   "swiftlet.envelope.v1",
   sizeof(Swiftlet__Envelope__V1__Envelope),
-  32,
+  34,
   swiftlet__envelope__v1__envelope__field_descriptors,
   swiftlet__envelope__v1__envelope__field_indices_by_name,
   7,  swiftlet__envelope__v1__envelope__number_ranges,

@@ -547,6 +547,96 @@ void   swiftlet__node__v1__proposal__free_unpacked
   assert(message->base.descriptor == &swiftlet__node__v1__proposal__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   swiftlet__node__v1__lease_wanted__init
+                     (Swiftlet__Node__V1__LeaseWanted         *message)
+{
+  static const Swiftlet__Node__V1__LeaseWanted init_value = SWIFTLET__NODE__V1__LEASE_WANTED__INIT;
+  *message = init_value;
+}
+size_t swiftlet__node__v1__lease_wanted__get_packed_size
+                     (const Swiftlet__Node__V1__LeaseWanted *message)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__lease_wanted__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__node__v1__lease_wanted__pack
+                     (const Swiftlet__Node__V1__LeaseWanted *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__lease_wanted__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__node__v1__lease_wanted__pack_to_buffer
+                     (const Swiftlet__Node__V1__LeaseWanted *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__lease_wanted__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Node__V1__LeaseWanted *
+       swiftlet__node__v1__lease_wanted__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Node__V1__LeaseWanted *)
+     protobuf_c_message_unpack (&swiftlet__node__v1__lease_wanted__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__node__v1__lease_wanted__free_unpacked
+                     (Swiftlet__Node__V1__LeaseWanted *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__node__v1__lease_wanted__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
+void   swiftlet__node__v1__lease_declined__init
+                     (Swiftlet__Node__V1__LeaseDeclined         *message)
+{
+  static const Swiftlet__Node__V1__LeaseDeclined init_value = SWIFTLET__NODE__V1__LEASE_DECLINED__INIT;
+  *message = init_value;
+}
+size_t swiftlet__node__v1__lease_declined__get_packed_size
+                     (const Swiftlet__Node__V1__LeaseDeclined *message)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__lease_declined__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t swiftlet__node__v1__lease_declined__pack
+                     (const Swiftlet__Node__V1__LeaseDeclined *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__lease_declined__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t swiftlet__node__v1__lease_declined__pack_to_buffer
+                     (const Swiftlet__Node__V1__LeaseDeclined *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &swiftlet__node__v1__lease_declined__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Swiftlet__Node__V1__LeaseDeclined *
+       swiftlet__node__v1__lease_declined__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Swiftlet__Node__V1__LeaseDeclined *)
+     protobuf_c_message_unpack (&swiftlet__node__v1__lease_declined__descriptor,
+                                allocator, len, data);
+}
+void   swiftlet__node__v1__lease_declined__free_unpacked
+                     (Swiftlet__Node__V1__LeaseDeclined *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &swiftlet__node__v1__lease_declined__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   swiftlet__node__v1__proposal_reply__init
                      (Swiftlet__Node__V1__ProposalReply         *message)
 {
@@ -1731,6 +1821,95 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__proposal__descriptor =
   swiftlet__node__v1__proposal__field_indices_by_name,
   1,  swiftlet__node__v1__proposal__number_ranges,
   (ProtobufCMessageInit) swiftlet__node__v1__proposal__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__node__v1__lease_wanted__field_descriptors[2] =
+{
+  {
+    "request",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__LeaseWanted, request),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "task",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_MESSAGE,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__LeaseWanted, task),
+    &swiftlet__task__v1__task_submitted__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__node__v1__lease_wanted__field_indices_by_name[] = {
+  0,   /* field[0] = request */
+  1,   /* field[1] = task */
+};
+static const ProtobufCIntRange swiftlet__node__v1__lease_wanted__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 2 }
+};
+const ProtobufCMessageDescriptor swiftlet__node__v1__lease_wanted__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.node.v1.LeaseWanted",
+  "LeaseWanted",
+  "Swiftlet__Node__V1__LeaseWanted",
+  "swiftlet.node.v1",
+  sizeof(Swiftlet__Node__V1__LeaseWanted),
+  2,
+  swiftlet__node__v1__lease_wanted__field_descriptors,
+  swiftlet__node__v1__lease_wanted__field_indices_by_name,
+  1,  swiftlet__node__v1__lease_wanted__number_ranges,
+  (ProtobufCMessageInit) swiftlet__node__v1__lease_wanted__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor swiftlet__node__v1__lease_declined__field_descriptors[1] =
+{
+  {
+    "request",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT64,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__LeaseDeclined, request),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned swiftlet__node__v1__lease_declined__field_indices_by_name[] = {
+  0,   /* field[0] = request */
+};
+static const ProtobufCIntRange swiftlet__node__v1__lease_declined__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor swiftlet__node__v1__lease_declined__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "swiftlet.node.v1.LeaseDeclined",
+  "LeaseDeclined",
+  "Swiftlet__Node__V1__LeaseDeclined",
+  "swiftlet.node.v1",
+  sizeof(Swiftlet__Node__V1__LeaseDeclined),
+  1,
+  swiftlet__node__v1__lease_declined__field_descriptors,
+  swiftlet__node__v1__lease_declined__field_indices_by_name,
+  1,  swiftlet__node__v1__lease_declined__number_ranges,
+  (ProtobufCMessageInit) swiftlet__node__v1__lease_declined__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor swiftlet__node__v1__proposal_reply__field_descriptors[5] =

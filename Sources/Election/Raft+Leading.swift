@@ -355,11 +355,13 @@ extension Raft {
     func awaiting(_ commands: some Sequence<Command?>) -> [NodeID]? {
         var nodes: [NodeID] = []
         for command in commands {
-            // A task that was done before it was known concerns only the node that did it.
+            // A task that was done before it was known concerns only the node that did it, and the
+            // one that was asked for it.
             guard case .taskSubmitted(let submitted) = command?.body, submitted.result != nil,
                 let node = submitted.node
             else { return nil }
-            if node != id, !nodes.contains(node) { nodes.append(node) }
+            for node in [submitted.spec.submitter, node]
+            where node != id && !nodes.contains(node) { nodes.append(node) }
         }
         return nodes
     }

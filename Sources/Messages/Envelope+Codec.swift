@@ -71,6 +71,12 @@ extension Envelope: WireMessage, Coded {
         case .readReply(let value):
             stored.pointee.body_case = .init(rawValue: 36)
             stored.pointee.read_reply = value.stored(in: arena)
+        case .leaseWanted(let value):
+            stored.pointee.body_case = .init(rawValue: 37)
+            stored.pointee.lease_wanted = value.stored(in: arena)
+        case .leaseDeclined(let value):
+            stored.pointee.body_case = .init(rawValue: 38)
+            stored.pointee.lease_declined = value.stored(in: arena)
         case .artifactWanted(let value):
             stored.pointee.body_case = .init(rawValue: 40)
             stored.pointee.artifact_wanted = value.stored(in: arena)
@@ -156,6 +162,12 @@ extension Envelope: WireMessage, Coded {
                 stored.pointee.read_request, "Envelope.read_request"))
         case 36:
             body = .readReply(try Field.message(stored.pointee.read_reply, "Envelope.read_reply"))
+        case 37:
+            body = .leaseWanted(try Field.message(
+                stored.pointee.lease_wanted, "Envelope.lease_wanted"))
+        case 38:
+            body = .leaseDeclined(try Field.message(
+                stored.pointee.lease_declined, "Envelope.lease_declined"))
         case 40:
             body = .artifactWanted(try Field.message(
                 stored.pointee.artifact_wanted, "Envelope.artifact_wanted"))

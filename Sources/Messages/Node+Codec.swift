@@ -335,6 +335,52 @@ extension Proposal: WireMessage, Coded {
     }
 }
 
+extension LeaseWanted: WireMessage, Coded {
+    typealias Stored = Swiftlet__Node__V1__LeaseWanted
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__node__v1__lease_wanted__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__node__v1__lease_wanted__init(stored)
+        stored.pointee.request = request
+        stored.pointee.task = task.stored(in: arena)
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(
+            request: stored.pointee.request,
+            task: try Field.message(stored.pointee.task, "LeaseWanted.task")
+        )
+    }
+}
+
+extension LeaseDeclined: WireMessage, Coded {
+    typealias Stored = Swiftlet__Node__V1__LeaseDeclined
+
+    package func encoded() -> [UInt8] { packed(self) }
+
+    package init(decoding bytes: Span<UInt8>, limit: Int) throws(DecodingMistake) {
+        self = try unpacked(bytes, limit: limit, swiftlet__node__v1__lease_declined__unpack)
+    }
+
+    func stored(in arena: Arena) -> UnsafeMutablePointer<Stored> {
+        let stored = arena.allocate(Stored.self, count: 1)
+        swiftlet__node__v1__lease_declined__init(stored)
+        stored.pointee.request = request
+        return stored
+    }
+
+    init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
+        self.init(request: stored.pointee.request)
+    }
+}
+
 extension ProposalReply: WireMessage, Coded {
     typealias Stored = Swiftlet__Node__V1__ProposalReply
 

@@ -8,8 +8,8 @@ extension Node {
     // Large cases are boxed: most events and effects are small, and there are many.
     package enum Event: Sendable {
         // From the control plane. Only these bodies are read here: membership, election, proposal,
-        // proposalReply, workerReport, enrolRequest, enrolReply, and those of edge nodes; any other
-        // is ignored.
+        // proposalReply, leaseWanted, leaseDeclined, workerReport, enrolRequest, enrolReply, and
+        // those of edge nodes; any other is ignored.
         case received(Envelope.Body, from: NodeID)
         case connected(NodeID)
         // A hint that speeds up the next probe, never a verdict.
@@ -19,6 +19,9 @@ extension Node {
         case deadlinePassed
         // From this node's own API. `request` is the caller's number and returns in `.answer`.
         case propose(request: UInt64, Command)
+        // The same of a short task that somebody waits for, where this node has no free lane: a
+        // peer may do it.
+        case borrow(request: UInt64, Command)
         // From this node's own API: `.answer` says when its state is as new as this question.
         case read(request: UInt64)
         // A joiner proved at this node's door that it knows the token's secret, and the driver has
@@ -74,6 +77,9 @@ extension Node {
         case expel(NodeID)
         // Ends in `.tasksFinished` with the same task, attempt and fence, whatever comes of it.
         indirect case startTask(Digest, attempt: UInt32, fence: Fence, TaskSpec)
+        // Do it now where a lane is free, and `.propose` it with its result, or send
+        // `leaseDeclined` to the asker.
+        indirect case tryTask(LeaseWanted, for: NodeID)
         // The lease is void: stop, say nothing.
         case stopTask(Digest)
         // No result of this node is on its way into the log any more: more may be handed in.
@@ -223,6 +229,10 @@ extension Node {
         // Six reports: one lost report, or two, must not void a lease.
         package var leaseDuration: Duration = .seconds(3)
         package var proposalInterval: Duration = .milliseconds(300)
+        /// So long a peer may take for a short task and its way into the log.
+        package var lendingPatience: Duration = .milliseconds(250)
+        /// A peer that declined is not asked again for so long.
+        package var lenderRest: Duration = .milliseconds(20)
         package var proposalDuration: Duration = .seconds(30)
         /// An edge node has been away for longer than its relay's life: what is leased to it is
         /// leased anew.

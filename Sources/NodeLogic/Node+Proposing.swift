@@ -25,12 +25,20 @@ struct Request: Sendable {
     var end: Instant
     /// The coordinator appended it here; 0 before.
     var awaitedIndex: UInt64 = 0
+    /// Who does it as a favour; nil once the coordinator was asked.
+    var lender: NodeID?
 
     /// Whether this entry of the log is what was asked for.
     ///
     /// The coordinator chooses the stages of
     /// a deployment, so that the entry says more than the wish.
     func isMet(by applied: Command) -> Bool {
+        // Another node may have done the task that this one only asked for.
+        if case .taskSubmitted(let wish) = command.body, wish.result == nil,
+            case .taskSubmitted(let done) = applied.body
+        {
+            return wish.task == done.task && wish.spec == done.spec
+        }
         guard case .modelDeployed(let wish) = command.body, wish.epoch == 0,
             case .modelDeployed(var placement) = applied.body
         else { return applied == command }
@@ -47,13 +55,14 @@ extension Node {
     mutating func ask(
         _ command: Command,
         for origin: Request.Origin,
+        from lender: NodeID? = nil,
         at now: Instant,
         into effects: inout [Effect]
     ) {
         requestNumber += 1
         let isCallers = if case .caller = origin { true } else { false }
         let mayEnd = isCallers || origin == .relayed
-        let request = Request(
+        var request = Request(
             number: requestNumber,
             origin: origin,
             command: command,
@@ -66,8 +75,14 @@ extension Node {
             conclude(request, .refused(Refusal(reason, .overload)), into: &effects)
             return
         }
+        if let lender, case .taskSubmitted(let task) = command.body {
+            request.lender = lender
+            request.due = now + settings.lendingPatience
+            let wanted = LeaseWanted(request: request.number, task: task)
+            effects.append(.send(.leaseWanted(wanted), to: lender))
+        }
         requests.append(request)
-        send(request.number, at: now, into: &effects)
+        if request.lender == nil { send(request.number, at: now, into: &effects) }
     }
 
     /// Sends what is due again and gives up what took too long.
@@ -95,12 +110,14 @@ extension Node {
         return Refusal(reason, .unavailable)
     }
 
-    private mutating func send(
+    mutating func send(
         _ number: UInt64,
         at now: Instant,
         into effects: inout [Effect]
     ) {
         guard let position = requests.firstIndex(where: { $0.number == number }) else { return }
+        if let lender = requests[position].lender { noteBusy(lender, at: now) }
+        requests[position].lender = nil
         requests[position].due = now + settings.proposalInterval
         guard let leader = raft.leader else { return }
         let proposal = Proposal(request: number, command: requests[position].command)

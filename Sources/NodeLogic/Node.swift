@@ -10,6 +10,8 @@
 //   - any node accepts a proposal; the coordinator (the Raft leader of the current term) judges it
 //     against the replicated state and appends it; the asker answers its caller when the entry is
 //     applied on the asker's own side                                    (Node+Proposing.swift)
+//   - a short task that somebody waits for is done by a peer at once where this node is busy
+//                                                                        (Node+Lending.swift)
 //   - a read that must not be stale asks the coordinator how far it has to be  (Node+Reading.swift)
 //   - a joiner's request goes the same way, and a certificate comes back  (Node+Enrolling.swift);
 //     so does each node's own request for its next certificate             (Node+Renewing.swift)
@@ -31,7 +33,7 @@
 
 package import Basics
 import Election
-package import Membership
+import Membership
 import Scheduling
 package import Wire
 
@@ -78,6 +80,10 @@ package struct Node: Sendable {
     // Node+Reading.
     var readings: [Reading] = []
     var readTickets: [ReadTicket] = []
+
+    // Node+Lending.
+    var busyLenders: [BusyLender] = []
+    var lendingChance: Chance
 
     // Node+Working, Node+Staging.
     // Sorted by the number of the task.
@@ -147,6 +153,7 @@ package struct Node: Sendable {
         requestNumber = chance.next() >> 1
         replaySeed = chance.next()
         renewal = Renewal(seed: chance.next())
+        lendingChance = Chance(seed: chance.next())
         nextReport = now
         nextDeadline = now
         let enrolled = state.nodes.filter { $0.revocation == nil }.map {
@@ -265,6 +272,8 @@ package struct Node: Sendable {
         case .deadlinePassed: act(at: now, into: &effects)
         case .propose(let request, let command):
             ask(command, for: .caller(request), at: now, into: &effects)
+        case .borrow(let request, let command):
+            borrow(command, for: request, at: now, into: &effects)
         case .read(let request): read(for: request, at: now, into: &effects)
         case .enrol(let request, let wish): enrol(wish, for: request, at: now, into: &effects)
         case .certificateHolds(let rest, let lifetime, let rootNumber, let isNew):
@@ -376,6 +385,11 @@ package struct Node: Sendable {
         case .proposal(let proposal):
             guard state.isAdmitted(sender) else { break }
             take(proposal, from: sender, at: now, into: &effects)
+        case .leaseWanted(let wanted):
+            guard state.isAdmitted(sender) else { break }
+            take(wanted, from: sender, into: &effects)
+        case .leaseDeclined(let declined):
+            take(declined, from: sender, at: now, into: &effects)
         case .workerReport(let report):
             guard state.isAdmitted(sender) else { break }
             take(report, from: sender, at: now)
@@ -560,37 +574,5 @@ package struct Node: Sendable {
 
     mutating func tell(_ node: NodeID, into effects: inout [Effect]) {
         if let member = detector.member(node) { tell(node, member.profile, into: &effects) }
-    }
-
-    // MARK: The driver's address book
-
-    /// The detector's copy where it says the same.
-    package func kept(_ profile: Profile, of node: NodeID) -> KeptProfile {
-        if let known = detector.member(node)?.keptProfile, known.value == profile { return known }
-        return KeptProfile(profile)
-    }
-
-    private mutating func tell(
-        _ node: NodeID,
-        _ profile: Profile,
-        into effects: inout [Effect]
-    ) {
-        let certificates = state.node(node)?.certificates ?? introductions[node]?.certificates
-        guard node != id, let certificates, !state.isRevoked(node) else { return }
-        tell(
-            Introduction(node: node, certificates: certificates, profile: profile),
-            into: &effects
-        )
-    }
-
-    private mutating func tell(_ peer: Introduction, into effects: inout [Effect]) {
-        if let told = toldPeers[peer.node], told.certificates == peer.certificates,
-            told.profile.value == peer.profile
-        {
-            return
-        }
-        toldPeers[peer.node] = Told(
-            certificates: peer.certificates, profile: kept(peer.profile, of: peer.node))
-        effects.append(.peer(peer.node, certificates: peer.certificates, peer.profile))
     }
 }

@@ -32,8 +32,8 @@ extension LiveBackend {
                 ?? signed.value ?? ended.batch?.bundle(of: ended.record).map { Digest.of($0) })
     }
 
-    /// Whoever waits for a short task has it at once where a lane is free: the entry of the log
-    /// that makes it known then holds its result.
+    /// Whoever waits for a short task has it at once where a lane is free, here or at a peer: the
+    /// entry of the log that makes it known then holds its result.
     private func submit<Value: Sendable>(
         _ task: Digest, _ spec: TaskSpec, isAwaited: Bool, _ signed: Found<Digest>,
         _ body: @escaping @Sendable (Node) -> Value?
@@ -50,8 +50,13 @@ extension LiveBackend {
             guard isAwaited else { return propose(submitted) }
             // From the lane straight to the node: each change of threads takes some 50 µs.
             node.worker.tryNow(task, spec, isAlone: waiterCount == 1) {
-                [own = node.identity.id] done in
-                guard let done else { return propose(submitted) }
+                [loop, own = node.identity.id] attempt in
+                guard case .done(let done) = attempt else {
+                    guard case .noLane = attempt else { return propose(submitted) }
+                    return loop.borrow(submitted) { answer, node in
+                        continuation.resume(returning: (answer, node.flatMap(body)))
+                    }
+                }
                 propose(done.end(submitted, at: own))
                 // While the others write: it takes as long as all that they do besides.
                 signed.value = done.digest

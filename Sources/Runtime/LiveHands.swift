@@ -22,6 +22,17 @@ struct LiveHands: NodeHands {
 
     func stop(_ task: Digest) { worker.stop(task) }
 
+    func lend(_ wanted: LeaseWanted, to asker: NodeID) {
+        worker.tryNow(wanted.task.task, wanted.task.spec, isAlone: false) { [loop] attempt in
+            guard case .done(let done) = attempt else {
+                let declined = LeaseDeclined(request: wanted.request)
+                return loop.send(.leaseDeclined(declined), to: asker)
+            }
+            // Where it does not get into the log, its asker proposes it as any task.
+            loop.propose(.taskSubmitted(done.end(wanted.task, at: loop.own))) { _, _ in }
+        }
+    }
+
     func resultsTaken() { worker.results.taken() }
 
     func admissionChanged() { admission.forget() }

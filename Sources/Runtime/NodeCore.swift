@@ -217,6 +217,7 @@ final class NodeCore: TurningCore {
         case .expel(let peer): expel(peer)
         case .startTask(let task, let attempt, let fence, let spec):
             parts.hands.start(task, attempt: attempt, fence: fence, spec: spec)
+        case .tryTask(let wanted, let asker): parts.hands.lend(wanted, to: asker)
         case .stopTask(let task): parts.hands.stop(task)
         case .resultsTaken: parts.hands.resultsTaken()
         case .fetch(let artifacts, let holder): parts.hands.fetch(artifacts, from: holder)
@@ -397,6 +398,13 @@ final class NodeCore: TurningCore {
         step(.propose(request: nextRequest, command))
     }
 
+    /// The same of a short task that somebody waits for: a peer may do it at once.
+    func borrow(_ command: Command, answer: @escaping AnswerTaker) {
+        nextRequest += 1
+        answers[nextRequest] = answer
+        step(.borrow(request: nextRequest, command))
+    }
+
     /// Answers in the step in which the state is as new as this question.
     func catchUp(answer: @escaping AnswerTaker) {
         nextRequest += 1
@@ -440,6 +448,8 @@ final class NodeCore: TurningCore {
 protocol NodeHands: Sendable {
     func start(_ task: Digest, attempt: UInt32, fence: Fence, spec: TaskSpec)
     func stop(_ task: Digest)
+    /// Do it now and propose it with its result, or decline.
+    func lend(_ wanted: LeaseWanted, to asker: NodeID)
     /// Results that were handed in are in the log, or void.
     func resultsTaken()
     /// Statements, policy or revocations are not what they were.

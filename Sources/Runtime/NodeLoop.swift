@@ -89,6 +89,16 @@ final class NodeLoop: Outlet, Sendable {
         if !isPosted { take(Self.overloaded, nil) }
     }
 
+    /// The same of a short task that somebody waits for, where this node has no free lane.
+    func borrow(
+        _ task: TaskSubmitted, _ take: @escaping @Sendable (Node.Answer, Node?) -> Void
+    ) {
+        let isPosted = post { core in
+            core.borrow(Command(body: .taskSubmitted(task))) { answer, node in take(answer, node) }
+        }
+        if !isPosted { take(Self.overloaded, nil) }
+    }
+
     private static let overloaded = Node.Answer.refused(
         Refusal("this node is overloaded", .overload))
 

@@ -9,12 +9,14 @@ final class ProgramShelf: Sendable {
 
     /// So little time that any thread may spend it.
     private static let quickDuration = Duration.microseconds(300)
+    /// So little that a peer may be asked for it as a favour.
+    private static let shortDuration = Duration.milliseconds(20)
 
     private struct Program {
         var digest: Digest
         var bytes: [UInt8]
-        /// It took so little time when it ran last.
-        var isQuick = false
+        /// When it ran last.
+        var duration = Duration.seconds(1)
     }
 
     private let store: ArtifactStore
@@ -23,15 +25,21 @@ final class ProgramShelf: Sendable {
 
     init(store: ArtifactStore) { self.store = store }
 
-    func isQuick(_ digest: Digest) -> Bool {
-        programs.withLock { programs in programs.first { $0.digest == digest }?.isQuick ?? false }
+    func isQuick(_ digest: Digest) -> Bool { took(digest, atMost: Self.quickDuration) }
+
+    func isShort(_ digest: Digest) -> Bool { took(digest, atMost: Self.shortDuration) }
+
+    private func took(_ digest: Digest, atMost limit: Duration) -> Bool {
+        programs.withLock { programs in
+            programs.first { $0.digest == digest }.map { $0.duration <= limit } ?? false
+        }
     }
 
     /// How long a run of it took, from its start to its signed result.
     func note(_ duration: Duration, of digest: Digest) {
         programs.withLock { programs in
             guard let place = programs.firstIndex(where: { $0.digest == digest }) else { return }
-            programs[place].isQuick = duration <= Self.quickDuration
+            programs[place].duration = duration
         }
     }
 

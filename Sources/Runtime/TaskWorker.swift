@@ -244,12 +244,21 @@ final class TaskWorker: Sendable {
         var digest: Digest { signed.digest }
     }
 
+    /// What came of the wish to have a program run at once.
+    enum Attempt: Sendable {
+        case done(Done)
+        /// It is short, but no lane is free.
+        case noLane
+        /// The mesh shall do it as any task.
+        case unfit
+    }
+
     /// What is leased to tenants with quotas must be counted.
     func limit(_ tenants: [String]) { limited.withLock { $0 = tenants } }
 
     /// Runs a program of a task that is not submitted yet, where a lane is free, all is here and
-    /// admitted, its tenant has no quota, and it takes no time and writes little; where the mesh
-    /// shall do it, `end` gets nil. It is called at once or on the lane.
+    /// admitted, its tenant has no quota, and it takes no time and writes little. `end` is called
+    /// at once or on the lane.
     ///
     /// A program has no effect but its result, and that counts when the log holds it: until then
     /// nothing has happened, whoever dies.
@@ -258,19 +267,19 @@ final class TaskWorker: Sendable {
     ///   that was quick the last time.
     func tryNow(
         _ task: Digest, _ spec: TaskSpec, isAlone: Bool,
-        _ end: @escaping @Sendable (Done?) -> Void
+        _ end: @escaping @Sendable (Attempt) -> Void
     ) {
         guard case .program(let work) = spec.work, admission.wereAdmitted(work.artifacts),
             spec.slotCount <= 1, spec.edgeUse != .only,
             !limited.withLock({ $0.contains(spec.tenant) })
-        else { return end(nil) }
+        else { return end(.unfit) }
         let lease = Lease(task: task, attempt: 1, fence: Fence(), spec: spec)
-        if isAlone, let done = runHere(work, lease) { return end(done) }
+        if isAlone, let done = runHere(work, lease) { return end(.done(done)) }
         let isTaken = guests.addIfFree(
             .init(task: task, isStopped: Flag()) { [self] _ in
-                end(runNow(work, lease, fuel: GuestRun.sliceFuel))
+                end(runNow(work, lease, fuel: GuestRun.sliceFuel).map { .done($0) } ?? .unfit)
             })
-        if !isTaken { end(nil) }
+        if !isTaken { end(programs.isShort(work.program.digest) ? .noLane : .unfit) }
     }
 
     /// Half a millisecond of work at most, on a thread that others wait for.

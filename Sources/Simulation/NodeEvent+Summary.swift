@@ -27,6 +27,7 @@ extension Node.Event {
         case .snapshotRead: 18
         case .certificateHolds: 19
         case .renew: 20
+        case .borrow: 21
         }
     }
 
@@ -40,6 +41,7 @@ extension Node.Event {
         case .silent(let peer): "gets no answer from node \(Machine.number(of: peer))"
         case .deadlinePassed: "deadline"
         case .propose(let request, _): "is asked, request \(request)"
+        case .borrow(let request, _): "is asked while it is busy, request \(request)"
         case .read(let request): "is asked to read, request \(request)"
         case .enrol(let request, _): "is asked to enrol, request \(request)"
         case .certificateHolds(let rest, _, _, _): "has a certificate for \(rest.seconds) s"
@@ -105,6 +107,8 @@ extension Envelope.Body {
         case .workerReport: 42
         case .readRequest: 45
         case .readReply: 46
+        case .leaseWanted: 47
+        case .leaseDeclined: 48
         case .enrolRequest: 43
         case .enrolReply: 44
         case .edgeReport: 51
@@ -123,6 +127,8 @@ extension Envelope.Body {
         case .proposal: "proposal"
         case .proposalReply(let reply):
             "reply \(reply.index) \(reply.refusal)\(reply.retry ? "retry" : "")"
+        case .leaseWanted(let wanted): "lease wanted of \(wanted.task.task)"
+        case .leaseDeclined(let declined): "lease declined, request \(declined.request)"
         case .workerReport(let report):
             "report applied \(report.appliedIndex) slots \(report.slotCount)"
         case .enrolRequest: "enrol request"

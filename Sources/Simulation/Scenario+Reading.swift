@@ -239,6 +239,7 @@ extension Scenario.Line {
             let who = try who()
             return .sleep(who, try duration())
         case "submit": return .submit(try count("number of tasks"))
+        case "await": return .awaited(try count("number of tasks"))
         case "limit":
             let running = try count("number of tasks that may run")
             return .limit(running: running, queued: try count("number of tasks in the queue"))

@@ -30,7 +30,8 @@
 /// vanishes with its disk), `restart WHO`, `pause WHO` (SIGSTOP), `block WHO` (it runs, but its
 /// messages wait), `isolate WHO`, `cut WHO from WHO` (one way), `heal`, `leave WHO`,
 /// `drift WHO 5%`, `disk WHO 50ms`, `loss`, `duplicates`, `reorder` and `delay` as above,
-/// `update WHO` (it says something new of itself), `submit 10` (tasks, anywhere),
+/// `update WHO` (it says something new of itself), `submit 10` (tasks, anywhere), `await 10` (short
+/// tasks that somebody waits for: the asked node does them at once or asks a peer),
 /// `park 10` (tasks for edge nodes alone), `sleep WHO 10min` (announced, of edge nodes),
 /// `limit 4 20` (one in three of the tasks that are submitted from then on is of a tenant that may
 /// run 4 and have 20 queued; once, before it has any), `meter` (counts traffic from now to the
@@ -81,7 +82,7 @@ package struct Scenario: Sendable {
         case disk(Who, Duration)
         case loss(Double), duplicates(Double), reorder(Double, Duration)
         case delay(Duration, Duration)
-        case update(Who), submit(Int), park(Int), sleep(Who, Duration), meter
+        case update(Who), submit(Int), awaited(Int), park(Int), sleep(Who, Duration), meter
         case limit(running: Int, queued: Int)
     }
 

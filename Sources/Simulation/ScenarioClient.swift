@@ -14,6 +14,8 @@ struct ScenarioClient {
         /// During which cut of the mesh in two it was asked for first: what was asked for before
         /// may have been taken before, and any node that knows may say so.
         var split: Int?
+        /// Somebody waits for the task: it may be done before it is known.
+        var isAwaited = false
     }
 
     struct Acceptance {
@@ -40,14 +42,16 @@ struct ScenarioClient {
     var isWaiting: Bool { !wishes.isEmpty }
 
     mutating func submit(
-        to simulator: inout Simulator, _ chance: inout Chance, isEdgeOnly: Bool = false
+        to simulator: inout Simulator, _ chance: inout Chance, isEdgeOnly: Bool = false,
+        isAwaited: Bool = false
     ) {
         taskCount += 1
         var task = Simulator.task("\(taskCount)", isEdgeOnly: isEdgeOnly)
         // Death follows the tasks in some scenarios; what is tested is that none is lost.
         task.spec.attemptCountMax = 1_000
         if hasLimit, taskCount.isMultiple(of: 3) { task.spec.tenant = Self.limitedTenant }
-        ask(.taskSubmitted(task), since: split, of: &simulator, &chance)
+        ask(
+            .taskSubmitted(task), since: split, isAwaited: isAwaited, of: &simulator, &chance)
     }
 
     mutating func limit(
@@ -62,14 +66,27 @@ struct ScenarioClient {
     private mutating func ask(
         _ body: Command.Body,
         since split: Int?,
+        isAwaited: Bool = false,
         of simulator: inout Simulator,
         _ chance: inout Chance
     ) {
         guard let node = simulator.upNumbers.randomElement(using: &chance) else { return }
         let life = simulator.machines[node].life
-        let request = simulator.propose(body, at: node)
+        let request: UInt64
+        if isAwaited, case .taskSubmitted(var task) = body {
+            // The node does it itself, or has no free lane.
+            task.spec.submitter = Machine.id(of: node)
+            request =
+                Bool.random(using: &chance)
+                ? simulator.borrow(task, at: node)
+                : simulator.propose(.taskSubmitted(Simulator.done(task, by: node)), at: node)
+        } else {
+            request = simulator.propose(body, at: node)
+        }
         wishes.append(
-            Wish(body: body, request: request, node: node, life: life, split: split))
+            Wish(
+                body: body, request: request, node: node, life: life, split: split,
+                isAwaited: isAwaited))
     }
 
     /// Takes the answers that came, and asks again where there is hope.
@@ -83,7 +100,9 @@ struct ScenarioClient {
             if isMet(wish, by: answer.answer, answer.node, simulator) {
                 acceptances.append(Acceptance(node: wish.node, split: wish.split))
             } else {
-                ask(wish.body, since: wish.split, of: &simulator, &chance)
+                ask(
+                    wish.body, since: wish.split, isAwaited: wish.isAwaited, of: &simulator,
+                    &chance)
             }
         }
         // Whoever took it is dead: nobody knows what became of it.
@@ -94,7 +113,11 @@ struct ScenarioClient {
         let lost = wishes.filter(isLost)
         if !lost.isEmpty {
             wishes.removeAll(where: isLost)
-            for wish in lost { ask(wish.body, since: wish.split, of: &simulator, &chance) }
+            for wish in lost {
+                ask(
+                    wish.body, since: wish.split, isAwaited: wish.isAwaited, of: &simulator,
+                    &chance)
+            }
         }
         return acceptances
     }

@@ -83,10 +83,9 @@ extension ScenarioRun {
         case .loss, .duplicates, .reorder, .delay:
             simulator.setNetwork { $0.take(cue.action) }
         case .update(let who): for number in choose(who) { update(number) }
-        case .submit(let count):
-            for _ in 0..<count { client.submit(to: &simulator, &chance) }
-        case .park(let count):
-            for _ in 0..<count { client.submit(to: &simulator, &chance, isEdgeOnly: true) }
+        case .submit(let count): submit(count)
+        case .awaited(let count): submit(count, isAwaited: true)
+        case .park(let count): submit(count, isEdgeOnly: true)
         case .sleep(let who, let time):
             for number in choose(who) {
                 simulator.sleep(number, for: time)
@@ -181,6 +180,15 @@ extension ScenarioRun {
         )
     }
 
+    private mutating func submit(
+        _ count: Int, isEdgeOnly: Bool = false, isAwaited: Bool = false
+    ) {
+        for _ in 0..<count {
+            client.submit(
+                to: &simulator, &chance, isEdgeOnly: isEdgeOnly, isAwaited: isAwaited)
+        }
+    }
+
     // MARK: Undoing
 
     mutating func undo(_ undoing: Undoing) {
@@ -209,7 +217,8 @@ extension ScenarioRun {
         case .disk: for number in undoing.numbers { simulator.setDiskDelay(.zero, of: number) }
         case .loss, .duplicates, .reorder, .delay:
             if let network = undoing.network { simulator.setNetwork { $0 = network } }
-        case .restart, .heal, .leave, .update, .submit, .park, .sleep, .limit, .meter: break
+        case .restart, .heal, .leave, .update, .submit, .awaited, .park, .sleep, .limit, .meter:
+            break
         }
     }
 }

@@ -13,6 +13,38 @@ extension Simulator {
         return requestNumber
     }
 
+    /// The same of a task that somebody waits for: the node is busy, and asks a peer.
+    package mutating func borrow(_ task: TaskSubmitted, at number: Int) -> UInt64 {
+        requestNumber += 1
+        if machines[number].isUp {
+            let command = Command(body: .taskSubmitted(task))
+            let event = Node.Event.borrow(request: requestNumber, command)
+            happen(.event(event, number, life: machines[number].life))
+        }
+        return requestNumber
+    }
+
+    /// A node does a task at once and proposes it with its result, or says that it does not.
+    mutating func lend(_ wanted: LeaseWanted, to asker: NodeID, by number: Int) {
+        guard Int.random(in: 0..<4, using: &chance) > 0 else {
+            let declined = LeaseDeclined(request: wanted.request)
+            return send(.leaseDeclined(declined), from: number, to: Machine.number(of: asker))
+        }
+        requestNumber += 1
+        let command = Command(body: .taskSubmitted(Self.done(wanted.task, by: number)))
+        schedule(
+            .propose(request: requestNumber, command), of: number,
+            after: between(.milliseconds(1), .milliseconds(20)))
+    }
+
+    /// A task that a node has done before it was known.
+    static func done(_ task: TaskSubmitted, by number: Int) -> TaskSubmitted {
+        var done = task
+        done.node = Machine.id(of: number)
+        done.result = FakeWork.result(of: task.spec)
+        return done
+    }
+
     /// Asks a node for its state, as new as the question; what it holds comes with the answer.
     package mutating func read(at number: Int) -> UInt64 {
         requestNumber += 1

@@ -31,15 +31,15 @@ extension Simulator {
             machines[number].introductions.removeAll { $0.node == peer }
         case .startTask(let task, let attempt, let fence, let spec):
             begin(task, attempt, fence, spec, on: number)
+        case .tryTask(let wanted, let asker): lend(wanted, to: asker, by: number)
         case .stopTask(let task): machines[number].work[task] = nil
-        case .resultsTaken: break
         case .loadStage(let deployment, _):
             schedule(
                 .stageLoaded(model: deployment.model, epoch: deployment.epoch, refusal: ""),
                 of: number,
                 after: between(.milliseconds(20), .milliseconds(500))
             )
-        case .unloadModel, .fetch: break
+        case .resultsTaken, .unloadModel, .fetch: break
         case .replay(let result, let edge, let spec):
             schedule(
                 .replayed(

@@ -101,10 +101,14 @@ package struct Witness: Sendable {
             if case .tasksLeased = decided[index + 1]?.body {
                 countLeases(process.node.state.tasks, number)
             }
-            guard case .tasksFinished(let finished) = decided[index + 1]?.body else { continue }
-            for end in finished.ends {
-                guard let task = process.node.state.tasks.record(end.task) else { continue }
-                look(at: task.id, process, number)
+            switch decided[index + 1]?.body {
+            case .taskSubmitted(let submitted): look(at: submitted.task, process, number)
+            case .tasksFinished(let finished):
+                for end in finished.ends {
+                    guard let task = process.node.state.tasks.record(end.task) else { continue }
+                    look(at: task.id, process, number)
+                }
+            default: continue
             }
         }
         if appliedIndex.isMultiple(of: digestInterval) { compare(process, number) }

@@ -28,6 +28,8 @@ public struct Envelope: Hashable, Sendable {
         case workerReport(WorkerReport)
         case readRequest(ReadRequest)
         case readReply(ReadReply)
+        case leaseWanted(LeaseWanted)
+        case leaseDeclined(LeaseDeclined)
         case artifactWanted(ArtifactWanted)
         case artifactOffered(ArtifactOffered)
         case artifactHold(ArtifactHold)

@@ -5,6 +5,7 @@
 //   joining  = JoinBegin JoinChallenge JoinRequest (JoinAccepted / JoinRefused)
 //   asking   = Proposal ProposalReply
 //   working  = WorkerReport, twice a second, to the coordinator
+//   lending  = LeaseWanted [LeaseDeclined], then a Proposal of the lender's
 //   fetching = ArtifactWanted ArtifactOffered, then ChunkWanted Chunk on the bulk plane
 //   keeping  = ArtifactHold ArtifactHeld
 public import Basics
@@ -192,6 +193,28 @@ public struct Proposal: Hashable, Sendable {
     public init(request: UInt64 = 0, command: Command) {
         self.request = request
         self.command = command
+    }
+}
+
+/// The sender's lanes are taken, and somebody waits for this short task: whoever has a free lane
+/// does it at once, before it is known, and proposes it with its result. The sender sees it in the
+/// log; what it does not see there soon it proposes itself, and the log takes the first.
+public struct LeaseWanted: Hashable, Sendable {
+    public var request: UInt64
+    public var task: TaskSubmitted
+
+    public init(request: UInt64 = 0, task: TaskSubmitted) {
+        self.request = request
+        self.task = task
+    }
+}
+
+/// Nothing was done: no lane is free, the program is not here, or it took too long.
+public struct LeaseDeclined: Hashable, Sendable {
+    public var request: UInt64
+
+    public init(request: UInt64 = 0) {
+        self.request = request
     }
 }
 

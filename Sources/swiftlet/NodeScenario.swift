@@ -63,7 +63,8 @@ struct NodeScenario {
                 if network?.canDisturb != true {
                     note("loss and delay need namespaces and the kernel's netem: left out")
                 }
-            case .vanish, .kill, .crash, .wreck, .restart, .pause, .leave, .submit: break
+            case .vanish, .kill, .crash, .wreck, .restart, .pause, .leave, .submit, .awaited:
+                break
             }
         }
         if scenario.settings.edgeCount > 0 {
@@ -222,7 +223,8 @@ struct NodeScenario {
             var settings = scenario.settings.network
             settings.take(cue.action)
             try network.disturb(Self.words(settings), mesh.names)
-        case .submit(let count):
+        // The nodes themselves see who has a free lane.
+        case .submit(let count), .awaited(let count):
             for _ in 0..<count { client.submit(among: well, &chance) }
         case .cut, .drift, .disk, .update, .meter, .park, .sleep, .limit: return
         }
@@ -267,8 +269,8 @@ struct NodeScenario {
             client.split(minority: [])
         case .block, .loss, .duplicates, .reorder, .delay:
             try mesh.network?.disturb(Self.words(scenario.settings.network), mesh.names)
-        case .cut, .drift, .disk, .restart, .heal, .leave, .update, .submit, .park, .sleep, .meter,
-            .limit:
+        case .cut, .drift, .disk, .restart, .heal, .leave, .update, .submit, .awaited, .park,
+            .sleep, .meter, .limit:
             break
         }
         troubled.subtract(undoing.names)

@@ -36,6 +36,64 @@ extension MeshTests {
         }
     }
 
+    @Test func `a node whose lanes are taken has short tasks done by its peers at once`()
+        async throws
+    {
+        try await TestMesh.with { mesh in
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            // Each node has run it, and knows that it is short.
+            for name in mesh.names {
+                let run = try await mesh.run("run", on: name, [probe, "arguments"])
+                #expect(run.status == 0, "\(run.errors)")
+            }
+            let bytes = try Data(contentsOf: URL(filePath: probe))
+            let program: JSON = [
+                "name": "probe", "digest": .string(Digest.of(Array(bytes)).hex),
+            ]
+            let own = try await mesh.id(of: "ada")
+            var foreign: JSON?
+            // How many lanes are free in the same moment is chance.
+            for round in 0..<30 where foreign == nil {
+                let answers = try await answersTogether(
+                    (0..<32).map { number -> JSON in
+                        [
+                            "program": program, "arguments": ["arguments"],
+                            "seed": .integer(Int64(round * 32 + number)),
+                        ]
+                    }, at: mesh.data(of: "ada") + "/node.sock")
+                #expect(answers.allSatisfy { $0["exit_code"]?.asInteger == 0 })
+                for answer in answers where answer["node"]?.asString != own {
+                    let digest = try #require(answer["statement"]?.asString)
+                    let bundle = try await mesh.get("/api/statements/\(digest)", on: "bob")
+                    let payload = try #require(bundle["dsseEnvelope"]?["payload"]?.asString)
+                    let said = try JSON(parsing: Array(try #require(Data(base64Encoded: payload))))
+                    // What the coordinator leased is signed together with others.
+                    guard let attempt = said["predicate"]?["attempt"] else { continue }
+                    #expect(attempt["task_id"] == answer["task"])
+                    // The fence of what was done before it was known is none.
+                    if attempt["fence_index"]?.asString == "0" { foreign = answer }
+                }
+            }
+            let task = try #require(foreign?["task"]?.asString, "no peer has lent a lane")
+            let verified = try await mesh.run("verify", on: "eve", ["--replay", task])
+            #expect(verified.status == 0, "\(verified.output) \(verified.errors)")
+        }
+    }
+
+    /// Asks for all tasks at once, and waits for their ends.
+    private func answersTogether(_ tasks: [JSON], at socket: String) async throws -> [JSON] {
+        try await withThrowingTaskGroup(of: JSON.self) { group in
+            for task in tasks {
+                group.addTask {
+                    let answer = try await NodeSocket(path: socket).exchange(
+                        "POST", "/api/tasks?wait_seconds=60", task, within: .seconds(60))
+                    return try JSON(parsing: answer.body)
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+    }
+
     /// The same program under the outside emulator.
     private func qemu(
         _ program: String, _ call: Call, in mesh: TestMesh

@@ -15,7 +15,7 @@ extension Envelope: Arbitrary {
 }
 
 extension Envelope.Body: ArbitraryCases {
-    static let caseCount = 28
+    static let caseCount = 30
 
     static func arbitrary(caseIndex: Int, using chance: inout Chance) -> Self {
         switch caseIndex {
@@ -36,16 +36,18 @@ extension Envelope.Body: ArbitraryCases {
         case 14: .workerReport(.arbitrary(using: &chance))
         case 15: .readRequest(.arbitrary(using: &chance))
         case 16: .readReply(.arbitrary(using: &chance))
-        case 17: .artifactWanted(.arbitrary(using: &chance))
-        case 18: .artifactOffered(.arbitrary(using: &chance))
-        case 19: .artifactHold(.arbitrary(using: &chance))
-        case 20: .artifactHeld(.arbitrary(using: &chance))
-        case 21: .bulk(.arbitrary(using: &chance))
-        case 22: .edgeReport(.arbitrary(using: &chance))
-        case 23: .edgeOrders(.arbitrary(using: &chance))
-        case 24: .edgeResult(.arbitrary(using: &chance))
-        case 25: .edgeSleep(.arbitrary(using: &chance))
-        case 26: .edgeSleepTaken(.arbitrary(using: &chance))
+        case 17: .leaseWanted(.arbitrary(using: &chance))
+        case 18: .leaseDeclined(.arbitrary(using: &chance))
+        case 19: .artifactWanted(.arbitrary(using: &chance))
+        case 20: .artifactOffered(.arbitrary(using: &chance))
+        case 21: .artifactHold(.arbitrary(using: &chance))
+        case 22: .artifactHeld(.arbitrary(using: &chance))
+        case 23: .bulk(.arbitrary(using: &chance))
+        case 24: .edgeReport(.arbitrary(using: &chance))
+        case 25: .edgeOrders(.arbitrary(using: &chance))
+        case 26: .edgeResult(.arbitrary(using: &chance))
+        case 27: .edgeSleep(.arbitrary(using: &chance))
+        case 28: .edgeSleepTaken(.arbitrary(using: &chance))
         default: .edgeKey(.arbitrary(using: &chance))
         }
     }

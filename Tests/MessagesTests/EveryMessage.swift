@@ -83,6 +83,8 @@ var everyMessage: [any Arbitrary.Type] {
         EnrolRequest.self,
         EnrolReply.self,
         Proposal.self,
+        LeaseWanted.self,
+        LeaseDeclined.self,
         ProposalReply.self,
         ReadRequest.self,
         ReadReply.self,

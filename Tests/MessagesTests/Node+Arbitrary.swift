@@ -111,6 +111,18 @@ extension Proposal: Arbitrary {
     }
 }
 
+extension LeaseWanted: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        LeaseWanted(request: .arbitrary(using: &chance), task: .arbitrary(using: &chance))
+    }
+}
+
+extension LeaseDeclined: Arbitrary {
+    static func arbitrary(using chance: inout Chance) -> Self {
+        LeaseDeclined(request: .arbitrary(using: &chance))
+    }
+}
+
 extension ProposalReply: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         ProposalReply(

@@ -47,6 +47,8 @@ typedef enum {
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_WORKER_REPORT = 34,
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_READ_REQUEST = 35,
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_READ_REPLY = 36,
+  SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_LEASE_WANTED = 37,
+  SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_LEASE_DECLINED = 38,
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_ARTIFACT_WANTED = 40,
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_ARTIFACT_OFFERED = 41,
   SWIFTLET__ENVELOPE__V1__ENVELOPE__BODY_ARTIFACT_HOLD = 42,
@@ -96,6 +98,8 @@ struct  Swiftlet__Envelope__V1__Envelope
     Swiftlet__Node__V1__WorkerReport *worker_report;
     Swiftlet__Node__V1__ReadRequest *read_request;
     Swiftlet__Node__V1__ReadReply *read_reply;
+    Swiftlet__Node__V1__LeaseWanted *lease_wanted;
+    Swiftlet__Node__V1__LeaseDeclined *lease_declined;
     Swiftlet__Node__V1__ArtifactWanted *artifact_wanted;
     Swiftlet__Node__V1__ArtifactOffered *artifact_offered;
     Swiftlet__Node__V1__ArtifactHold *artifact_hold;

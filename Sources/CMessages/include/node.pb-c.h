@@ -16,6 +16,7 @@ PROTOBUF_C__BEGIN_DECLS
 
 #include "command.pb-c.h"
 #include "membership.pb-c.h"
+#include "task.pb-c.h"
 
 typedef struct Swiftlet__Node__V1__Hello Swiftlet__Node__V1__Hello;
 typedef struct Swiftlet__Node__V1__HelloAccepted Swiftlet__Node__V1__HelloAccepted;
@@ -29,6 +30,8 @@ typedef struct Swiftlet__Node__V1__JoinRefused Swiftlet__Node__V1__JoinRefused;
 typedef struct Swiftlet__Node__V1__EnrolRequest Swiftlet__Node__V1__EnrolRequest;
 typedef struct Swiftlet__Node__V1__EnrolReply Swiftlet__Node__V1__EnrolReply;
 typedef struct Swiftlet__Node__V1__Proposal Swiftlet__Node__V1__Proposal;
+typedef struct Swiftlet__Node__V1__LeaseWanted Swiftlet__Node__V1__LeaseWanted;
+typedef struct Swiftlet__Node__V1__LeaseDeclined Swiftlet__Node__V1__LeaseDeclined;
 typedef struct Swiftlet__Node__V1__ProposalReply Swiftlet__Node__V1__ProposalReply;
 typedef struct Swiftlet__Node__V1__ReadRequest Swiftlet__Node__V1__ReadRequest;
 typedef struct Swiftlet__Node__V1__ReadReply Swiftlet__Node__V1__ReadReply;
@@ -274,6 +277,35 @@ struct  Swiftlet__Node__V1__Proposal
 #define SWIFTLET__NODE__V1__PROPOSAL__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__proposal__descriptor) \
     , 0, NULL }
+
+
+/*
+ * The sender's lanes are taken, and somebody waits for this short task: whoever has a free lane
+ * does it at once, before it is known, and proposes it with its result. The sender sees it in the
+ * log; what it does not see there soon it proposes itself, and the log takes the first.
+ */
+struct  Swiftlet__Node__V1__LeaseWanted
+{
+  ProtobufCMessage base;
+  uint64_t request;
+  Swiftlet__Task__V1__TaskSubmitted *task;
+};
+#define SWIFTLET__NODE__V1__LEASE_WANTED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__lease_wanted__descriptor) \
+    , 0, NULL }
+
+
+/*
+ * Nothing was done: no lane is free, the program is not here, or it took too long.
+ */
+struct  Swiftlet__Node__V1__LeaseDeclined
+{
+  ProtobufCMessage base;
+  uint64_t request;
+};
+#define SWIFTLET__NODE__V1__LEASE_DECLINED__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__lease_declined__descriptor) \
+    , 0 }
 
 
 struct  Swiftlet__Node__V1__ProposalReply
@@ -669,6 +701,44 @@ Swiftlet__Node__V1__Proposal *
 void   swiftlet__node__v1__proposal__free_unpacked
                      (Swiftlet__Node__V1__Proposal *message,
                       ProtobufCAllocator *allocator);
+/* Swiftlet__Node__V1__LeaseWanted methods */
+void   swiftlet__node__v1__lease_wanted__init
+                     (Swiftlet__Node__V1__LeaseWanted         *message);
+size_t swiftlet__node__v1__lease_wanted__get_packed_size
+                     (const Swiftlet__Node__V1__LeaseWanted   *message);
+size_t swiftlet__node__v1__lease_wanted__pack
+                     (const Swiftlet__Node__V1__LeaseWanted   *message,
+                      uint8_t             *out);
+size_t swiftlet__node__v1__lease_wanted__pack_to_buffer
+                     (const Swiftlet__Node__V1__LeaseWanted   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Node__V1__LeaseWanted *
+       swiftlet__node__v1__lease_wanted__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__node__v1__lease_wanted__free_unpacked
+                     (Swiftlet__Node__V1__LeaseWanted *message,
+                      ProtobufCAllocator *allocator);
+/* Swiftlet__Node__V1__LeaseDeclined methods */
+void   swiftlet__node__v1__lease_declined__init
+                     (Swiftlet__Node__V1__LeaseDeclined         *message);
+size_t swiftlet__node__v1__lease_declined__get_packed_size
+                     (const Swiftlet__Node__V1__LeaseDeclined   *message);
+size_t swiftlet__node__v1__lease_declined__pack
+                     (const Swiftlet__Node__V1__LeaseDeclined   *message,
+                      uint8_t             *out);
+size_t swiftlet__node__v1__lease_declined__pack_to_buffer
+                     (const Swiftlet__Node__V1__LeaseDeclined   *message,
+                      ProtobufCBuffer     *buffer);
+Swiftlet__Node__V1__LeaseDeclined *
+       swiftlet__node__v1__lease_declined__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   swiftlet__node__v1__lease_declined__free_unpacked
+                     (Swiftlet__Node__V1__LeaseDeclined *message,
+                      ProtobufCAllocator *allocator);
 /* Swiftlet__Node__V1__ProposalReply methods */
 void   swiftlet__node__v1__proposal_reply__init
                      (Swiftlet__Node__V1__ProposalReply         *message);
@@ -878,6 +948,12 @@ typedef void (*Swiftlet__Node__V1__EnrolReply_Closure)
 typedef void (*Swiftlet__Node__V1__Proposal_Closure)
                  (const Swiftlet__Node__V1__Proposal *message,
                   void *closure_data);
+typedef void (*Swiftlet__Node__V1__LeaseWanted_Closure)
+                 (const Swiftlet__Node__V1__LeaseWanted *message,
+                  void *closure_data);
+typedef void (*Swiftlet__Node__V1__LeaseDeclined_Closure)
+                 (const Swiftlet__Node__V1__LeaseDeclined *message,
+                  void *closure_data);
 typedef void (*Swiftlet__Node__V1__ProposalReply_Closure)
                  (const Swiftlet__Node__V1__ProposalReply *message,
                   void *closure_data);
@@ -924,6 +1000,8 @@ extern const ProtobufCMessageDescriptor swiftlet__node__v1__join_refused__descri
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__enrol_request__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__enrol_reply__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__proposal__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__node__v1__lease_wanted__descriptor;
+extern const ProtobufCMessageDescriptor swiftlet__node__v1__lease_declined__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__proposal_reply__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__read_request__descriptor;
 extern const ProtobufCMessageDescriptor swiftlet__node__v1__read_reply__descriptor;
