@@ -177,6 +177,11 @@ extension Node {
         guard !requests.isEmpty else { return }
         for request in requests {
             if request.isMet(by: command) {
+                if case .refused = verdict, request.lender != nil {
+                    // What the lender proposed is void: this node's own word is another one.
+                    send(request.number, at: now, into: &effects)
+                    continue
+                }
                 requests.removeAll { $0.number == request.number }
                 if case .refused(let refusal) = verdict {
                     conclude(request, .refused(refusal), into: &effects)

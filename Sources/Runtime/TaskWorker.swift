@@ -282,8 +282,9 @@ final class TaskWorker: Sendable {
         if !isTaken { end(programs.isShort(work.program.digest) ? .noLane : .unfit) }
     }
 
-    /// Half a millisecond of work at most, on a thread that others wait for.
-    private static let quickFuel: UInt64 = 200_000
+    /// On a thread that others wait for. Each instruction may touch a page of memory, which is
+    /// given and hashed: some 70 ms at the very worst, and then not again.
+    private static let quickFuel: UInt64 = 10_000
 
     /// On the calling thread: handing it to a lane takes some 50 µs, as long as a program of a few
     /// instructions.
