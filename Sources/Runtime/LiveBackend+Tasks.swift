@@ -16,7 +16,7 @@ extension LiveBackend {
     ) async throws -> JSON {
         let spec = try await spec(of: request, items: [])
         let task = key.map { Digest.of("task \($0)") } ?? newID()
-        let signed = Found<Digest>()
+        let signed = Found<(signature: [UInt8], digest: Digest)>()
         let (answer, ended) = await submit(task, spec, isAwaited: isAwaited, signed) {
             node -> EndedTask? in
             let tasks = node.state.tasks
@@ -29,13 +29,20 @@ extension LiveBackend {
         return try await document(
             ended.record,
             statement: ended.record.completion?.result.statement?.digest
-                ?? signed.value ?? ended.batch?.bundle(of: ended.record).map { Digest.of($0) })
+                ?? ended.batch.flatMap { batch in
+                    // Under a key that was used before, the log holds another signature.
+                    if let own = signed.value, own.signature == batch.signature {
+                        return own.digest
+                    }
+                    return batch.bundle(of: ended.record).map { Digest.of($0) }
+                })
     }
 
     /// Whoever waits for a short task has it at once where a lane is free, here or at a peer: the
     /// entry of the log that makes it known then holds its result.
     private func submit<Value: Sendable>(
-        _ task: Digest, _ spec: TaskSpec, isAwaited: Bool, _ signed: Found<Digest>,
+        _ task: Digest, _ spec: TaskSpec, isAwaited: Bool,
+        _ signed: Found<(signature: [UInt8], digest: Digest)>,
         _ body: @escaping @Sendable (Node) -> Value?
     ) async -> (Node.Answer, Value?) {
         let submitted = TaskSubmitted(task: task, spec: spec)
@@ -59,7 +66,7 @@ extension LiveBackend {
                 }
                 propose(done.end(submitted, at: own))
                 // While the others write: it takes as long as all that they do besides.
-                signed.value = done.digest
+                signed.value = (done.signature, done.digest)
             }
         }
     }

@@ -153,8 +153,8 @@ final class TaskWorker: Sendable {
             let report = try Self.run(
                 work, store: exchange.store, programs: programs, isStopped: isStopped)
             if report.isShort {
-                let (result, statement) = shortResult(report, work, lease)
-                end(lease, result, statement)
+                let result = Self.shortResult(report)
+                end(lease, result, statement(of: result, lease))
             } else {
                 Task { await finish(report, work, lease) }
             }
@@ -240,6 +240,7 @@ final class TaskWorker: Sendable {
             return ended
         }
 
+        var signature: [UInt8] { signed.signature }
         /// Of the bundle.
         var digest: Digest { signed.digest }
     }
@@ -308,33 +309,27 @@ final class TaskWorker: Sendable {
                 isStopped: { true }),
             report.isShort
         else { return nil }
-        let (result, _) = shortResult(report, work, lease)
-        // What is signed is what others will read in the log.
+        let result = Self.shortResult(report)
+        guard let statement = statement(of: result, lease) else { return nil }
+        return (try? notary.sign(statement)).map { Done(result: result, signed: $0) }
+    }
+
+    /// What is signed of a result: what others will read in the log.
+    private func statement(of result: Wire.TaskResult, _ lease: Lease) -> Statement? {
         let completion = TaskRecord.Completion(
             result: result, node: loop.own, attempt: lease.attempt, fence: lease.fence)
-        guard let said = Provenance.TaskResult(lease.task, lease.spec, completion) else {
-            return nil
-        }
-        return (try? notary.sign(said.statement)).map { Done(result: result, signed: $0) }
+        return Provenance.TaskResult(lease.task, lease.spec, completion)?.statement
     }
 
     /// A result that carries its outputs itself.
-    private func shortResult(
-        _ report: GuestRun.Report, _ work: ProgramWork, _ lease: Lease
-    ) -> (Wire.TaskResult, Statement) {
-        let output = Self.name(report.standardOutput, "stdout")
-        let error = Self.name(report.standardError, "stderr")
-        let statement = Provenance.TaskResult(
-            report, work, lease, output: output?.digest ?? Self.emptyDigest,
-            error: error?.digest ?? Self.emptyDigest, files: [], node: loop.own
-        ).statement
-        let result = Wire.TaskResult(
+    private static func shortResult(_ report: GuestRun.Report) -> Wire.TaskResult {
+        Wire.TaskResult(
             outcome: report.outcome, exitCode: report.ending.exitCode,
             sentence: report.ending.sentence ?? "", retiredInstructions: report.retired,
-            stateDigest: report.digest, standardOutput: output, standardError: error,
-            outputs: [], statement: nil, head: report.standardOutput, holders: [],
-            errorHead: report.standardError, engine: GuestRun.engine)
-        return (result, statement)
+            stateDigest: report.digest, standardOutput: name(report.standardOutput, "stdout"),
+            standardError: name(report.standardError, "stderr"), outputs: [], statement: nil,
+            head: report.standardOutput, holders: [], errorHead: report.standardError,
+            engine: GuestRun.engine)
     }
 
     static let emptyDigest = Digest.of([])

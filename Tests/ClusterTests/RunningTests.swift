@@ -77,6 +77,15 @@ extension MeshTests {
             let task = try #require(foreign?["task"]?.asString, "no peer has lent a lane")
             let verified = try await mesh.run("verify", on: "eve", ["--replay", task])
             #expect(verified.status == 0, "\(verified.output) \(verified.errors)")
+            // Under a key that was used, the answer is the first one, with its signature.
+            var statements: [String?] = []
+            for name in ["ada", "ada", "bob"] {
+                let answer = try await mesh.post(
+                    "/api/tasks?wait_seconds=60",
+                    ["program": program, "arguments": ["arguments"], "key": "again"], on: name)
+                statements.append(answer["statement"]?.asString)
+            }
+            #expect(statements[0] != nil && Set(statements).count == 1)
         }
     }
 
