@@ -253,9 +253,10 @@ struct NodeScenario {
 
     private mutating func heal() throws {
         guard let network = mesh.network else { return }
+        // What waited in the minority may be accepted as soon as the first link is there.
+        client.split(minority: [])
         try network.setIsolated(false, mesh.names)
         reunionStart = .now
-        client.split(minority: [])
         troubled = troubled.filter { name in !up.contains(name) }
     }
 
@@ -265,8 +266,8 @@ struct NodeScenario {
         case .pause:
             for name in undoing.names { try mesh.signal(SIGCONT, to: name) }
         case .isolate:
-            try mesh.network?.setIsolated(false, undoing.names)
             client.split(minority: [])
+            try mesh.network?.setIsolated(false, undoing.names)
         case .block, .loss, .duplicates, .reorder, .delay:
             try mesh.network?.disturb(Self.words(scenario.settings.network), mesh.names)
         case .cut, .drift, .disk, .restart, .heal, .leave, .update, .submit, .awaited, .park,
