@@ -128,12 +128,6 @@ final class EdgeWorker: Sendable {
                 name: file.name, digest: try exchange.store.put(file.bytes),
                 byteCount: UInt64(file.bytes.count))
         }
-        let order = TaskWorker.Lease(
-            task: lease.task, attempt: lease.attempt, fence: lease.fence, spec: spec)
-        let statement = Provenance.TaskResult(
-            report, work, order, output: output?.digest ?? TaskWorker.emptyDigest,
-            error: error?.digest ?? TaskWorker.emptyDigest, files: files, node: loop.own
-        ).statement
         let result = Wire.TaskResult(
             outcome: report.outcome, exitCode: report.ending.exitCode,
             sentence: report.ending.sentence ?? "", retiredInstructions: report.retired,
@@ -141,6 +135,11 @@ final class EdgeWorker: Sendable {
             outputs: files, statement: nil,
             head: Array(report.standardOutput.prefix(TaskWorker.headByteCountMax)), holders: [],
             errorHead: report.isShort ? report.standardError : [], engine: GuestRun.engine)
+        let order = TaskWorker.Lease(
+            task: lease.task, attempt: lease.attempt, fence: lease.fence, spec: spec)
+        let statement = Provenance.TaskResult(
+            result, state: report.digest, of: work, order, node: loop.own
+        ).statement
         return (result, try notary.sign(statement).bytes)
     }
 

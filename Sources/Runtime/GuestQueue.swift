@@ -50,7 +50,12 @@ final class GuestQueue: Sendable {
             state.activeCount += 1
             return true
         }
-        if isLaneFree, !lanes.offer({ [self] in serve() }) {
+        if isLaneFree { serveOnLane() }
+    }
+
+    /// Has a lane do what waits, in a slot that is taken for it.
+    private func serveOnLane() {
+        if !lanes.offer({ [self] in serve() }) {
             // The lane has other things to do, and a thousand of them: the next one tries again.
             state.withLock { $0.activeCount -= 1 }
         }
@@ -90,9 +95,7 @@ final class GuestQueue: Sendable {
             state.activeCount -= 1
             return false
         }
-        if isOneWaiting, !lanes.offer({ [self] in serve() }) {
-            state.withLock { $0.activeCount -= 1 }
-        }
+        if isOneWaiting { serveOnLane() }
         return true
     }
 

@@ -16,7 +16,7 @@ extension LiveBackend {
     ) async throws -> JSON {
         let spec = try await spec(of: request, items: [])
         let task = key.map { Digest.of("task \($0)") } ?? newID()
-        let signed = Found<(signature: [UInt8], digest: Digest)>()
+        let signed = OwnSignature()
         let (answer, ended) = await submit(task, spec, isAwaited: isAwaited, signed) {
             node -> EndedTask? in
             let tasks = node.state.tasks
@@ -30,43 +30,36 @@ extension LiveBackend {
             ended.record,
             statement: ended.record.completion?.result.statement?.digest
                 ?? ended.batch.flatMap { batch in
-                    // Under a key that was used before, the log holds another signature.
-                    if let own = signed.value, own.signature == batch.signature {
-                        return own.digest
-                    }
-                    return batch.bundle(of: ended.record).map { Digest.of($0) }
+                    signed.digest(in: batch)
+                        ?? batch.bundle(of: ended.record).map { Digest.of($0) }
                 })
     }
 
     /// Whoever waits for a short task has it at once where a lane is free, here or at a peer: the
     /// entry of the log that makes it known then holds its result.
     private func submit<Value: Sendable>(
-        _ task: Digest, _ spec: TaskSpec, isAwaited: Bool,
-        _ signed: Found<(signature: [UInt8], digest: Digest)>,
+        _ task: Digest, _ spec: TaskSpec, isAwaited: Bool, _ signed: OwnSignature,
         _ body: @escaping @Sendable (Node) -> Value?
     ) async -> (Node.Answer, Value?) {
         let submitted = TaskSubmitted(task: task, spec: spec)
         let waiterCount = node.worker.waiterCount.add(1, ordering: .relaxed).newValue
         defer { node.worker.waiterCount.subtract(1, ordering: .relaxed) }
         return await withCheckedContinuation { continuation in
-            let propose = { @Sendable [loop] (submitted: TaskSubmitted) in
-                loop.propose(.taskSubmitted(submitted)) { answer, node in
-                    continuation.resume(returning: (answer, node.flatMap(body)))
-                }
+            let take = { @Sendable (answer: Node.Answer, node: Node?) in
+                continuation.resume(returning: (answer, node.flatMap(body)))
             }
-            guard isAwaited else { return propose(submitted) }
+            guard isAwaited else { return loop.propose(.taskSubmitted(submitted), take) }
             // From the lane straight to the node: each change of threads takes some 50 µs.
             node.worker.tryNow(task, spec, isAlone: waiterCount == 1) {
                 [loop, own = node.identity.id] attempt in
-                guard case .done(let done) = attempt else {
-                    guard case .noLane = attempt else { return propose(submitted) }
-                    return loop.borrow(submitted) { answer, node in
-                        continuation.resume(returning: (answer, node.flatMap(body)))
-                    }
+                switch attempt {
+                case .done(let done):
+                    loop.propose(.taskSubmitted(done.end(submitted, at: own)), take)
+                    // While the others write: putting the document together takes its time.
+                    signed.note(done)
+                case .noLane: loop.borrow(submitted, take)
+                case .unfit: loop.propose(.taskSubmitted(submitted), take)
                 }
-                propose(done.end(submitted, at: own))
-                // While the others write: it takes as long as all that they do besides.
-                signed.value = (done.signature, done.digest)
             }
         }
     }
@@ -77,12 +70,19 @@ extension LiveBackend {
         var batch: TaskTable.Batch?
     }
 
-    /// Found out by one thread and perhaps of use to another.
-    private final class Found<Value: Sendable>: Sendable {
-        private let found = Mutex<Value?>(nil)
-        var value: Value? {
-            get { found.withLock { $0 } }
-            set { found.withLock { $0 = newValue } }
+    /// What this node signed, while the log is asked to hold it.
+    private final class OwnSignature: Sendable {
+        private let own = Mutex<(signature: [UInt8], digest: Digest)?>(nil)
+
+        func note(_ done: TaskWorker.Done) {
+            let digest = done.digest
+            own.withLock { $0 = (done.signature, digest) }
+        }
+
+        /// Of the bundle; nil where the log holds another signature, as under a key that was used
+        /// before.
+        func digest(in batch: TaskTable.Batch) -> Digest? {
+            own.withLock { $0.flatMap { $0.signature == batch.signature ? $0.digest : nil } }
         }
     }
 

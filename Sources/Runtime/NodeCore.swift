@@ -392,24 +392,11 @@ final class NodeCore: TurningCore {
     /// Gets the answer, and the node as it is then.
     typealias AnswerTaker = @Sendable (Node.Answer, Node) -> Void
 
-    func propose(_ command: Command, answer: @escaping AnswerTaker) {
+    /// Tells the node of a request under a number of its own.
+    func ask(_ event: (_ request: UInt64) -> Node.Event, answer: @escaping AnswerTaker) {
         nextRequest += 1
         answers[nextRequest] = answer
-        step(.propose(request: nextRequest, command))
-    }
-
-    /// The same of a short task that somebody waits for: a peer may do it at once.
-    func borrow(_ command: Command, answer: @escaping AnswerTaker) {
-        nextRequest += 1
-        answers[nextRequest] = answer
-        step(.borrow(request: nextRequest, command))
-    }
-
-    /// Answers in the step in which the state is as new as this question.
-    func catchUp(answer: @escaping AnswerTaker) {
-        nextRequest += 1
-        answers[nextRequest] = answer
-        step(.read(request: nextRequest))
+        step(event(nextRequest))
     }
 
     func enrol(_ request: EnrolRequest) -> UInt64 {

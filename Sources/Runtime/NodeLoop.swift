@@ -83,32 +83,30 @@ final class NodeLoop: Outlet, Sendable {
     func propose(
         _ command: Command.Body, _ take: @escaping @Sendable (Node.Answer, Node?) -> Void
     ) {
-        let isPosted = post { core in
-            core.propose(Command(body: command)) { answer, node in take(answer, node) }
-        }
-        if !isPosted { take(Self.overloaded, nil) }
+        ask({ .propose(request: $0, Command(body: command)) }, take)
     }
 
     /// The same of a short task that somebody waits for, where this node has no free lane.
     func borrow(
         _ task: TaskSubmitted, _ take: @escaping @Sendable (Node.Answer, Node?) -> Void
     ) {
-        let isPosted = post { core in
-            core.borrow(Command(body: .taskSubmitted(task))) { answer, node in take(answer, node) }
-        }
-        if !isPosted { take(Self.overloaded, nil) }
+        ask({ .borrow(request: $0, Command(body: .taskSubmitted(task))) }, take)
     }
-
-    private static let overloaded = Node.Answer.refused(
-        Refusal("this node is overloaded", .overload))
 
     /// Returns when this node has applied all that was decided before: what is read then is new.
     func catchUp() async -> Node.Answer {
         await withCheckedContinuation { continuation in
-            let isPosted = post { core in
-                core.catchUp { answer, _ in continuation.resume(returning: answer) }
-            }
-            if !isPosted { continuation.resume(returning: Self.overloaded) }
+            ask({ .read(request: $0) }) { answer, _ in continuation.resume(returning: answer) }
+        }
+    }
+
+    private func ask(
+        _ event: @escaping @Sendable (_ request: UInt64) -> Node.Event,
+        _ take: @escaping @Sendable (Node.Answer, Node?) -> Void
+    ) {
+        let isPosted = post { core in core.ask(event) { answer, node in take(answer, node) } }
+        if !isPosted {
+            take(.refused(Refusal("this node is overloaded", .overload)), nil)
         }
     }
 

@@ -1,6 +1,5 @@
 package import Basics
 package import Provenance
-import RISCV
 package import Scheduling
 package import Wire
 
@@ -54,46 +53,16 @@ extension Provenance.TaskResult {
     package init?(_ task: Digest, _ spec: TaskSpec, _ completion: TaskRecord.Completion) {
         guard case .program(let work) = spec.work, let state = completion.result.stateDigest
         else { return nil }
-        let result = completion.result
         let lease = TaskWorker.Lease(
             task: task, attempt: completion.attempt, fence: completion.fence, spec: spec)
-        self.init(
-            work, lease,
-            outcome: Outcome(
-                ending: Ending(result), exitCode: result.outcome == .succeeded
-                    ? Int(result.exitCode) : nil, endingDetail: result.sentence,
-                retiredCount: result.retiredInstructions, state: state,
-                stdout: result.standardOutput?.digest ?? TaskWorker.emptyDigest,
-                stderr: result.standardError?.digest ?? TaskWorker.emptyDigest,
-                outputs: result.outputs.map { NamedDigest(name: $0.name, digest: $0.digest) }),
-            node: completion.node, engine: result.engine)
+        self.init(completion.result, state: state, of: work, lease, node: completion.node)
     }
 
-    /// The signed form of what a run gave: everything that a replay needs and must find again.
+    /// The signed form of what a run gave, from what others will read in the log: everything that
+    /// a replay needs and must find again.
     init(
-        _ report: GuestRun.Report, _ work: ProgramWork, _ lease: TaskWorker.Lease, output: Digest,
-        error: Digest, files: [Wire.NamedArtifact], node: NodeID
-    ) {
-        let ending: Ending =
-            switch report.ending {
-            case .exited: .exited
-            case .signalled: .trapped
-            case .outOfFuel: .outOfFuel
-            case .limitReached, .deadlocked: .outOfBounds
-            }
-        self.init(
-            work, lease,
-            outcome: Outcome(
-                ending: ending, exitCode: ending == .exited ? Int(report.ending.exitCode) : nil,
-                endingDetail: report.ending.sentence ?? "", retiredCount: report.retired,
-                state: report.digest, stdout: output, stderr: error,
-                outputs: files.map { NamedDigest(name: $0.name, digest: $0.digest) }),
-            node: node, engine: GuestRun.engine)
-    }
-
-    private init(
-        _ work: ProgramWork, _ lease: TaskWorker.Lease, outcome: Outcome, node: NodeID,
-        engine: UInt32
+        _ result: Wire.TaskResult, state: Digest, of work: ProgramWork, _ lease: TaskWorker.Lease,
+        node: NodeID
     ) {
         self.init(
             attempt: Attempt(
@@ -104,7 +73,14 @@ extension Provenance.TaskResult {
                 program: work.program.digest, arguments: work.arguments,
                 environment: work.environment.map { "\($0.name)=\($0.value)" },
                 inputs: work.namedInputs, seed: work.seed, fuel: work.fuel),
-            outcome: outcome, node: node, engineVersion: GuestRun.engineVersion(engine))
+            outcome: Outcome(
+                ending: Ending(result),
+                exitCode: result.outcome == .succeeded ? Int(result.exitCode) : nil,
+                endingDetail: result.sentence, retiredCount: result.retiredInstructions,
+                state: state, stdout: result.standardOutput?.digest ?? TaskWorker.emptyDigest,
+                stderr: result.standardError?.digest ?? TaskWorker.emptyDigest,
+                outputs: result.outputs.map { NamedDigest(name: $0.name, digest: $0.digest) }),
+            node: node, engineVersion: GuestRun.engineVersion(result.engine))
     }
 }
 

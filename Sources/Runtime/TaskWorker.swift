@@ -154,7 +154,7 @@ final class TaskWorker: Sendable {
                 work, store: exchange.store, programs: programs, isStopped: isStopped)
             if report.isShort {
                 let result = Self.shortResult(report)
-                end(lease, result, statement(of: result, lease))
+                end(lease, result, statement(of: result, report, work, lease))
             } else {
                 Task { await finish(report, work, lease) }
             }
@@ -310,15 +310,15 @@ final class TaskWorker: Sendable {
             report.isShort
         else { return nil }
         let result = Self.shortResult(report)
-        guard let statement = statement(of: result, lease) else { return nil }
+        let statement = statement(of: result, report, work, lease)
         return (try? notary.sign(statement)).map { Done(result: result, signed: $0) }
     }
 
-    /// What is signed of a result: what others will read in the log.
-    private func statement(of result: Wire.TaskResult, _ lease: Lease) -> Statement? {
-        let completion = TaskRecord.Completion(
-            result: result, node: loop.own, attempt: lease.attempt, fence: lease.fence)
-        return Provenance.TaskResult(lease.task, lease.spec, completion)?.statement
+    private func statement(
+        of result: Wire.TaskResult, _ report: GuestRun.Report, _ work: ProgramWork, _ lease: Lease
+    ) -> Statement {
+        Provenance.TaskResult(result, state: report.digest, of: work, lease, node: loop.own)
+            .statement
     }
 
     /// A result that carries its outputs itself.
@@ -347,10 +347,6 @@ final class TaskWorker: Sendable {
         let output = try keep(report.standardOutput, as: "stdout")
         let error = try keep(report.standardError, as: "stderr")
         let files = try report.files.map { try keep($0.bytes, as: $0.name) }
-        let statement = Provenance.TaskResult(
-            report, work, lease, output: output.digest, error: error.digest, files: files,
-            node: loop.own
-        ).statement
         var holders = [loop.own]
         var candidates = await loop.peers()
         // The second holder is the same for all.
@@ -367,7 +363,7 @@ final class TaskWorker: Sendable {
             outputs: files, statement: nil,
             head: Array(report.standardOutput.prefix(Self.headByteCountMax)), holders: holders,
             engine: GuestRun.engine)
-        return (result, statement)
+        return (result, statement(of: result, report, work, lease))
     }
 
     private func keep(_ bytes: [UInt8], as name: String) throws -> Wire.NamedArtifact {

@@ -120,6 +120,16 @@ package struct Scenario: Sendable {
     /// What stands for this one of a sweep, for a table.
     package var label = ""
 
+    /// Tasks are submitted that any node may do.
+    package var hasTasks: Bool {
+        cues.contains { cue in
+            switch cue.action {
+            case .submit, .awaited: true
+            default: false
+            }
+        }
+    }
+
     /// In a file, with the number of the line.
     package struct Mistake: Error, Hashable, Sendable {
         package var line: Int

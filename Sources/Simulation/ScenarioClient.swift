@@ -100,9 +100,7 @@ struct ScenarioClient {
             if isMet(wish, by: answer.answer, answer.node, simulator) {
                 acceptances.append(Acceptance(node: wish.node, split: wish.split))
             } else {
-                ask(
-                    wish.body, since: wish.split, isAwaited: wish.isAwaited, of: &simulator,
-                    &chance)
+                repeatWish(wish, &simulator, &chance)
             }
         }
         // Whoever took it is dead: nobody knows what became of it.
@@ -113,13 +111,15 @@ struct ScenarioClient {
         let lost = wishes.filter(isLost)
         if !lost.isEmpty {
             wishes.removeAll(where: isLost)
-            for wish in lost {
-                ask(
-                    wish.body, since: wish.split, isAwaited: wish.isAwaited, of: &simulator,
-                    &chance)
-            }
+            for wish in lost { repeatWish(wish, &simulator, &chance) }
         }
         return acceptances
+    }
+
+    private mutating func repeatWish(
+        _ wish: Wish, _ simulator: inout Simulator, _ chance: inout Chance
+    ) {
+        ask(wish.body, since: wish.split, isAwaited: wish.isAwaited, of: &simulator, &chance)
     }
 
     // Takes note of it where it is met.

@@ -196,7 +196,7 @@ package struct ScenarioRun {
             tally.add("snapshots", Double(simulator.snapshotCount))
             tally.add("installs", Double(simulator.installCount))
         }
-        if scenario.cues.contains(where: { if case .submit = $0.action { true } else { false } }) {
+        if scenario.hasTasks {
             tally.add("minority_accepted", Double(minorityCount))
             if minorityCount > 0 { violations.append("a minority accepted proposals") }
         }

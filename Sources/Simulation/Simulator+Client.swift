@@ -5,23 +5,23 @@ package import Wire
 extension Simulator {
     /// Asks a node for something, as its API would; the answer comes into `answers`.
     package mutating func propose(_ body: Command.Body, at number: Int) -> UInt64 {
-        requestNumber += 1
-        if machines[number].isUp {
-            let event = Node.Event.propose(request: requestNumber, Command(body: body))
-            happen(.event(event, number, life: machines[number].life))
-        }
-        return requestNumber
+        ask(number) { .propose(request: $0, Command(body: body)) }
     }
 
     /// The same of a task that somebody waits for: the node is busy, and asks a peer.
     package mutating func borrow(_ task: TaskSubmitted, at number: Int) -> UInt64 {
+        ask(number) { .borrow(request: $0, Command(body: .taskSubmitted(task))) }
+    }
+
+    private mutating func ask(
+        _ number: Int, _ event: (_ request: UInt64) -> Node.Event
+    ) -> UInt64 {
         requestNumber += 1
+        let request = requestNumber
         if machines[number].isUp {
-            let command = Command(body: .taskSubmitted(task))
-            let event = Node.Event.borrow(request: requestNumber, command)
-            happen(.event(event, number, life: machines[number].life))
+            happen(.event(event(request), number, life: machines[number].life))
         }
-        return requestNumber
+        return request
     }
 
     /// A node does a task at once and proposes it with its result, or says that it does not.
@@ -47,12 +47,9 @@ extension Simulator {
 
     /// Asks a node for its state, as new as the question; what it holds comes with the answer.
     package mutating func read(at number: Int) -> UInt64 {
-        requestNumber += 1
-        readRequests.append(requestNumber)
-        if machines[number].isUp {
-            happen(.event(.read(request: requestNumber), number, life: machines[number].life))
-        }
-        return requestNumber
+        // Answered perhaps before this returns.
+        readRequests.append(requestNumber + 1)
+        return ask(number) { .read(request: $0) }
     }
 
     package func answer(to request: UInt64) -> Node.Answer? {

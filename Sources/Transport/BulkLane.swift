@@ -84,7 +84,9 @@ final class BulkLane {
         _ = obey()
         // A descriptor tells of changes alone (ZMQ_FD in zmq_getsockopt(3)): nobody may wait for
         // one before a last look has found nothing.
-        if router.hasInput || outlets.values.contains(where: { $0.dealer.hasInput }) { return [] }
+        if router.hasSilentInput || outlets.values.contains(where: { $0.dealer.hasSilentInput }) {
+            return []
+        }
         let sockets = [router.descriptor] + outlets.values.map { $0.dealer.descriptor }
         return ([waker.descriptor] + sockets).map {
             pollfd(fd: $0, events: Int16(POLLIN), revents: 0)

@@ -227,19 +227,18 @@ package final class ControlPlane {
                 timer = due
             }
         }
-        let input = Int16(POLLIN)
-        var items = [
-            pollfd(fd: waker.descriptor, events: input, revents: 0),
-            pollfd(fd: doorkeeper.socket.descriptor, events: input, revents: 0),
-            pollfd(fd: router.descriptor, events: input, revents: 0),
-        ]
-        var isSilent = [false, doorkeeper.socket.hasSilentInput, router.hasSilentInput]
+        var items = [pollfd(fd: waker.descriptor, events: Int16(POLLIN), revents: 0)]
+        var isSilent = [false]
+        func watch(_ socket: borrowing Socket) {
+            items.append(pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0))
+            isSilent.append(socket.hasSilentInput)
+        }
+        watch(doorkeeper.socket)
+        watch(router)
         for link in polled {
             guard let connection = link.connection else { continue }
-            items.append(pollfd(fd: connection.dealer.descriptor, events: input, revents: 0))
-            items.append(pollfd(fd: connection.monitor.descriptor, events: input, revents: 0))
-            isSilent.append(connection.dealer.hasSilentInput)
-            isSilent.append(connection.monitor.hasSilentInput)
+            watch(connection.dealer)
+            watch(connection.monitor)
         }
         let pause = max(0, (timer - clock.now).seconds * 1_000)
         let limit = isSilent.contains(true) ? 0 : Int32(clamping: Int(pause.rounded(.up)))

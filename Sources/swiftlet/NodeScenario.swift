@@ -99,8 +99,7 @@ struct NodeScenario {
         chance = Chance(seed: seed)
         ids = try mesh.names.reduce(into: [:]) { $0[$1] = try mesh.node($1).id }
         client = ScenarioTasks(mesh: mesh)
-        let submits = scenario.cues.contains { if case .submit = $0.action { true } else { false } }
-        if submits { try await client.prepare(scenario.settings) }
+        if scenario.hasTasks { try await client.prepare(scenario.settings) }
         if let network = mesh.network, network.canDisturb {
             try network.disturb(Self.words(scenario.settings.network), mesh.names)
         }
