@@ -93,9 +93,9 @@ let package = Package(
         target(
             "Runtime",
             [
-                "API", "Basics", "Election", "Identity", "Inference", "Membership", "Messages",
-                "NodeLogic", "Planning", "Provenance", "RISCV", "Scheduling", "Store", "Transport",
-                "Wire", .product(name: "Logging", package: "swift-log"),
+                "API", "Basics", "CPlatform", "Election", "Identity", "Inference", "Membership",
+                "Messages", "NodeLogic", "Planning", "Provenance", "RISCV", "Scheduling", "Store",
+                "Transport", "Wire", .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
 

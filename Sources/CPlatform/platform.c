@@ -6,6 +6,9 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -22,6 +25,16 @@ bool platform_has_translation(void) {
     return true;
 #else
     return false;
+#endif
+}
+
+size_t platform_heap_byte_count(void) {
+#if defined(__GLIBC__)
+    // Of all arenas.
+    struct mallinfo2 heap = mallinfo2();
+    return heap.uordblks + heap.hblkhd;
+#else
+    return 0;
 #endif
 }
 

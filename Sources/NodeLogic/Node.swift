@@ -48,15 +48,11 @@ package struct Node: Sendable {
     var raft: Raft
     // The last entry that was on disk at the start: leases up to here were another life's.
     let bootIndex: UInt64
-    // Enrolled or introduced before the log says so; looked up, never iterated.
-    var introductions: [NodeID: Introduction] = [:]
+    // Of whom was enrolled or introduced before the log says so; looked up, never iterated.
+    var introduced: [NodeID: [[UInt8]]] = [:]
     private var isBegun = false
-    private let boot: [Introduction]
-
-    struct Told: Sendable {
-        let certificates: [[UInt8]]
-        let profile: KeptProfile
-    }
+    // Until it has begun.
+    private var boot: [Introduction]
 
     // Node+Snapshots.
     var isSnapshotDue = false
@@ -64,9 +60,8 @@ package struct Node: Sendable {
     /// array, because a state in the node's own memory would be copied with it.
     var arrived: [ReplicatedState] = []
 
-    // What the driver was told last of each node; looked up, never iterated.
-    var toldPeers: [NodeID: Told] = [:]
-    private var toldStates: [NodeID: MemberState] = [:]
+    // What the driver was told last of each node; sorted by id.
+    var told: [Told] = []
 
     // Node+Proposing, Node+Enrolling.
     var requests: [Request] = []
@@ -156,30 +151,22 @@ package struct Node: Sendable {
         lendingChance = Chance(seed: chance.next())
         nextReport = now
         nextDeadline = now
-        let enrolled = state.nodes.filter { $0.revocation == nil }.map {
-            Introduction(node: $0.id, certificates: $0.certificates, profile: Profile())
+        for (node, certificates) in Self.enrolments(in: boot.entries) {
+            introduced[node] = certificates
         }
-        for introduction in enrolled + Self.enrolments(in: boot.entries) + self.boot {
-            introductions[introduction.node] = introduction
+        for introduction in self.boot {
+            introduced[introduction.node] = introduction.certificates
         }
     }
 
     // Entries on disk may not be known to be committed yet, but who stands in them was certified.
-    private static func enrolments(in entries: [LogEntry]) -> [Introduction] {
+    private static func enrolments(
+        in entries: [LogEntry]
+    ) -> [(node: NodeID, certificates: [[UInt8]])] {
         entries.compactMap { entry in
             switch entry.command?.body {
-            case .meshFounded(let founded):
-                Introduction(
-                    node: founded.founder,
-                    certificates: founded.certificates,
-                    profile: Profile()
-                )
-            case .nodeEnrolled(let enrolled):
-                Introduction(
-                    node: enrolled.node,
-                    certificates: enrolled.certificates,
-                    profile: Profile()
-                )
+            case .meshFounded(let founded): (founded.founder, founded.certificates)
+            case .nodeEnrolled(let enrolled): (enrolled.node, enrolled.certificates)
             default: nil
             }
         }
@@ -311,6 +298,7 @@ package struct Node: Sendable {
         // An edge node can be asked for nothing.
         let seeds = boot.filter { !$0.profile.isEdge }
             .map { FailureDetector.Seed(id: $0.node, profile: $0.profile) }
+        boot = []
         if !seeds.isEmpty { detect(.joining(through: seeds), at: now, into: &effects) }
         if state.appliedIndex > 0 { takeUp(since: ReplicatedState(), at: now, into: &effects) }
     }
@@ -435,14 +423,11 @@ package struct Node: Sendable {
                 isUnsettled = true
                 coordination?.areLearnersStale = true
                 tell(member, profile, into: &effects)
-                if toldStates[member] != state {
-                    toldStates[member] = state
-                    effects.append(.memberChanged(member, state))
-                }
+                tell(member, state, into: &effects)
             case .forgotten(let member):
                 isUnsettled = true
                 coordination?.areLearnersStale = true
-                toldStates[member] = nil
+                if let index = told.position(of: member) { told[index].state = nil }
             case .note(let fact): effects.append(.note(.membership(fact)))
             }
         }
@@ -561,12 +546,13 @@ package struct Node: Sendable {
         guard node != id else { return beRevoked(at: now, into: &effects) }
         detect(.expelled(node), at: now, into: &effects)
         wards.removeAll { $0.node == node }
-        introductions[node] = nil
-        toldPeers[node] = nil
+        introduced[node] = nil
+        if let index = told.position(of: node) { told.remove(at: index) }
         effects.append(.expel(node))
     }
 
     mutating func admit(_ node: NodeID, at now: Instant, into effects: inout [Effect]) {
+        introduced[node] = nil
         guard node != id else { return }
         detect(.admitted(node), at: now, into: &effects)
         tell(node, into: &effects)

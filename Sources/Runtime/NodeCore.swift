@@ -110,7 +110,8 @@ final class NodeCore: TurningCore {
         events.removeAll(keepingCapacity: true)
         node.step(batch, at: now, into: &effects)
         let consequences = Self.withOnePersist(effects)
-        effects.removeAll(keepingCapacity: true)
+        // After a thousand introductions there need not be room for as many for ever.
+        effects.removeAll(keepingCapacity: effects.capacity <= 256)
         var hasSent = false
         for effect in consequences {
             switch effect {
@@ -242,17 +243,7 @@ final class NodeCore: TurningCore {
             parts.keeper.renewed(certificates, refusal: refusal)
         case .applied(_, let command, let refusal):
             if let refusal { parts.logger.debug("an entry of the log was void: \(refusal)") }
-            switch command.body {
-            case .statementRecorded, .policySet, .nodeRevoked: parts.hands.admissionChanged()
-            case .tenantSet: tellQuotas()
-            case .meshFounded(let founded): parts.credentials.enrol(founded.founder)
-            case .nodeEnrolled(let enrolled) where refusal == nil:
-                parts.credentials.enrol(enrolled.node)
-            case .rootRotated, .rootsDistrusted:
-                parts.keeper.follow(node.state.rotations)
-                parts.hands.admissionChanged()
-            default: break
-            }
+            follow(command, isVoid: refusal != nil)
             haveConditionsChanged = true
         case .coordinatorChanged(let coordinator, let term):
             let name = coordinator.map { $0 == node.id ? "this node" : $0.short } ?? "nobody"
@@ -264,6 +255,25 @@ final class NodeCore: TurningCore {
             hasLeft = true
             parts.hands.left()
         case .note(let fact): parts.logger.debug("\(fact)")
+        }
+    }
+
+    /// What was decided concerns this process, too.
+    private func follow(_ command: Command, isVoid: Bool) {
+        switch command.body {
+        case .statementRecorded, .policySet, .nodeRevoked: parts.hands.admissionChanged()
+        case .tenantSet: tellQuotas()
+        case .meshFounded(let founded): parts.credentials.enrol(founded.founder)
+        case .nodeEnrolled(let enrolled) where !isVoid:
+            parts.credentials.enrol(enrolled.node)
+            if let entry = book.first(where: { $0.node == enrolled.node }) {
+                // What the log says is kept once, and not as the disk had it.
+                enter(entry.node, entry.certificates, entry.profile.value)
+            }
+        case .rootRotated, .rootsDistrusted:
+            parts.keeper.follow(node.state.rotations)
+            parts.hands.admissionChanged()
+        default: break
         }
     }
 
@@ -319,16 +329,19 @@ final class NodeCore: TurningCore {
         else { return }
         let index = book.partitionPoint { $0.node < peer }
         let isKnown = index < book.count && book[index].node == peer
-        if isKnown, book[index].certificates == certificates, book[index].profile.value == profile {
-            return
-        }
+        let isNews =
+            !isKnown || book[index].certificates != certificates
+            || book[index].profile.value != profile
+        // Also where it is none: what the node keeps is then kept once, and not as it came.
         let entry = BookEntry(
-            node: peer, certificates: certificates, profile: node.kept(profile, of: peer))
+            node: peer, certificates: node.kept(certificates, of: peer),
+            profile: node.kept(profile, of: peer))
         if isKnown {
             book[index] = entry
         } else {
             book.insert(entry, at: index)
         }
+        guard isNews else { return }
         isBookChanged = true
         if profile.role == "edge" {
             // Many of them dial from one address, and again when a relay dies: none is a stranger.

@@ -40,6 +40,9 @@ package final class LogStore: Sendable {
         package var boot: UInt64
     }
 
+    // What was written is read at the next start alone: SQLite's own 2 MB would fill for nothing.
+    private static let cacheKibibyteCount = 256
+
     private let database: DatabaseQueue
     /// No entry beyond it is stored; nothing is known of that before the file was read.
     private let lastIndex = Mutex<UInt64>(.max)
@@ -53,7 +56,8 @@ package final class LogStore: Sendable {
             try database.execute(
                 sql: """
                     PRAGMA locking_mode = EXCLUSIVE;
-                    PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL
+                    PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+                    PRAGMA cache_size = -\(Self.cacheKibibyteCount)
                     """)
         }
         database = try DatabaseQueue(path: path, configuration: configuration)

@@ -47,7 +47,13 @@ final class BulkLane {
     private let credits: Credits
     private let tally: BulkTally
 
-    private var endpoints: [NodeID: String] = [:]
+    private struct Address: NodeKeyed {
+        let id: NodeID
+        let endpoint: String
+    }
+
+    /// Of all that can be dialled, sorted by id.
+    private var addresses: [Address] = []
     private var outlets: [NodeID: Outlet] = [:]
     /// Where a peer's last message came from.
     private var routes: [NodeID: [UInt8]] = [:]
@@ -124,17 +130,25 @@ final class BulkLane {
                 send(header, payload, to: id, parcel)
             case .setPeer(let id, let endpoint):
                 droppedNodes.remove(id)
-                if endpoints[id] != endpoint { outlets[id] = nil }
-                endpoints[id] = endpoint
+                set(endpoint, of: id)
             case .dropPeer(let id):
                 droppedNodes.insert(id)
-                endpoints[id] = nil
-                outlets[id] = nil
+                set(nil, of: id)
                 routes[id] = nil
             }
         }
         batch.removeAll(keepingCapacity: true)
         return true
+    }
+
+    private func set(_ endpoint: String?, of id: NodeID) {
+        let index = addresses.insertionPosition(of: id)
+        if index < addresses.count, addresses[index].id == id {
+            guard addresses[index].endpoint != endpoint else { return }
+            addresses.remove(at: index)
+            outlets[id] = nil
+        }
+        if let endpoint { addresses.insert(Address(id: id, endpoint: endpoint), at: index) }
     }
 
     private func send(_ header: [UInt8], _ payload: [UInt8], to id: NodeID, _ parcel: Parcel) {
@@ -144,7 +158,8 @@ final class BulkLane {
         }
         let sender = settings.node.bytes
         var sent = Socket.Sent.unreachable
-        if let endpoint = endpoints[id] {
+        if let position = addresses.position(of: id) {
+            let endpoint = addresses[position].endpoint
             if outlets[id] == nil { outlets[id] = try? Outlet(context, endpoint, settings) }
             if let outlet = outlets[id] {
                 sent = outlet.dealer.send([sender], then: sealed, parcel)

@@ -10,8 +10,9 @@ extension ControlPlane {
                 return .never
             }
             // A peer comes back as often as it must, whoever else knocks.
-            let isPeer = links.values.contains { $0.peer.curvePublicKey == key }
-            if isPeer || arrivals.admits(address, now: clock.now) { return .welcome }
+            if isPeer(curvePublicKey: key) || arrivals.admits(address, now: clock.now) {
+                return .welcome
+            }
             counters.drop(.rateLimited)
             return .notNow
         }

@@ -155,9 +155,7 @@ extension ControlPlane {
             switch link.stage {
             case .idle: break
             case .dialling, .greeting: giveUp(link)
-            case .open:
-                link.connection = nil
-                link.stage = .idle
+            case .open: links[link.peer.id] = nil
             case .waiting:
                 link.stage = .idle
                 if !link.queue.isEmpty { dial(link) }

@@ -38,6 +38,10 @@ package final class ControlPlane {
     let doorkeeper: Doorkeeper
     let router: Socket
 
+    /// All that are known, sorted by id.
+    private var peers: [PeerAddress] = []
+    /// To those of them with whom something is under way: of a thousand peers some forty, which
+    /// are looked at in each turn.
     var links: [NodeID: Link] = [:]
     var connectionCount = 0
     /// By routing id, at most one for each node; `routes` is the other direction.
@@ -88,21 +92,35 @@ package final class ControlPlane {
         checkThread()
         droppedNodes.remove(peer.id)
         droppedKeys.remove(peer.curvePublicKey)
-        guard links[peer.id]?.peer != peer else { return }
+        let index = peers.insertionPosition(of: peer.id)
+        if index < peers.count, peers[index].id == peer.id {
+            guard peers[index] != peer else { return }
+            peers[index] = peer
+        } else {
+            peers.insert(peer, at: index)
+        }
+        guard let waiting = links.removeValue(forKey: peer.id)?.queue, !waiting.isEmpty else {
+            return
+        }
         // Where a peer has moved, what waited goes to the new place.
-        let waiting = links[peer.id]?.queue ?? []
         let link = Link(peer)
         links[peer.id] = link
         link.queue = waiting
-        if !waiting.isEmpty { dial(link) }
+        dial(link)
+    }
+
+    func isPeer(curvePublicKey key: [UInt8]) -> Bool {
+        peers.contains { $0.curvePublicKey == key }
     }
 
     /// Cuts the connection to a peer, and reads nothing from it or its key any more.
     package func dropPeer(_ id: NodeID) {
         checkThread()
         droppedNodes.insert(id)
+        if let index = peers.position(of: id) {
+            droppedKeys.insert(peers.remove(at: index).curvePublicKey)
+        }
         if let link = links.removeValue(forKey: id) {
-            droppedKeys.insert(link.peer.curvePublicKey)
             counters.drop(.undeliverable, count: link.queue.count)
         }
         if let route = routes.removeValue(forKey: id), let admission = admissions[route] {
@@ -114,8 +132,19 @@ package final class ControlPlane {
     /// Opens the connection to a peer before there is something to say, so that it has our hello.
     package func dial(_ id: NodeID) throws(TransportError) {
         checkThread()
-        guard let link = links[id], !link.peer.endpoint.isEmpty else { throw .unknownPeer(id) }
+        guard let link = link(to: id) else { throw .unknownPeer(id) }
         if case .idle = link.stage { dial(link) }
+    }
+
+    /// The link to a peer, new where there was none; nil where it cannot be dialled.
+    private func link(to id: NodeID) -> Link? {
+        if let link = links[id] { return link }
+        guard let index = peers.position(of: id), !peers[index].endpoint.isEmpty else {
+            return nil
+        }
+        let link = Link(peers[index])
+        links[id] = link
+        return link
     }
 
     /// Queues a message to a peer; dials where there is no connection yet.
@@ -126,9 +155,7 @@ package final class ControlPlane {
     package func send(_ body: Envelope.Body, to id: NodeID) throws(TransportError) {
         checkThread()
         let bytes = try encoded(body)
-        guard let link = links[id], !link.peer.endpoint.isEmpty else {
-            return try sendBack(bytes, to: id)
-        }
+        guard let link = link(to: id) else { return try sendBack(bytes, to: id) }
         switch link.stage {
         case .open:
             guard let connection = link.connection else { throw .closed }
@@ -195,7 +222,7 @@ package final class ControlPlane {
     /// Answers a peer on the connection that it opened.
     private func sendBack(_ bytes: [UInt8], to id: NodeID) throws(TransportError) {
         guard let route = routes[id] else {
-            if links[id] == nil { throw .unknownPeer(id) }
+            if peers.position(of: id) == nil { throw .unknownPeer(id) }
             throw .notConnected
         }
         let sent = router.send([route, bytes])

@@ -2,7 +2,7 @@ package import Basics
 package import Wire
 
 /// A peer that can be dialled, or that dials us.
-package struct PeerAddress: Hashable, Sendable {
+package struct PeerAddress: NodeKeyed, Hashable, Sendable {
     package var id: NodeID
     /// `tcp://HOST:PORT`; empty for a node that only dials out.
     package var endpoint: String

@@ -14,6 +14,11 @@ extension BenchCommand {
                 and a record in the log. Their first word is told to both nodes over authenticated \
                 connections, and those whom a node pings answer from this process.
 
+                What one member costs is taken from two such meshes, the second with half as many \
+                members: the node keeps as many connections in both, and its tables are as long as \
+                the mesh is. Beside that stands what the knowledge of who is in the mesh and alive \
+                takes alone, without certificates, log and addresses to dial.
+
                 Example: swiftlet bench memory --members 1000
                 """)
 
@@ -25,19 +30,41 @@ extension BenchCommand {
         var json = false
 
         func validate() throws {
-            guard 30...2_000 ~= members, 1...600 ~= rest else {
-                throw ValidationError("--members is 30 to 2000, --rest 1 to 600 seconds.")
+            guard 100...2_000 ~= members, 1...600 ~= rest else {
+                throw ValidationError("--members is 100 to 2000, --rest 1 to 600 seconds.")
             }
         }
 
         func run() async throws {
-            let figures = try await BenchMesh.with(.init(nodeCount: 2)) { mesh in
-                try await MemoryBench(mesh, memberCount: members, rest: .seconds(rest)).run()
-            }
+            // First, while this process does nothing else.
+            let membership = try MembershipFootprint.byteCountPerMember(of: members)
+            let half = try await measure(members / 2)
+            let whole = try await measure(members)
+            let added = Int64(whole.memberCount - half.memberCount)
+            let figures: JSON = [
+                "members": .integer(Int64(whole.memberCount)),
+                "resident_bytes_alone": .integer(whole.alone),
+                "resident_bytes_enrolled": .integer(whole.enrolled),
+                "resident_bytes": .integer(whole.resident),
+                "sockets": .integer(Int64(whole.socketCount)),
+                "members_half": .integer(Int64(half.memberCount)),
+                "resident_bytes_half": .integer(half.resident),
+                "sockets_half": .integer(Int64(half.socketCount)),
+                "bytes_per_member": .integer((whole.resident - half.resident) / added),
+                "bytes_per_member_with_connections": .integer(
+                    (whole.resident - whole.alone) / Int64(whole.memberCount - 2)),
+                "membership_bytes_per_member": .integer(Int64(membership)),
+            ]
             if json { return Terminal.document(figures) }
             for figure in figures.asObject ?? [] {
                 let name = figure.name.split(separator: "_").joined(separator: " ")
                 Terminal.line("\(name): \(Text.cell(figure.value))")
+            }
+        }
+
+        private func measure(_ memberCount: Int) async throws -> MemoryBench.Figures {
+            try await BenchMesh.with(.init(nodeCount: 2)) { mesh in
+                try await MemoryBench(mesh, memberCount: memberCount, rest: .seconds(rest)).run()
             }
         }
     }
@@ -45,6 +72,16 @@ extension BenchCommand {
 
 /// One node that gets to know many others.
 private struct MemoryBench {
+    /// Bytes that are resident.
+    struct Figures: Sendable {
+        /// Of those whom the node holds for alive at the end.
+        var memberCount: Int
+        var alone: Int64
+        var enrolled: Int64
+        var resident: Int64
+        var socketCount: Int
+    }
+
     let mesh: BenchMesh
     let memberCount: Int
     let rest: Duration
@@ -59,7 +96,7 @@ private struct MemoryBench {
         node = try mesh.node(mesh.names[1])
     }
 
-    func run() async throws -> JSON {
+    func run() async throws -> Figures {
         try await Task.sleep(for: rest)
         let before = try resident()
         let folders = try await enrol()
@@ -83,16 +120,9 @@ private struct MemoryBench {
         let connections = try connectionCount()
         chorus.stop()
         try await singing
-        let added = Int64(memberCount - 2)
-        return [
-            "members": .integer(Int64(memberCount)),
-            "alive_at_the_end": .integer(Int64(aliveCount)),
-            "resident_bytes_alone": .integer(before),
-            "resident_bytes_enrolled": .integer(enrolled),
-            "resident_bytes": .integer(after),
-            "bytes_per_member": .integer((after - before) / added),
-            "sockets": .integer(Int64(connections)),
-        ]
+        return Figures(
+            memberCount: aliveCount, alone: before, enrolled: enrolled, resident: after,
+            socketCount: connections)
     }
 
     private func enrol() async throws -> [NodeDirectory] {

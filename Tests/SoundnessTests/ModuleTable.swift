@@ -81,6 +81,7 @@ enum ModuleTable {
         Row(
             name: "Runtime",
             level: 4,
+            beside: ["CPlatform"],
             outside: [
                 "Foundation", "Glibc", "Logging", "ServiceLifecycle", "Synchronization",
                 "UnixSignals",

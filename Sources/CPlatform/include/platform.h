@@ -1,4 +1,5 @@
-// The few things of the system that Swift cannot say: code memory, and a call into it.
+// The few things of the system that Swift cannot say: code memory, a call into it, and what the
+// heap holds.
 //
 // Code memory is one piece of unlinked memory with two views, one to write and one to execute,
 // so that no mapping is ever writable and executable at once. A host that refuses (a hardened
@@ -42,6 +43,10 @@ void platform_code_flush(platform_code code, size_t offset, size_t size);
 /// Calls code at `offset` of the executable view as `uint32_t (*)(void *context, const void *to)`,
 /// `to` being the address of the executable view plus `target`.
 uint32_t platform_code_call(platform_code code, size_t offset, void *context, size_t target);
+
+/// Bytes that this process has taken from its heap and not given back; 0 where the C library does
+/// not say.
+size_t platform_heap_byte_count(void);
 
 /// The eight words of SHA-256 between two blocks (FIPS 180-4 section 6.2).
 typedef struct platform_sha256_state {
