@@ -20,6 +20,8 @@ extension Raft {
             progresses.count > log.voters.count - 1
             ? now + settings.learnerHeartbeatInterval : .distantFuture
         noticeDue = .distantFuture
+        learnersTurn = now
+        learnersDue = .distantFuture
         for index in progresses.indices {
             progresses[index].dueIndex = log.lastIndex
             sendBatch(to: index)
@@ -66,8 +68,9 @@ extension Raft {
     mutating func lead(at now: Instant) {
         if noticeDue <= now {
             noteSlow()
-            tellAll()
+            tellAll(at: now)
         }
+        if learnersDue <= now { tellLearners(at: now) }
         guard heartbeatDue <= now || learnerHeartbeatDue <= now else { return }
         let contact = max(quorumContact(at: now) ?? leaderSince, leaderSince)
         guard now - contact <= settings.electionTimeoutMax else {
@@ -153,8 +156,15 @@ extension Raft {
     }
 
     /// A node that is not known to listen gets no entries but with the answer to a heartbeat.
-    mutating func sendAll() {
-        for index in progresses.indices { sendAll(to: index) }
+    mutating func sendAll(at now: Instant) {
+        // Learners save what is new while the voters do, unless it is too early for them.
+        guard now < learnersTurn else {
+            for index in progresses.indices { sendAll(to: index) }
+            return
+        }
+        for voter in log.voters {
+            if let index = position(of: voter) { sendAll(to: index) }
+        }
     }
 
     mutating func sendAll(to index: Int) {
@@ -328,7 +338,7 @@ extension Raft {
             }
             setNotice(at: now)
         } else {
-            tellAll()
+            tellAll(at: now)
         }
         // Thesis 4.2.2: a leader that removed itself leads until that is committed.
         if !isVoter, log.votersIndex <= commitIndex {
@@ -337,12 +347,32 @@ extension Raft {
     }
 
     /// What was appended and what was committed, to whom nothing has said it yet.
-    private mutating func tellAll() {
+    private mutating func tellAll(at now: Instant) {
         noticeDue = .distantFuture
-        for index in progresses.indices {
-            sendAll(to: index)
-            tellCommitIndex(to: index)
+        for voter in log.voters {
+            if let index = position(of: voter) { tell(index) }
         }
+        tellLearners(at: now)
+    }
+
+    /// The same to the learners, at once or when it is their turn.
+    private mutating func tellLearners(at now: Instant) {
+        let voterCount = log.voters.count - (isVoter ? 1 : 0)
+        guard progresses.count > voterCount else { return }
+        guard learnersTurn <= now else {
+            learnersDue = learnersTurn
+            return
+        }
+        learnersDue = .distantFuture
+        learnersTurn = now + settings.learnerPace * (progresses.count - voterCount)
+        for index in progresses.indices where !log.voters.contains(progresses[index].node) {
+            tell(index)
+        }
+    }
+
+    private mutating func tell(_ index: Int) {
+        sendAll(to: index)
+        tellCommitIndex(to: index)
     }
 
     private mutating func tellCommitIndex(to index: Int) {

@@ -15,7 +15,7 @@ extension Raft {
         if let awaiting = awaiting(commands) {
             sendFirst(to: awaiting, at: now)
         } else {
-            sendAll()
+            sendAll(at: now)
         }
         advanceCommitIndex(at: now)
     }

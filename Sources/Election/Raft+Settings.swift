@@ -11,6 +11,10 @@ extension Raft {
         /// after so long: a message to each, its write and its answer are a third of what such an
         /// entry costs.
         package var noticeDelay: Duration = .milliseconds(5)
+        /// Between two times at which the learners are told what was committed, for each of them:
+        /// to a thousand all that came in a fifth of a second goes together. At most two messages
+        /// and their answers, so that a leader is never busy with learners alone.
+        package var learnerPace: Duration = .microseconds(200)
         /// A voter campaigns after so long without a leader, at random between the two.
         ///
         /// The shortest is five heartbeats, so that a lost one or two starts nothing; the longest

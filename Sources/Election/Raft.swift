@@ -28,6 +28,8 @@
 //               known, goes to that node and to as many of the quickest voters as a quorum needs.
 //               The others have it a few milliseconds later with what came since, or where the
 //               first have not answered by then (Moraru et al., EPaxos, 2013: "thrifty").
+//   pace        Learners are told so often at most that their number costs the leader a bounded
+//               share of its time: the more they are, the more comes with each message.
 //   compaction  The state after an entry stands for what came before (paper section 7): a snapshot
 //               is taken when enough is new, a tail of the log stays for slow followers, and who
 //               lacks more is sent the snapshot in pieces.
@@ -188,6 +190,9 @@ package struct Raft: Sendable {
     /// then; and the first entry that waits for it.
     var noticeDue = Instant.distantFuture
     var noticeIndex: UInt64 = 0
+    /// When the learners may next be told, and when they must: never where nothing waits for it.
+    var learnersTurn = Instant.zero
+    var learnersDue = Instant.distantFuture
     var leaderSince = Instant.zero
     var barrierIndex: UInt64 = 0
     /// In the order in which they came, and so of their rounds.
@@ -284,7 +289,8 @@ package struct Raft: Sendable {
         flush(into: &effects)
         nextDeadline =
             role == .leader
-            ? min(noticeDue, min(heartbeatDue, learnerHeartbeatDue)) : electionDue
+            ? min(min(noticeDue, learnersDue), min(heartbeatDue, learnerHeartbeatDue))
+            : electionDue
     }
 
     private mutating func receive(

@@ -128,6 +128,51 @@ extension RaftTests {
         #expect(entryCount(to: 2) == 2)
     }
 
+    @Test mutating func `learners that were told lately are told later, and all together`() {
+        var settings = Raft.Settings()
+        settings.learnerPace = .milliseconds(10)
+        raft = Self.raft(settings: settings)
+        step(.setLearners([NodeID(7), NodeID(8)]))
+        leadAll()
+        for learner: UInt64 in [7, 8] { accept(4, from: learner) }
+        now = now + .milliseconds(20)
+        // Nothing was said for long: at once, as to voters.
+        step(.propose([VirtualVoters.command(1)]))
+        #expect(entryCount(to: 7) == 1)
+        accept(5, from: 1)
+        #expect(appendRequest(to: 7)?.commitIndex == 5)
+        for number in 2...4 {
+            now = now + .milliseconds(1)
+            step(.propose([VirtualVoters.command(number)]))
+            #expect(entryCount(to: 1) == 1)
+            #expect(appendRequest(to: 7) == nil)
+            accept(raft.lastIndex, from: 1)
+            #expect(raft.commitIndex == raft.lastIndex)
+            #expect(appendRequest(to: 7) == nil)
+        }
+        #expect(raft.nextDeadline == now + .milliseconds(17))
+        waitForDeadline()
+        #expect(entryCount(to: 7) == 3)
+        #expect(entryCount(to: 8) == 3)
+        #expect(appendRequest(to: 8)?.commitIndex == 8)
+        #expect(appendRequest(to: 1) == nil)
+    }
+
+    @Test mutating func `a learner that waits for its entry is told out of turn`() {
+        var settings = Raft.Settings()
+        settings.learnerPace = .milliseconds(10)
+        raft = Self.raft(settings: settings)
+        step(.setLearners([NodeID(7), NodeID(8)]))
+        leadAll()
+        for learner: UInt64 in [7, 8] { accept(4, from: learner) }
+        step(.propose([Self.done(1, by: 7)]))
+        #expect(entryCount(to: 7) == 1)
+        #expect(appendRequest(to: 8) == nil)
+        accept(5, from: 1)
+        #expect(appendRequest(to: 7)?.commitIndex == 5)
+        #expect(appendRequest(to: 8) == nil)
+    }
+
     @Test mutating func `a read brings the entries along that its asker may lack`() {
         leadAll()
         step(.propose([Self.done(1, by: 0)]))

@@ -107,6 +107,10 @@ struct ScenarioTests {
         try Self.play("detection", seeds: seeds(60))
     }
 
+    @Test func `a coordinator is not kept busy by telling hundreds of nodes`() throws {
+        try Self.play("crowd", seeds: seeds(1))
+    }
+
     @Test func `edge nodes sleep unmissed, and what they have parked is done once`() throws {
         try Self.play("edge", seeds: seeds(20))
         try Self.play("edge-200", seeds: seeds(1))
