@@ -148,8 +148,8 @@ let package = Package(
         tests(
             "RuntimeTests",
             [
-                "Basics", "Identity", "Provenance", "RISCV", "Runtime", "Scheduling", "Store",
-                "Wire", .product(name: "Logging", package: "swift-log"),
+                "Basics", "Identity", "Membership", "Provenance", "RISCV", "Runtime", "Scheduling",
+                "Store", "Wire", .product(name: "Logging", package: "swift-log"),
             ]),
         tests(
             "SimulationTests",

@@ -7,7 +7,7 @@ package import Wire
 /// How the exchange, the pipeline and the lanes reach other nodes.
 package protocol Outlet: Sendable {
     var own: NodeID { get }
-    /// The other nodes that take part, sorted by id.
+    /// The other nodes that take part, the nearest first.
     func peers() async -> [NodeID]
     /// Control messages are lost silently when the peer cannot be reached: the asker's time-out
     /// notices.
@@ -19,13 +19,13 @@ package protocol Outlet: Sendable {
 /// copies.
 ///
 /// `FetchPlan` says what is asked of whom; a fetch that ends before it is whole leaves behind what
-/// has come, and the next one goes on from there.
+/// has come, and the next one goes on from there, also after the node was started again.
 package actor ArtifactExchange {
     /// A node that was asked to keep a copy is given up when it fetches nothing for so long.
     static let holdLimit = Duration.seconds(5)
     static let holdsUnderWayMax = 256
     /// Fetches that broke off; what they have lies on the disk until it is wanted again.
-    static let brokenCountMax = 4
+    static let brokenCountMax = ArtifactStore.leftoverCountMax
 
     /// Tells the store what the mesh refers to.
     package typealias Census = @Sendable () async -> Void
@@ -70,18 +70,23 @@ package actor ArtifactExchange {
     ) async throws {
         if store.contains(artifact) { return }
         if let running = fetches[artifact] { return try await running.value }
-        let earlier = broken.firstIndex {
-            $0.artifact == artifact && $0.settings.byteCountMax == byteCountMax
+        var earlier = broken.firstIndex { $0.artifact == artifact }
+        if let index = earlier, broken[index].settings.byteCountMax != byteCountMax {
+            // The new one finds on the disk what it has left.
+            broken.remove(at: index)
+            earlier = nil
         }
         var settings = FetchPlan.Settings()
         settings.pieceByteCount = ArtifactStore.pieceByteCount
         settings.byteCountMax = byteCountMax
         settings.askCount = askCount
+        let isNew = earlier == nil
         let fetch =
             try earlier.map { broken.remove(at: $0) }
             ?? ArtifactFetch(
                 artifact, settings: settings, store: store, outlet: outlet, census: census)
         let task = Task { [self] in
+            if isNew, fetch.hasLeftover { try await takeUp(fetch) }
             let inbox = ArtifactFetch.Inbox(holders: holders.filter { $0 != outlet.own })
             inboxes.withLock { $0[artifact] = inbox }
             defer { inboxes.withLock { $0[artifact] = nil } }
@@ -93,11 +98,18 @@ package actor ArtifactExchange {
             try await task.value
         } catch let missing as Missing {
             if fetch.hasPieces {
-                if broken.count >= Self.brokenCountMax { broken.removeFirst() }
+                if broken.count >= Self.brokenCountMax { broken.removeFirst().abandon() }
                 broken.append(fetch)
             }
             throw missing
         }
+    }
+
+    private func takeUp(_ fetch: ArtifactFetch) async throws {
+        let lane = Lane(name: "leftover")
+        defer { lane.close() }
+        let found = try await lane.run { try fetch.leftover() }
+        if let found { try await fetch.takeUp(found) }
     }
 
     // MARK: what arrives

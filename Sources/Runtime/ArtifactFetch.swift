@@ -49,7 +49,28 @@ final class ArtifactFetch: @unchecked Sendable {
         self.outlet = outlet
         self.census = census
         plan = FetchPlan(artifact, settings: settings)
-        writer = try store.writer(byteCountMax: settings.byteCountMax)
+        writer = try store.fetcher(of: artifact, byteCountMax: settings.byteCountMax)
+    }
+
+    var hasLeftover: Bool { writer.hasLeftover }
+
+    /// What an earlier process has left on the disk; takes its time. Asked before it runs.
+    func leftover() throws(ArtifactError) -> ArtifactStore.Leftover? { try writer.takeUp() }
+
+    /// Goes on with that.
+    func takeUp(_ found: ArtifactStore.Leftover) async throws {
+        try await reserve(UInt64(found.byteCount))
+        plan = FetchPlan(
+            artifact, settings: settings, byteCount: UInt64(found.byteCount), proven: found.proven)
+    }
+
+    /// Forgets what has come.
+    func abandon() { writer.abandon() }
+
+    private func reserve(_ byteCount: UInt64) async throws {
+        try await store.afterCounting(by: census) { () throws(ArtifactError) in
+            try writer.reserve(byteCount: Int(byteCount))
+        }
     }
 
     /// Returns when the artifact is kept here; throws `ArtifactExchange.Missing` when it is not and
@@ -97,8 +118,8 @@ final class ArtifactFetch: @unchecked Sendable {
         plan.step(event, at: time.now, into: &effects)
         for effect in effects {
             switch effect {
-            case .askEverybody:
-                for peer in await outlet.peers() {
+            case .askPeers(let countMax):
+                for peer in await outlet.peers().prefix(countMax) {
                     outlet.send(.artifactWanted(ArtifactWanted(artifact: artifact)), to: peer)
                 }
             case .ask(let offset, let holder):
@@ -107,10 +128,7 @@ final class ArtifactFetch: @unchecked Sendable {
             case .keep:
                 guard case .arrived(let piece, _) = event else { continue }
                 try writer.write(payload, at: Int(piece.offset))
-            case .reserve(let byteCount):
-                try await store.afterCounting(by: census) { () throws(ArtifactError) in
-                    try writer.reserve(byteCount: Int(byteCount))
-                }
+            case .reserve(let byteCount): try await reserve(byteCount)
             case .finish(let chain):
                 try writer.finish(proven: artifact, chain: chain)
                 return true
@@ -118,6 +136,9 @@ final class ArtifactFetch: @unchecked Sendable {
                 throw ArtifactError.tooLarge(byteCountMax: settings.byteCountMax)
             case .fail(.missing): throw ArtifactExchange.Missing(artifact: artifact)
             }
+        }
+        if let byteCount = plan.byteCount {
+            try writer.note(plan.proven, ofByteCount: Int(byteCount))
         }
         return false
     }

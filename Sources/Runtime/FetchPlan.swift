@@ -3,10 +3,11 @@ package import Basics
 /// Which piece of an artifact is asked of which holder, and what happens when one fails or lies.
 ///
 /// An artifact is cut into pieces of one size. Whoever is said to hold it is asked first; then, and
-/// when that one is silent, everybody that is alive, and those who offer it become holders, a few
-/// at most. Each has a few pieces under way: one that answers late gets fewer, and one that is
-/// silent is left, with its pieces going to the others. What has come stays: a fetch goes on
-/// where it was, whoever dies.
+/// when that one is silent, the nearest peers, and more of them each time, at last everybody that
+/// is alive: to ask is to connect. Those who offer it first become holders, a few at most. Each has
+/// a few pieces under way: one that answers late gets fewer, and one that is silent is left, with
+/// its pieces going to the others. What has come stays: a fetch goes on where it was, whoever dies,
+/// this node included.
 ///
 /// Each piece proves itself as it comes, with nothing to go by but the artifact's digest. SHA-256
 /// goes through the bytes in order and hands a chaining value from block to block; what it makes of
@@ -41,8 +42,11 @@ package struct FetchPlan: Sendable {
         /// A piece that takes longer is late: its holder gets fewer, and an idle one is asked too.
         package var latenessMin = Duration.seconds(1)
         package var offerLimit = Duration.seconds(1)
-        /// How often everybody is asked in vain: a holder may be on its way back.
+        /// How often peers are asked in vain: a holder may be on its way back. The last time all
+        /// are asked.
         package var askCount = 15
+        /// The first time so many, and four times as many each time after it.
+        package var askedPeerCount = 64
 
         package init() {}
     }
@@ -77,8 +81,8 @@ package struct FetchPlan: Sendable {
     }
 
     package enum Effect: Hashable, Sendable {
-        /// Those who hold it offer it.
-        case askEverybody
+        /// Of so many of the nearest peers those who hold it offer it.
+        case askPeers(countMax: Int)
         /// No offset: the last piece, wherever it begins.
         case ask(offset: UInt64?, of: NodeID)
         /// The piece that has just come is new: write it, over what stands there.
@@ -117,10 +121,10 @@ package struct FetchPlan: Sendable {
     private let artifact: Digest
     private let settings: Settings
     /// Proven with the last piece; until then there is no other one to ask for.
-    private var byteCount: UInt64?
+    private(set) package var byteCount: UInt64?
     private var pieceCount = 1
     /// The values before the pieces that are proven, from the end on.
-    private var proven: [Digest] = []
+    private(set) package var proven: [Digest] = []
     private var waiting: [Waiting] = []
     /// Pieces from here on were never asked for; `returned` ones were, in vain.
     private var next = 0
@@ -132,13 +136,26 @@ package struct FetchPlan: Sendable {
     private var isTooLarge = false
     private var askedCount = 0
     private var askDeadline = Instant.distantFuture
-    private var everybodyAskedAt: Instant?
+    private var peersAskedAt: Instant?
     private var hasFinished = false
     private(set) package var hasFailed = false
 
     package init(_ artifact: Digest, settings: Settings) {
         self.artifact = artifact
         self.settings = settings
+    }
+
+    /// Goes on where another fetch was, perhaps of another process.
+    ///
+    /// - Parameter proven: the values before the pieces that are here and proven, from the end on.
+    package init(
+        _ artifact: Digest, settings: Settings, byteCount: UInt64, proven: [Digest]
+    ) {
+        self.init(artifact, settings: settings)
+        self.byteCount = byteCount
+        pieceCount = Self.pieceCount(byteCount, settings)
+        self.proven = Array(proven.prefix(pieceCount))
+        next = self.proven.count
     }
 
     package mutating func step(_ event: Event, at now: Instant, into effects: inout [Effect]) {
@@ -201,7 +218,7 @@ package struct FetchPlan: Sendable {
         for request in lost { giveBack(request.piece) }
         // Those who have it but cannot give it now are not asked without a pause.
         guard holders.isEmpty else { return }
-        askDeadline = everybodyAskedAt.map { max(now, $0 + settings.offerLimit) } ?? now
+        askDeadline = peersAskedAt.map { max(now, $0 + settings.offerLimit) } ?? now
     }
 
     /// It is not asked again, and nothing of what it gave is believed that is not proven.
@@ -327,18 +344,23 @@ package struct FetchPlan: Sendable {
                 return effects.append(.fail(.missing))
             }
             askedCount += 1
-            everybodyAskedAt = now
+            peersAskedAt = now
             askDeadline = now + settings.offerLimit
-            effects.append(.askEverybody)
+            effects.append(.askPeers(countMax: askedPeerCount))
         }
         let missingCount = pieceCount - proven.count - waiting.count
         if byteCount != nil, !hasAskedForMore, holders.count < settings.holderCountMax,
             settings.sharedPieceCountMin <= missingCount, !holders.isEmpty
         {
             hasAskedForMore = true
-            effects.append(.askEverybody)
+            effects.append(.askPeers(countMax: settings.askedPeerCount))
         }
         share(at: now, into: &effects)
+    }
+
+    private var askedPeerCount: Int {
+        guard askedCount < settings.askCount, askedCount < 16 else { return .max }
+        return settings.askedPeerCount << (2 * (askedCount - 1))
     }
 
     /// One to each in turn, until all have enough.

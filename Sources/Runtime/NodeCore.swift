@@ -40,20 +40,8 @@ final class NodeCore: TurningCore {
     // What has happened since the node was last told; told together.
     private var events: [Node.Event] = []
     private var joins = JoinDesk()
-    // Certificates and profiles by node, sorted by id: whom to introduce, and where they are.
-    private var book: [BookEntry] = []
-    private var isBookChanged = false
+    private var book = AddressBook()
     private(set) var hasLeft = false
-
-    private struct BookEntry {
-        let node: NodeID
-        let certificates: [[UInt8]]
-        let profile: KeptProfile
-
-        var introduction: Introduction {
-            Introduction(node: node, certificates: certificates, profile: profile.value)
-        }
-    }
 
     // Looked up by request, never iterated.
     private var answers: [UInt64: AnswerTaker] = [:]
@@ -89,13 +77,19 @@ final class NodeCore: TurningCore {
         tell()
         checkConditions()
         if parts.credentials.settleDoubt() { parts.keeper.doubt(through: introductions) }
-        if isBookChanged {
-            isBookChanged = false
-            do {
-                try parts.directory.save(introductions: introductions)
-            } catch {
-                parts.logger.warning("could not save the list of known nodes: \(error)")
-            }
+        if book.isSaveDue(at: now) { saveBook() }
+    }
+
+    /// When there are no more turns.
+    func end() {
+        if book.isSaveDue(at: now, atLast: true) { saveBook() }
+    }
+
+    private func saveBook() {
+        do {
+            try parts.directory.save(introductions: introductions)
+        } catch {
+            parts.logger.warning("could not save the list of known nodes: \(error)")
         }
     }
 
@@ -266,9 +260,9 @@ final class NodeCore: TurningCore {
         case .meshFounded(let founded): parts.credentials.enrol(founded.founder)
         case .nodeEnrolled(let enrolled) where !isVoid:
             parts.credentials.enrol(enrolled.node)
-            if let entry = book.first(where: { $0.node == enrolled.node }) {
+            if let entry = book.entry(enrolled.node) {
                 // What the log says is kept once, and not as the disk had it.
-                enter(entry.node, entry.certificates, entry.profile.value)
+                enter(entry.id, entry.certificates, entry.profile.value)
             }
         case .rootRotated, .rootsDistrusted:
             parts.keeper.follow(node.state.rotations)
@@ -327,22 +321,10 @@ final class NodeCore: TurningCore {
             let certificate = try? Certificate(der: leaf), certificate.nodeID == peer,
             let key = certificate.curvePublicKey
         else { return }
-        let index = book.partitionPoint { $0.node < peer }
-        let isKnown = index < book.count && book[index].node == peer
-        let isNews =
-            !isKnown || book[index].certificates != certificates
-            || book[index].profile.value != profile
-        // Also where it is none: what the node keeps is then kept once, and not as it came.
-        let entry = BookEntry(
-            node: peer, certificates: node.kept(certificates, of: peer),
+        let entry = AddressBook.Entry(
+            id: peer, certificates: node.kept(certificates, of: peer),
             profile: node.kept(profile, of: peer))
-        if isKnown {
-            book[index] = entry
-        } else {
-            book.insert(entry, at: index)
-        }
-        guard isNews else { return }
-        isBookChanged = true
+        guard book.keep(entry) else { return }
         if profile.role == "edge" {
             // Many of them dial from one address, and again when a relay dies: none is a stranger.
             control.setPeer(PeerAddress(id: peer, endpoint: "", curvePublicKey: key))
@@ -356,19 +338,17 @@ final class NodeCore: TurningCore {
     }
 
     private func expel(_ peer: NodeID) {
-        let certificate = book.first { $0.node == peer }?.certificates.first
-        let key = certificate.flatMap { try? Certificate(der: $0) }?.curvePublicKey
+        let leaf = book.remove(peer)?.certificates.first
+        let key = leaf.flatMap { try? Certificate(der: $0) }?.curvePublicKey
         parts.credentials.revoke(peer, curvePublicKey: key)
         control.dropPeer(peer)
         try? parts.bulk.dropPeer(peer)
         parts.bulkKeys.forget(peer)
-        book.removeAll { $0.node == peer }
-        isBookChanged = true
     }
 
     // MARK: what others ask of the node thread
 
-    private var introductions: [Introduction] { book.map(\.introduction) }
+    private var introductions: [Introduction] { book.introductions }
 
     // Some 1.5 KB each, in one message of 1 MB.
     private static let introductionCountMax = 128
@@ -379,7 +359,7 @@ final class NodeCore: TurningCore {
     func introductions(for role: String) -> [Introduction] {
         let own = Introduction(
             node: node.id, certificates: parts.credentials.identity.chain, profile: node.profile)
-        if role != "edge", book.count <= Self.introductionCountMax {
+        if role != "edge", book.entries.count <= Self.introductionCountMax {
             return introductions + [own]
         }
         let present = introductions.filter {

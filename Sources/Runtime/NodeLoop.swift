@@ -20,7 +20,7 @@ final class NodeLoop: Outlet, Sendable {
             let core = try makeCore()
             bulk.withLock { $0 = core.parts.bulk }
             return core
-        })
+        }, end: { $0.end() })
     }
 
     /// Ends the thread and its sockets; returns when they are gone.
@@ -116,8 +116,14 @@ final class NodeLoop: Outlet, Sendable {
         let own = own
         return await read { node in
             // An edge node can be asked for nothing.
-            node.members.filter {
+            let peers = node.members.filter {
                 $0.state == .alive && $0.node != own && $0.profile.role != "edge"
+            }.map { peer in
+                (node: peer.node, roundTrip: node.estimatedRoundTrip(from: own, to: peer.node))
+            }
+            // The order of ids among those of whom nothing is known, or the same.
+            return peers.sorted {
+                ($0.roundTrip ?? .seconds(60), $0.node) < ($1.roundTrip ?? .seconds(60), $1.node)
             }.map(\.node)
         }
     }

@@ -40,7 +40,10 @@ final class ArtifactRoom: Sendable {
         let refusal = ledger.withLock { ledger -> ArtifactError? in
             var leaving: [Digest] = []
             let hasRoom = ledger.reserve(byteCount: byteCount, leaving: &leaving)
-            for digest in leaving { store.unlinkFiles(of: digest) }
+            for digest in leaving {
+                store.unlinkFiles(of: digest)
+                store.removeLeftover(of: digest)
+            }
             return hasRoom
                 ? nil
                 : .noRoom(

@@ -41,7 +41,8 @@ package struct ArtifactStore: Sendable {
     package let directory: String
     let room: ArtifactRoom
 
-    /// Makes the directory and removes what an earlier process left half written.
+    /// Makes the directory and removes what an earlier process left half written, but not what
+    /// fetches have brought so far.
     package init(directory: String, limit: Limit = Limit()) throws(ArtifactError) {
         self.directory = directory
         room = ArtifactRoom(limit)
@@ -50,9 +51,7 @@ package struct ArtifactStore: Sendable {
                 throw .file(operation: "make the folder", path: path, code: errno)
             }
         }
-        for name in (try? Self.names(in: directory + "/partial")) ?? [] {
-            unlink("\(directory)/partial/\(name)")
-        }
+        sortLeftovers()
         try count()
     }
 
@@ -69,7 +68,7 @@ package struct ArtifactStore: Sendable {
         room.use(digest)
         var status = stat()
         guard stat(path(of: digest), &status) == 0 else {
-            room.remove(digest)
+            if !hasLeftover(of: digest) { room.remove(digest) }
             return nil
         }
         return Int(status.st_size)

@@ -191,6 +191,56 @@ struct ArtifactExchangeTests {
         #expect(network.chunkCount(from: 3) <= 5)
     }
 
+    @Test func `a node that was started again goes on with what it had fetched`() async throws {
+        let bytes = Self.bytes((9 << 20) + 3)
+        let digest = try network.add(1).store.put(bytes)
+        // The last pieces come first; then it lies, and there is nobody else.
+        network.corrupt(1) { chunk, payload in
+            if chunk.offset == 3 << 20 { payload[7] ^= 1 }
+        }
+        let reader = try network.add(2)
+        await #expect(throws: ArtifactExchange.Missing.self) {
+            try await reader.fetch(digest, from: [NodeID(1)], byteCountMax: 1 << 30, askCount: 1)
+        }
+        // As after kill -9: the first one never lets go of its files.
+        try network.add(3).store.put(bytes)
+        let again = try network.add(2)
+        #expect(!again.store.contains(digest))
+        #expect(again.store.usage.byteCount >= 5 << 20)
+        try await again.fetch(digest, from: [NodeID(3)], byteCountMax: 1 << 30)
+        try again.store.verify(digest)
+        #expect(network.chunkCount(from: 3) == 4)
+        #expect(again.store.usage.byteCount == bytes.count)
+        withExtendedLifetime(reader) {}
+    }
+
+    @Test func `what was damaged while the node was down is fetched again`() async throws {
+        let bytes = Self.bytes((9 << 20) + 3)
+        let digest = try network.add(1).store.put(bytes)
+        network.corrupt(1) { chunk, payload in
+            if chunk.offset == 3 << 20 { payload[7] ^= 1 }
+        }
+        let reader = try network.add(2)
+        await #expect(throws: ArtifactExchange.Missing.self) {
+            try await reader.fetch(digest, from: [NodeID(1)], byteCountMax: 1 << 30, askCount: 1)
+        }
+        let path = "\(network.folder)/2/partial/\(digest.hex)"
+        let file = try #require(FileHandle(forUpdatingAtPath: path))
+        try file.seek(toOffset: 7 << 20)
+        try file.write(contentsOf: Data([bytes[7 << 20] ^ 1]))
+        try file.seek(toOffset: 12 << 20)
+        try file.write(contentsOf: Data([1]))
+        try file.close()
+        try network.add(3).store.put(bytes)
+        let again = try network.add(2)
+        try await again.fetch(digest, from: [NodeID(3)], byteCountMax: 1 << 30)
+        try again.store.verify(digest)
+        #expect(again.store.byteCount(of: digest) == bytes.count)
+        // All but the two behind the damage.
+        #expect(network.chunkCount(from: 3) == 8)
+        withExtendedLifetime(reader) {}
+    }
+
     @Test func `a holder without chaining values makes them when it is asked`() async throws {
         let bytes = Self.bytes(9 << 20)
         let holder = try network.add(1)

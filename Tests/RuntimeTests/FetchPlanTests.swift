@@ -28,7 +28,8 @@ struct FetchPlanTests {
         var here: [UInt64: (node: NodeID, isTrue: Bool)] = [:]
         var keptCount = 0
         var lastOffset = UInt64.max
-        var askedEverybody = 0
+        /// How many peers, each time.
+        var asked: [Int] = []
         var underWayMax = 0
         var reserved: [UInt64] = []
         var failure: FetchPlan.Failure?
@@ -96,8 +97,8 @@ struct FetchPlanTests {
             _ effect: FetchPlan.Effect, after event: FetchPlan.Event, isTrue: Bool
         ) {
             switch effect {
-            case .askEverybody:
-                askedEverybody += 1
+            case .askPeers(let countMax):
+                asked.append(countMax)
                 for node in delays.map(\.node) + (refuser.map { [$0] } ?? []) {
                     answers.append((now + .milliseconds(2), .offered(by: node)))
                 }
@@ -202,6 +203,26 @@ struct FetchPlanTests {
         #expect(world.given == [a: 8, b: 12])
     }
 
+    @Test func `a fetch that was proven in part asks only for the rest`() {
+        for count in [1, 8, 20] {
+            var world = World(pieces: 20, [(a, .milliseconds(50))])
+            var settings = FetchPlan.Settings()
+            settings.pieceByteCount = Int(World.size)
+            // The value before each piece, from the last one on.
+            let numbers = (0..<UInt64(count)).map { 19 - $0 }
+            let proven = numbers.map { world.value(before: $0) }
+            for number in numbers { world.here[number] = (node: b, isTrue: true) }
+            world.plan = FetchPlan(
+                World.artifact, settings: settings, byteCount: world.total, proven: proven)
+            world.take(.begun(holders: [a]))
+            world.run()
+            #expect(world.isWhole)
+            #expect(world.chain?.count == 19)
+            #expect(world.given[a] ?? 0 == 20 - count)
+            #expect(world.reserved.isEmpty)
+        }
+    }
+
     @Test func `a fetch that broke off is finished later, and asks only for what lacks`() {
         var world = World(pieces: 20, [(a, .milliseconds(50))])
         world.take(.begun(holders: [a]))
@@ -282,7 +303,7 @@ struct FetchPlanTests {
         let piece = FetchPlan.Piece(
             offset: 0, byteCount: 7, total: 7, before: .of("no start"), after: World.artifact)
         plan.step(.arrived(piece, from: a), at: .zero, into: &effects)
-        #expect(effects == [.askEverybody])
+        #expect(effects == [.askPeers(countMax: 64)])
     }
 
     @Test func `who offers it and refuses each piece is not asked without a pause`() {
@@ -328,7 +349,10 @@ struct FetchPlanTests {
         world.take(.begun(holders: []))
         world.run()
         #expect(world.failure == .missing)
-        #expect(world.askedEverybody == FetchPlan.Settings().askCount)
+        // The nearest first, and at last all.
+        #expect(world.asked.count == FetchPlan.Settings().askCount)
+        #expect(world.asked.prefix(3) == [64, 256, 1_024])
+        #expect(world.asked.last == .max && !world.asked.dropLast().contains(.max))
         #expect(world.plan.nextDeadline == .distantFuture)
     }
 

@@ -143,6 +143,64 @@ struct ArtifactStoreTests {
         #expect(throws: ArtifactError.self) { try store.verify(digest) }
     }
 
+    /// A fetch that ends after the last piece; its artifact's digest.
+    private func breakOff(_ bytes: [UInt8]) throws -> Digest {
+        let other = try ArtifactStore(directory: folder + "-other")
+        defer { try? FileManager.default.removeItem(atPath: folder + "-other") }
+        let digest = try other.put(bytes)
+        let piece = try other.piece(of: digest, at: nil)
+        let writer = try store.fetcher(of: digest, byteCountMax: 1 << 30)
+        #expect(try writer.takeUp() == nil)
+        try writer.reserve(byteCount: bytes.count)
+        try writer.write(piece.bytes, at: piece.offset)
+        try writer.note([piece.before], ofByteCount: bytes.count)
+        return digest
+    }
+
+    @Test func `what a fetch brought is taken up by the next, and only what is proven`() throws {
+        let bytes = Self.bytes(3_500_000)
+        let digest = try breakOff(bytes)
+        let used = store.usage.byteCount
+        #expect(used >= 3_500_000 - (3 << 20) && used < 1 << 20)
+        let again = try ArtifactStore(directory: folder)
+        #expect(again.usage.byteCount == used)
+        let writer = try again.fetcher(of: digest, byteCountMax: 1 << 30)
+        let found = try #require(try writer.takeUp())
+        #expect(found.byteCount == bytes.count && found.proven.count == 1)
+        #expect(again.usage.byteCount == 0)
+        let small = try again.fetcher(of: digest, byteCountMax: 3_000_000)
+        #expect(throws: ArtifactError.tooLarge(byteCountMax: 3_000_000)) { try small.takeUp() }
+    }
+
+    @Test func `a proof or a piece that was changed proves nothing`() throws {
+        let changes: [(Digest) throws -> Void] = [
+            { try change(folder + "/partial/\($0.hex)", at: 3_300_000) },
+            { try change(folder + "/partial/\($0.hex).proof", at: 1) },
+            { try change(folder + "/partial/\($0.hex).proof", at: 20) },
+            { truncate(folder + "/partial/\($0.hex).proof", 39) },
+            { truncate(folder + "/partial/\($0.hex).proof", 0) },
+            { truncate(folder + "/partial/\($0.hex)", 3_200_000) },
+            { truncate(folder + "/partial/\($0.hex)", 0) },
+        ]
+        for damage in changes {
+            let digest = try breakOff(Self.bytes(3_500_000))
+            try damage(digest)
+            let writer = try store.fetcher(of: digest, byteCountMax: 1 << 30)
+            #expect(try writer.takeUp() == nil)
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/partial") == [])
+    }
+
+    @Test func `only a few broken fetches stay, and no half of one`() throws {
+        for number in 1...6 { _ = try breakOff(Self.bytes(1_100_000 + number)) }
+        let digest = try breakOff(Self.bytes(1_200_000))
+        unlink(folder + "/partial/\(digest.hex)")
+        let again = try ArtifactStore(directory: folder)
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder + "/partial")
+        #expect(names.count == 2 * ArtifactStore.leftoverCountMax)
+        #expect(again.usage.count == ArtifactStore.leftoverCountMax)
+    }
+
     @Test func `what an earlier process left half written is removed`() throws {
         let writer = try store.writer()
         try writer.append([1])
