@@ -58,6 +58,19 @@ package struct ArtifactReferences: Sendable {
         return found
     }
 
+    /// What must stay on an edge node: what its leases need, and what their results name until the
+    /// mesh has them.
+    package static func artifacts(of parked: [EdgeNode.Parked]) -> Set<Digest> {
+        var found: Set<Digest> = []
+        for one in parked {
+            if case .program(let work) = one.lease.spec?.work {
+                found.formUnion(work.artifactDigests)
+            }
+            if let result = one.result { add(result.end.result, to: &found) }
+        }
+        return found
+    }
+
     private static func add(_ result: TaskResult, to found: inout Set<Digest>) {
         let single = [result.standardOutput, result.standardError, result.statement]
         for artifact in single.compactMap({ $0 }) + result.outputs { found.insert(artifact.digest) }

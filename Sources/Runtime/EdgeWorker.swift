@@ -76,15 +76,9 @@ final class EdgeWorker: Sendable {
         guard let spec = lease.spec, case .program(let work) = spec.work else {
             return (TaskWorker.failure(.failed, sentence: "an edge node runs programs alone"), [])
         }
-        for artifact in work.artifacts {
-            while !exchange.store.contains(artifact) {
-                if flag.isRaised { return (nil, []) }
-                try? await exchange.fetch(
-                    artifact, byteCountMax: TaskWorker.artifactByteCountMax, askCount: 1)
-            }
-        }
         let licenses = state.withLock { $0.licenses }
         do {
+            guard try await fetchAll(of: work, flag) else { return (nil, []) }
             return try await lanes.run { [self] in
                 if let refusal = refusal(of: work, lease.bundles, licenses) {
                     return (TaskWorker.failure(.refused, sentence: refusal), [])
@@ -97,6 +91,24 @@ final class EdgeWorker: Sendable {
         } catch {
             return (TaskWorker.failure(.failed, sentence: TaskWorker.sentence(of: error)), [])
         }
+    }
+
+    /// False where it was stopped. Throws where what is needed cannot be kept here: somebody else may
+    /// have the room.
+    private func fetchAll(of work: ProgramWork, _ flag: Flag) async throws -> Bool {
+        for artifact in work.artifacts {
+            while !exchange.store.contains(artifact) {
+                if flag.isRaised { return false }
+                do {
+                    try await exchange.fetch(
+                        artifact, byteCountMax: TaskWorker.artifactByteCountMax, askCount: 1)
+                } catch is ArtifactExchange.Missing {
+                    // The device may be away. The fetch has waited a second.
+                    continue
+                }
+            }
+        }
+        return true
     }
 
     private func refusal(

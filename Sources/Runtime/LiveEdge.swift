@@ -18,6 +18,10 @@ package final class LiveEdge: Sendable {
     package struct Settings: Sendable {
         package var directory: NodeDirectory
         package var slotCount: Int
+        /// Of the disk; nil leaves a tenth of what is free.
+        package var artifactByteCountMax: Int?
+        /// For so long an artifact that no lease refers to stays at least.
+        package var artifactGrace: Duration
         package var isMetered: Bool
         /// As if the battery held so much; nil asks the system.
         package var batteryPercent: Int?
@@ -26,12 +30,15 @@ package final class LiveEdge: Sendable {
         package var logLevel: Logger.Level
 
         package init(
-            directory: NodeDirectory, slotCount: Int = 1, isMetered: Bool = false,
+            directory: NodeDirectory, slotCount: Int = 1, artifactByteCountMax: Int? = nil,
+            artifactGrace: Duration = .seconds(3_600), isMetered: Bool = false,
             batteryPercent: Int? = nil, sleepOnStop: Duration? = nil,
             logLevel: Logger.Level = .info
         ) {
             self.directory = directory
             self.slotCount = slotCount
+            self.artifactByteCountMax = artifactByteCountMax
+            self.artifactGrace = artifactGrace
             self.isMetered = isMetered
             self.batteryPercent = batteryPercent
             self.sleepOnStop = sleepOnStop
@@ -44,6 +51,7 @@ package final class LiveEdge: Sendable {
     let loop: EdgeLoop
     let leaving = Flag()
     let worker: EdgeWorker
+    let store: ArtifactStore
     let credentials: Credentials
     private let renewal = Lane(name: "renewal", capacity: 1)
     private let bulk: BulkPlane
@@ -60,7 +68,9 @@ package final class LiveEdge: Sendable {
         self.logger = logger
         identity = try directory.loadIdentity()
         let keys = BulkKeys(own: identity.id)
-        let store = try ArtifactStore(directory: directory.artifacts)
+        let store = try directory.openStore(
+            byteCountMax: settings.artifactByteCountMax, grace: settings.artifactGrace)
+        self.store = store
         let receiver = BulkDestination()
         bulk = try BulkPlane(
             settings: .init(bindEndpoint: nil, node: identity.id), cipher: keys
@@ -68,7 +78,9 @@ package final class LiveEdge: Sendable {
             _ = receiver.exchange?.take(message.body, payload: payload, from: sender)
         }
         loop = EdgeLoop(own: identity.id, bulk: bulk)
-        let exchange = ArtifactExchange(store: store, outlet: loop, logger: logger)
+        let exchange = ArtifactExchange(store: store, outlet: loop, logger: logger) { [loop] in
+            await Self.count(in: store, loop)
+        }
         receiver.set(exchange)
         var profile = Profile(
             name: identity.name, role: "edge",
@@ -110,6 +122,18 @@ package final class LiveEdge: Sendable {
                 control: try ControlPlane(settings: control, authority: credentials),
                 parts: parts)
         }
+    }
+
+    /// Tells the store what is referred to.
+    private static func count(in store: ArtifactStore, _ loop: EdgeLoop) async {
+        store.refer(to: await loop.read { ArtifactReferences.artifacts(of: $0.node.parked) })
+    }
+
+    /// The same once the store is half full: what is made here has no time to ask.
+    func countArtifacts() async {
+        let usage = store.usage
+        guard let most = usage.byteCountMax, usage.byteCount > most / 2 else { return }
+        await Self.count(in: store, loop)
     }
 
     /// Serves until SIGTERM or SIGINT, or until it was asked to leave.
@@ -229,6 +253,7 @@ private struct EdgeWatch: Service {
                 // What only the start needed goes back at once, and what the first hellos needed.
                 if lookCount == 1 || lookCount == 6 { Footprint.trim() }
                 guard lookCount.isMultiple(of: 60) else { continue }
+                await edge.countArtifacts()
                 let device = LiveEdge.device(edge.settings)
                 // Five percent more or less are no news.
                 let step = abs(Int(device.batteryPercent) - Int(last.batteryPercent))
@@ -256,6 +281,7 @@ struct EdgeFront: EdgeBackend {
         let identity = edge.identity
         let certificate = edge.credentials.identity.certificate
         let warning = CertificateKeeper.warning(certificate)
+        let usage = edge.store.usage
         return await edge.loop.read { core in
             let node = core.node
             func milliseconds(_ id: NodeID?) -> JSON {
@@ -271,6 +297,10 @@ struct EdgeFront: EdgeBackend {
                 "spare": node.spare?.json ?? .null,
                 "spare_milliseconds": milliseconds(node.spare),
                 "known_relay_count": JSON(node.relays.count),
+                "artifact_count": JSON(usage.count),
+                "artifact_byte_count": JSON(usage.byteCount),
+                "artifact_byte_count_max": usage.byteCountMax.map { JSON($0) } ?? .null,
+                "artifact_referenced_byte_count": JSON(usage.referencedByteCount),
                 "parked": .array(
                     node.parked.map { parked in
                         [

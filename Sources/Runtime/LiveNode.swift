@@ -126,7 +126,8 @@ package final class LiveNode: Sendable {
 
         let keys = BulkKeys(own: identity.id)
         loop = NodeLoop(own: identity.id)
-        let store = try Self.openStore(settings)
+        let store = try settings.directory.openStore(
+            byteCountMax: settings.artifactByteCountMax, grace: settings.artifactGrace)
         let census = ArtifactCensus(loop: loop, store: store)
         self.census = census
         exchange = ArtifactExchange(store: store, outlet: loop, logger: logger) {
@@ -172,15 +173,6 @@ package final class LiveNode: Sendable {
         keeper.tell()
         meter.start()
         Task { [census] in await census.start() }
-    }
-
-    private static func openStore(_ settings: Settings) throws -> ArtifactStore {
-        let store = try ArtifactStore(
-            directory: settings.directory.artifacts,
-            limit: .init(
-                byteCountMax: settings.artifactByteCountMax, grace: settings.artifactGrace))
-        if settings.artifactByteCountMax == nil { store.limitToFreeSpace() }
-        return store
     }
 
     /// The bulk plane, whose messages go to the exchange or to the stages.

@@ -2,6 +2,7 @@ import Basics
 import Foundation
 import Identity
 import Messages
+import Store
 import Wire
 
 /// A node's data directory: everything that it keeps from one start to the next.
@@ -66,6 +67,14 @@ package struct NodeDirectory: Sendable {
 
     func save(introductions: [Introduction]) throws {
         try write(JoinAccepted(certificates: [], members: introductions).encoded(), to: members)
+    }
+
+    /// - Parameter byteCountMax: nil leaves a tenth of what is free.
+    func openStore(byteCountMax: Int?, grace: Duration) throws -> ArtifactStore {
+        let store = try ArtifactStore(
+            directory: artifacts, limit: .init(byteCountMax: byteCountMax, grace: grace))
+        if byteCountMax == nil { store.limitToFreeSpace() }
+        return store
     }
 
     // MARK: the mesh's roots

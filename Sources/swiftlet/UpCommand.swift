@@ -78,7 +78,9 @@ struct NodeRunOptions: ParsableArguments {
     func run() async throws {
         if NodeDirectory(data).isEdge {
             let settings = LiveEdge.Settings(
-                directory: NodeDirectory(data), slotCount: slots ?? 1, isMetered: metered,
+                directory: NodeDirectory(data), slotCount: slots ?? 1,
+                artifactByteCountMax: artifactLimit.map { $0 << 20 },
+                artifactGrace: try artifactGraceDuration, isMetered: metered,
                 batteryPercent: battery,
                 sleepOnStop: try sleepOnStop.map { .seconds(try TokenCommand.Create.seconds($0)) },
                 logLevel: Logger.Level(rawValue: logLevel) ?? .info)
