@@ -32,6 +32,8 @@ package protocol Backend: Sendable {
     func revokeToken(_ id: String) async throws -> JSON
     /// `node`, `name`, `revoked`, `reason`. Takes an id, a unique prefix of one, or a name.
     func revokeNode(_ idOrName: String, reason: String) async throws -> JSON
+    /// `id`, `name`. This node has another name from now on, in its next certificate.
+    func rename(to name: String) async throws -> JSON
     /// `id`, `left`. The node gives up its roles and then ends; the answer comes before that.
     func leave() async throws -> JSON
     /// `newest` (the number of the newest root), `roots` [`number`, `name`, `fingerprint`,

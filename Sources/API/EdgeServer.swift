@@ -14,6 +14,8 @@ package protocol EdgeBackend: Sendable {
     /// `id`, `until`. Returns once the whole mesh knows.
     func sleep(for time: Duration) async throws -> JSON
     func wake() async throws -> JSON
+    /// `id`, `name`.
+    func rename(to name: String) async throws -> JSON
     /// `id`, `left`.
     func leave() async throws -> JSON
 }
@@ -49,6 +51,9 @@ package struct EdgeServer: Service {
         router.add(middleware: ErrorPages())
         router.get("/api/status") { _, _ in Response(try await backend.status()) }
         router.post("/api/leave") { _, _ in Response(try await backend.leave()) }
+        router.post("/api/rename") { request, _ in
+            Response(try await backend.rename(to: try await request.newName(limits)))
+        }
         router.post("/api/wake") { _, _ in Response(try await backend.wake()) }
         router.post("/api/sleep") { request, _ in
             var request = request

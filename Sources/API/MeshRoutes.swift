@@ -18,6 +18,9 @@ struct MeshRoutes: Sendable {
         router.get("/api/status") { _, _ in Response(try await backend.status()) }
         router.get("/api/members") { _, _ in Response(try await backend.members()) }
         router.post("/api/leave") { _, _ in Response(try await backend.leave()) }
+        router.post("/api/rename") { request, _ in
+            Response(try await backend.rename(to: try await request.newName(limits)))
+        }
         router.post("/api/nodes/revoke") { request, _ in
             var request = request
             var fields = try await request.fields(limits)

@@ -151,6 +151,15 @@ extension Request {
         try RequestFields(try await json(limits))
     }
 
+    /// The one member of a request for another name of a node.
+    func newName(_ limits: Limits) async throws -> String {
+        var request = self
+        var fields = try await request.fields(limits)
+        let name = try fields.requiredString("name")
+        try fields.finish()
+        return name
+    }
+
     mutating func json(_ limits: Limits) async throws -> JSON {
         if let announced = headers[.contentLength].flatMap({ UInt64($0) }),
             UInt64(limits.jsonByteCountMax) < announced

@@ -201,9 +201,11 @@ package struct NodeIdentity: Sendable {
         return try renewed(with: ([certificate] + shown).map(\.der), trust: trust)
     }
 
-    /// A request for the next certificate, with the same keys and name.
-    package func renewalRequest() throws(IdentityError) -> SigningRequest {
-        try SigningRequest(name: name, keys: keys)
+    /// A request for the next certificate, with the same keys.
+    ///
+    /// - Parameter name: another one than now; throws `badNodeName`.
+    package func renewalRequest(name: String? = nil) throws(IdentityError) -> SigningRequest {
+        try SigningRequest(name: name ?? self.name, keys: keys)
     }
 
     static func certificates(

@@ -31,7 +31,7 @@ extension Node {
         // said at the start, now and then, and when there is a new one.
         case certificateHolds(for: Duration, lifetime: Duration, rootNumber: UInt32, isNew: Bool)
         // The PKCS #10 request that `.renewCertificate` asked for; ends as `.renewed`.
-        case renew(signingRequest: [UInt8])
+        case renew(signingRequest: [UInt8], name: String? = nil)
         // From this node's lanes, each the end of effects below; of tasks the end of several, with
         // one signed statement about them and its leaves.
         case tasksFinished([TaskEnding], statement: [UInt8], leaves: [UInt8])

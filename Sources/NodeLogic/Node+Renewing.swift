@@ -85,8 +85,11 @@ extension Node {
     }
 
     /// Asks for this node's own next certificate as its door asks for a joiner's.
+    ///
+    /// - Parameter name: another one than before; the request is signed with it.
     mutating func renew(
         _ signingRequest: [UInt8],
+        name: String?,
         at now: Instant,
         into effects: inout [Effect]
     ) {
@@ -96,7 +99,7 @@ extension Node {
             request: requestNumber,
             token: id.digest,
             signingRequest: signingRequest,
-            name: state.node(id)?.name ?? profile.name
+            name: name ?? state.node(id)?.name ?? profile.name
         )
         add(wish, for: 0, isOwn: true, at: now, into: &effects)
     }

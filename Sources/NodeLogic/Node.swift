@@ -266,7 +266,8 @@ package struct Node: Sendable {
         case .certificateHolds(let rest, let lifetime, let rootNumber, let isNew):
             renewal.holds(until: now + rest, lifetime: lifetime, below: rootNumber, isNew: isNew)
             followRoot(at: now)
-        case .renew(let request): renew(request, at: now, into: &effects)
+        case .renew(let request, let name):
+            renew(request, name: name, at: now, into: &effects)
         case .tasksFinished(let endings, let statement, let leaves):
             finish(endings, statement: statement, leaves: leaves, at: now, into: &effects)
         case .tasksReturned(let tasks): giveBack(tasks, at: now, into: &effects)

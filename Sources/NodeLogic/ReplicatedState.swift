@@ -213,6 +213,7 @@ package struct ReplicatedState: Sendable {
     private mutating func enrol(_ enrolled: NodeEnrolled, at index: UInt64) {
         let position = nodes.insertionPosition(of: enrolled.node)
         if position < nodes.count, nodes[position].id == enrolled.node {
+            nodes[position].name = enrolled.name
             nodes[position].formerCertificates = nodes[position].certificates
             nodes[position].certificates = enrolled.certificates
             nodes[position].rootNumber = enrolled.rootNumber

@@ -23,12 +23,15 @@ final class CertificateKeeper: Sendable {
     private let lane = Lane(name: "renewal", capacity: 1)
     /// Held while the identity is read, changed and saved.
     private let change = Mutex(())
+    /// How an attempt ended: why it failed, or nothing.
+    private let attempts = Rendezvous<NodeID, String>()
     private let lastDoubt = Mutex<ContinuousClock.Instant?>(nil)
 
     /// From then on a failure is for the operator to know.
     private static let warningSeconds: Int64 = 7 * 86_400
     private static let doorCount = 8
     private static let doubtPause = Duration.seconds(20)
+    private static let renameLimit = Duration.seconds(15)
 
     init(
         credentials: Credentials, enroller: Enroller, directory: NodeDirectory, loop: NodeLoop,
@@ -85,14 +88,36 @@ final class CertificateKeeper: Sendable {
         do {
             guard refusal.isEmpty else { throw RuntimeError(refusal) }
             install(try identity.renewed(with: chain))
+            attempts.answer(identity.id, with: "")
         } catch {
             warn("the certificate could not be renewed yet: \(error)")
+            attempts.answer(identity.id, with: "\(error)")
+        }
+    }
+
+    /// Gets a certificate with another name from the coordinator. Throws where that does not come
+    /// about in some ten seconds.
+    func rename(to name: String) async throws {
+        // What a renewal that is under way brings has the old name.
+        for _ in 0..<3 where credentials.identity.name != name {
+            let identity = credentials.identity
+            let request = try identity.renewalRequest(name: name).der
+            let refusal = await attempts.value(for: identity.id, within: Self.renameLimit) {
+                [loop] in loop.post(event: .renew(signingRequest: request, name: name))
+            }
+            guard let refusal else { break }
+            guard refusal.isEmpty else { throw RuntimeError(refusal) }
+        }
+        guard credentials.identity.name == name else {
+            throw RuntimeError("no coordinator: the mesh has no quorum")
         }
     }
 
     private func ask(_ identity: NodeIdentity) {
         do {
-            loop.post(event: .renew(signingRequest: try identity.renewalRequest().der))
+            loop.post(
+                event: .renew(
+                    signingRequest: try identity.renewalRequest().der, name: identity.name))
         } catch {
             warn("the certificate could not be renewed: \(error)")
         }
@@ -192,6 +217,10 @@ final class CertificateKeeper: Sendable {
         }
         let end = Timestamp(seconds: next.certificate.notAfter)
         logger.notice("the certificate is renewed; it ends at \(end)")
+        let name = next.name
+        loop.post { core in
+            if core.node.profile.name != name { core.change { $0.name = name } }
+        }
         tell(isNew: true)
     }
 

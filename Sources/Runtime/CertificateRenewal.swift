@@ -25,15 +25,17 @@ enum CertificateRenewal {
 
     /// Asks one relay after the other; blocks its thread.
     ///
-    /// - Parameter isDoubted: the certificate is good for long, but perhaps the mesh has another
-    ///   root.
+    /// - Parameters:
+    ///   - isDoubted: the certificate is good for long, but perhaps the mesh has another root.
+    ///   - name: of the node, where it shall have another one.
     static func renewed(
-        _ identity: NodeIdentity, through relays: [Introduction], isDoubted: Bool = false
+        _ identity: NodeIdentity, through relays: [Introduction], isDoubted: Bool = false,
+        name: String? = nil
     ) throws -> NodeIdentity {
         var lastError: any Error = RuntimeError("no relay is known")
         for relay in relays where !relay.profile.controlEndpoint.isEmpty {
             do {
-                return try renewed(identity, through: relay, isDoubted: isDoubted)
+                return try renewed(identity, through: relay, isDoubted: isDoubted, name: name)
             } catch {
                 lastError = error
             }
@@ -42,7 +44,7 @@ enum CertificateRenewal {
     }
 
     private static func renewed(
-        _ identity: NodeIdentity, through relay: Introduction, isDoubted: Bool
+        _ identity: NodeIdentity, through relay: Introduction, isDoubted: Bool, name: String?
     ) throws -> NodeIdentity {
         guard let leaf = relay.certificates.first,
             let serverKey = try Certificate(der: leaf).curvePublicKey
@@ -62,14 +64,14 @@ enum CertificateRenewal {
         let isNewer = identity.trust.rotations.count < found.rotations.count
         let trust = isNewer ? found : identity.trust
         guard !isDoubted || identity.rootNumber < trust.rotations.count else { throw NothingNew() }
-        let request = try identity.renewalRequest()
+        let request = try identity.renewalRequest(name: name)
         let signed = JoinProof.renewalBytes(
             nonces: nonce + challenge.nonce, signingRequest: request.der)
         let second = try client.exchange(
             .joinRequest(
                 JoinRequest(
                     token: id, signingRequest: request.der, proof: try identity.sign(signed),
-                    name: identity.name)), timeout: limit)
+                    name: request.name)), timeout: limit)
         guard case .joinAccepted(let accepted) = second else { throw refusal(second) }
         let next = try identity.renewed(with: accepted.certificates, trust: trust)
         guard !isDue(next) else { throw RuntimeError("the relay gave an old certificate") }

@@ -93,8 +93,8 @@ final class EdgeWorker: Sendable {
         }
     }
 
-    /// False where it was stopped. Throws where what is needed cannot be kept here: somebody else may
-    /// have the room.
+    /// False where it was stopped. Throws where what is needed cannot be kept here: somebody else
+    /// may have the room.
     private func fetchAll(of work: ProgramWork, _ flag: Flag) async throws -> Bool {
         for artifact in work.artifacts {
             while !exchange.store.contains(artifact) {

@@ -80,6 +80,10 @@ final class Enroller: Sendable {
         }
         do {
             let request = try SigningRequest(der: order.signingRequest)
+            let isRenewal = order.token.token == request.nodeID.digest
+            guard !isRenewal || request.name == order.name else {
+                return refused("only a node itself changes its name")
+            }
             let held = try held(sealed: sealed)
             let certificate = try held.authority.issue(
                 request, name: order.name, at: WallClock.seconds)

@@ -76,7 +76,7 @@ struct JoinDesk {
             joiners[index].request = core.enrol(
                 EnrolRequest(
                     request: 0, token: request.token, signingRequest: request.signingRequest,
-                    name: record.name))
+                    name: wish.name))
             return
         }
         guard let token = core.node.state.token(request.token) else {

@@ -11,7 +11,7 @@ import Wire
 
 extension LiveBackend {
     func status() async throws -> JSON {
-        let profile = node.profile
+        let profile = node.credentials.profile
         let mesh = node.identity.meshID
         let certificate = node.credentials.identity.certificate
         let warning = CertificateKeeper.warning(certificate)
@@ -173,6 +173,18 @@ extension LiveBackend {
             : try Self.resolve(idOrName, among: nodes, kind: "node") { $0.id.digest }
     }
 
+    func rename(to name: String) async throws -> JSON {
+        try NodeName.check(name)
+        do {
+            try await node.keeper.rename(to: name)
+        } catch {
+            throw APIError(
+                status: 503, message: "The node keeps its name: \(error); try again.",
+                code: "not_renamed")
+        }
+        return ["id": node.identity.id.json, "name": .string(name)]
+    }
+
     func leave() async throws -> JSON {
         node.leaving.raise()
         return ["id": node.identity.id.json, "left": true]
@@ -198,5 +210,15 @@ extension LiveBackend {
     func setPolicy(allowedLicenses: [String]) async throws -> JSON {
         try await propose(.policySet(PolicySet(allowedLicenses: allowedLicenses)))
         return try await policy()
+    }
+}
+
+extension NodeName {
+    /// Throws a sentence for whoever gave the name.
+    static func check(_ name: String) throws(APIError) {
+        guard !isValid(name) else { return }
+        throw APIError(
+            status: 400, message: "\(IdentityError.badNodeName(name))", code: "bad_name",
+            parameter: "name")
     }
 }

@@ -68,8 +68,7 @@ package final class LiveEdge: Sendable {
         self.logger = logger
         identity = try directory.loadIdentity()
         let keys = BulkKeys(own: identity.id)
-        let store = try directory.openStore(
-            byteCountMax: settings.artifactByteCountMax, grace: settings.artifactGrace)
+        let store = try settings.openStore()
         self.store = store
         let receiver = BulkDestination()
         bulk = try BulkPlane(
@@ -202,6 +201,19 @@ package final class LiveEdge: Sendable {
         }
     }
 
+    /// Gets a certificate with another name at a relay's door.
+    func rename(to name: String) async throws {
+        let identity = credentials.identity
+        let relays = await loop.read { $0.node.relays }
+        let next = try await renewal.run {
+            try CertificateRenewal.renewed(identity, through: relays, name: name)
+        }
+        try settings.directory.save(next)
+        credentials.update(identity: next)
+        loop.post { core in core.change { $0.name = name } }
+        logger.notice("this node's name is \(name) now")
+    }
+
     // MARK: the device
 
     /// What the device says of itself now.
@@ -290,7 +302,7 @@ struct EdgeFront: EdgeBackend {
             }
             let isAsleep = if case .asleep = node.phase { true } else { false }
             return [
-                "id": identity.id.json, "name": .string(identity.name), "role": "edge",
+                "id": identity.id.json, "name": .string(certificate.commonName), "role": "edge",
                 "state": isAsleep ? "asleep" : node.home == nil ? "alone" : "alive",
                 "mesh": identity.meshID.json, "relay": node.home?.json ?? .null,
                 "relay_milliseconds": milliseconds(node.home),
@@ -350,6 +362,18 @@ struct EdgeFront: EdgeBackend {
     func wake() async throws -> JSON {
         edge.loop.post(event: .wake)
         return ["id": edge.identity.id.json, "awake": true]
+    }
+
+    func rename(to name: String) async throws -> JSON {
+        try NodeName.check(name)
+        do {
+            try await edge.rename(to: name)
+        } catch {
+            throw APIError(
+                status: 503, message: "The node keeps its name: \(error); try again.",
+                code: "not_renamed")
+        }
+        return ["id": edge.identity.id.json, "name": .string(name)]
     }
 
     func leave() async throws -> JSON {

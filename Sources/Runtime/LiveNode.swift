@@ -126,8 +126,7 @@ package final class LiveNode: Sendable {
 
         let keys = BulkKeys(own: identity.id)
         loop = NodeLoop(own: identity.id)
-        let store = try settings.directory.openStore(
-            byteCountMax: settings.artifactByteCountMax, grace: settings.artifactGrace)
+        let store = try settings.openStore()
         let census = ArtifactCensus(loop: loop, store: store)
         self.census = census
         exchange = ArtifactExchange(store: store, outlet: loop, logger: logger) {

@@ -130,3 +130,15 @@ package struct RuntimeError: Error, CustomStringConvertible {
     package var description: String
     package init(_ description: String) { self.description = description }
 }
+
+extension LiveNode.Settings {
+    func openStore() throws -> ArtifactStore {
+        try directory.openStore(byteCountMax: artifactByteCountMax, grace: artifactGrace)
+    }
+}
+
+extension LiveEdge.Settings {
+    func openStore() throws -> ArtifactStore {
+        try directory.openStore(byteCountMax: artifactByteCountMax, grace: artifactGrace)
+    }
+}

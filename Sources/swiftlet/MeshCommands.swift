@@ -100,6 +100,30 @@ struct LeaveCommand: AsyncParsableCommand {
     }
 }
 
+struct RenameCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rename", abstract: "Give a node another name.",
+        discussion: """
+            The node that is asked gets a certificate with the new name; who it is, what it has \
+            signed and what it does stay.
+
+            Example: swiftlet rename --data n3 rack-2-left
+            """)
+
+    @OptionGroup var options: NodeOptions
+    @Argument(help: "Letters, digits, dashes and dots, at most 63 of them.")
+    var name: String
+
+    func run() async throws {
+        let answer = try await options.withNode {
+            try await $0.post("/api/rename", ["name": .string(name)])
+        }
+        if options.json { return Terminal.document(answer) }
+        let id = Text.id(answer["id"])
+        Terminal.line("The node \(id) has the name \(Text.cell(answer["name"])).")
+    }
+}
+
 struct RevokeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "revoke", abstract: "Shut a node out of the mesh for good.",

@@ -36,9 +36,9 @@ struct Swiftlet: AsyncParsableCommand {
                 name: "The mesh:",
                 subcommands: [
                     StatusCommand.self, MembersCommand.self, CoordinatorCommand.self,
-                    TokenCommand.self, DrainCommand.self, LeaveCommand.self, RevokeCommand.self,
-                    PolicyCommand.self, KeyCommand.self, TenantCommand.self, SleepCommand.self,
-                    WakeCommand.self,
+                    TokenCommand.self, DrainCommand.self, LeaveCommand.self, RenameCommand.self,
+                    RevokeCommand.self, PolicyCommand.self, KeyCommand.self, TenantCommand.self,
+                    SleepCommand.self, WakeCommand.self,
                 ]),
             CommandGroup(
                 name: "Models and data:",

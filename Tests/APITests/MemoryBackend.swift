@@ -32,6 +32,7 @@ final class MemoryBackend: Backend {
     func revokeNode(_ idOrName: String, reason: String) async throws -> JSON {
         ["node": .string(idOrName), "reason": .string(reason), "revoked": true]
     }
+    func rename(to name: String) async throws -> JSON { ["name": .string(name)] }
     func leave() async throws -> JSON { ["left": true] }
     func policy() async throws -> JSON { ["allowed_licenses": ["MIT"]] }
     func setPolicy(allowedLicenses: [String]) async throws -> JSON {

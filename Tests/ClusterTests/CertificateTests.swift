@@ -46,6 +46,44 @@ extension MeshTests {
         }
     }
 
+    @Test func `a node and a device get other names and stay who they are`() async throws {
+        try await TestMesh.with { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            let ids = [try await mesh.id(of: "bob"), try await mesh.id(of: "tab")]
+            let process = try #require(mesh.pid(of: "bob"))
+            let refusal = try await mesh.refusal("rename", on: "bob", "no good")
+            #expect(refusal.contains("\"no good\" is no node name"))
+            try await mesh.succeed("rename", on: "bob", "shed-2")
+            try await mesh.succeed("rename", on: "tab", "tablet")
+            for name in ["ada", "bob", "eve"] {
+                try await mesh.wait("\(name) to know the new names") {
+                    let answer = try await mesh.get("/api/members", on: name)
+                    let renamed = (answer["members"]?.asArray ?? []).filter { member in
+                        ids.contains { $0 == member["id"]?.asString }
+                    }
+                    return renamed.compactMap { $0["name"]?.asString }.sorted()
+                        == ["shed-2", "tablet"]
+                }
+            }
+            #expect(mesh.pid(of: "bob") == process)
+            try await expectCertificates(of: ["bob"], in: mesh)
+            // What it signs is verified, and the name is its own after a restart, too.
+            for name in ["ada", "eve"] { try await mesh.succeed("drain", on: "ada", name) }
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            let task = try await mesh.json("run", on: "bob", "--edge", "never", probe, "arguments")
+            let verified = try await mesh.run(
+                "verify", on: "eve", ["--replay", task["task"]?.asString ?? ""])
+            #expect(verified.status == 0, "\(verified.errors)")
+            mesh.kill9("bob")
+            try await mesh.start("bob")
+            try await mesh.wait("bob to be there again") {
+                try await mesh.get("/api/status", on: "bob")["name"]?.asString == "shed-2"
+            }
+            #expect(try await mesh.id(of: "bob") == ids[0])
+        }
+    }
+
     @Test func `nodes whose certificates ended while they were down come back`() async throws {
         try await TestMesh.with { mesh in
             let all = ["ada", "bob", "eve"]

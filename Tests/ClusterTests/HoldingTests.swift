@@ -163,6 +163,36 @@ extension MeshTests {
         }
     }
 
+    @Test func `a node that was killed in the middle of a transfer goes on where it was`()
+        async throws
+    {
+        try await TestMesh.with { mesh in
+            let input = try largeFile("long.bin", byteCount: 300 << 20, mesh)
+            let digest = try await spread(input, over: ["ada"], mesh)
+            let proof = "\(mesh.data(of: "eve"))/artifacts/partial/\(digest).proof"
+            func provenCount() throws -> Int {
+                let size = try? FileManager.default.attributesOfItem(atPath: proof)[.size]
+                return ((size as? Int ?? 8) - 8) / 32
+            }
+            let first = ask(for: digest, on: "eve", mesh)
+            try await mesh.wait("pieces to arrive", each: .milliseconds(2)) {
+                try provenCount() >= 20
+            }
+            mesh.kill9("eve")
+            first.cancel()
+            #expect(holders(of: digest, mesh, among: ["eve"]).isEmpty, "it was over before")
+            let kept = try provenCount()
+            // What it counts among its artifacts at the start: it is not thrown away.
+            try await mesh.start("eve")
+            let status = try await mesh.get("/api/status", on: "eve")
+            #expect(status["artifact_byte_count"]?.asInteger ?? 0 >= Int64(kept - 1) << 20)
+            let again = ask(for: digest, on: "eve", mesh)
+            defer { again.cancel() }
+            try await arrival(of: digest, input, on: "eve", mesh)
+            #expect(!FileManager.default.fileExists(atPath: proof))
+        }
+    }
+
     @Test func `a holder whose file was changed on the disk notices, and another one is asked`()
         async throws
     {

@@ -54,6 +54,16 @@ struct ReplicatedStateTests {
         )
     }
 
+    @Test mutating func `a node that renews under another name has that one from then on`() {
+        for name in ["first", "second"] {
+            let renewed = NodeEnrolled(
+                node: founder, name: name, role: "worker", certificates: [Array(name.utf8)])
+            #expect(apply(.nodeEnrolled(renewed)) == .fresh)
+            #expect(state.node(founder)?.name == name)
+            #expect(state.nodes.count == 1)
+        }
+    }
+
     @Test mutating func `the founder is the first node and the only voter`() {
         #expect(state.voters == [founder])
         #expect(state.isAdmitted(founder))
