@@ -1,8 +1,6 @@
 import ArgumentParser
 import Basics
 import Foundation
-import RISCV
-import Runtime
 
 extension BenchCommand {
     struct Makespan: AsyncParsableCommand {
@@ -44,8 +42,7 @@ extension BenchCommand {
             let (lanes, wanted) = (nodes, Double(milliseconds) / 1_000)
             // As many at a time as there will be workers: cores that share a clock or a cache are
             // slower together.
-            let rate = try await Self.rate(lanes: lanes)
-            let program = TinyProgram.loop(UInt32(wanted * rate))
+            let program = try await LoopRate.program(lasting: wanted, lanes: lanes)
             var shares: [Double] = []
             var seconds: [Double] = []
             try await BenchMesh.with(.init(nodeCount: nodes, slotCount: 1)) { mesh in
@@ -53,9 +50,9 @@ extension BenchCommand {
                     try mesh.client(mesh.names[0]), program: program, name: "loop.elf")
                 _ = try await bench.batch(nodes * 2)
                 for _ in 0..<rounds {
-                    let before = try await Self.duration(of: program, lanes: lanes)
+                    let before = try await LoopRate.duration(of: program, lanes: lanes)
                     let makespan = try await bench.batch(count)
-                    let after = try await Self.duration(of: program, lanes: lanes)
+                    let after = try await LoopRate.duration(of: program, lanes: lanes)
                     let one = (before + after) / 2
                     seconds.append(makespan)
                     shares.append(one * Double(count) / Double(nodes) / makespan)
@@ -72,37 +69,6 @@ extension BenchCommand {
                 "\(count) tasks of \(milliseconds) ms on \(nodes) workers: "
                     + "\(Text.decimal(makespan, 2)) s, \(Text.decimal(share * 100, 1)) % of the "
                     + "ideal (median of \(rounds))")
-        }
-
-        /// Loop rounds per second.
-        private static func rate(lanes: Int) async throws -> Double {
-            let count: UInt32 = 50_000_000
-            return Double(count) / (try await duration(of: TinyProgram.loop(count), lanes: lanes))
-        }
-
-        /// Of one run, with `lanes` of them at a time, as a task runs it; the median of some.
-        private static func duration(of program: [UInt8], lanes: Int) async throws -> Double {
-            // As a worker has them.
-            var settings = Machine.Settings()
-            settings.engine = .best
-            settings.isHardened = true
-            let times = try await withThrowingTaskGroup(of: [Double].self) { [settings] group in
-                for _ in 0..<lanes {
-                    group.addTask {
-                        try await OwnThread.run {
-                            try (0..<10).map { _ in
-                                let start = ContinuousClock.now
-                                _ = try GuestRun.run(
-                                    program: program, arguments: ["loop.elf"], environment: [],
-                                    files: [], standardInput: [], settings: settings)
-                                return (ContinuousClock.now - start).inSeconds
-                            }
-                        }
-                    }
-                }
-                return try await group.reduce(into: []) { $0 += $1 }
-            }
-            return Median.of(times)
         }
     }
 }

@@ -41,12 +41,12 @@ extension BenchCommand {
         }
 
         func run() async throws {
+            let program = try await LoopRate.program(lasting: Double(milliseconds) / 1_000)
             let bench = try await BenchMesh.with(.init(nodeCount: nodes)) { mesh in
                 var bench = FaultBench(
                     mesh: mesh, count: count, interval: .milliseconds(Int(interval * 1_000)),
                     seed: seed)
-                // Some 100 million loop rounds a second; what matters is that kills hit tasks.
-                try await bench.run(program: TinyProgram.loop(UInt32(milliseconds) * 100_000))
+                try await bench.run(program: program)
                 return bench
             }
             let late = bench.recoveries
@@ -65,9 +65,11 @@ extension BenchCommand {
                 Terminal.line(
                     "\(count) tasks in \(Text.decimal(bench.seconds, 0)) s, \(bench.killCount) "
                         + "kills (\(bench.coordinatorKillCount) of the coordinator), "
-                        + "\(late.count) tasks interrupted; on another node after "
-                        + "\(Text.decimal(percentile(0.5), 2)) s (median), "
-                        + "\(Text.decimal(percentile(0.99), 2)) s (p99)")
+                        + "\(late.count) tasks interrupted"
+                        + (late.isEmpty
+                            ? ""
+                            : "; on another node after \(Text.decimal(percentile(0.5), 2)) s "
+                                + "(median), \(Text.decimal(percentile(0.99), 2)) s (p99)"))
             }
             guard bench.mistakes.isEmpty else {
                 throw Refusal(
