@@ -151,8 +151,8 @@ final class BenchMesh {
             guard process.isRunning else {
                 throw Refusal("The node \(name) has ended: \(lastLine(of: name))")
             }
-            guard FileManager.default.fileExists(atPath: socket) else { return false }
-            let client = try NodeClient(.unixSocket(path: socket))
+            // None yet, or that of the life before, which the node has just taken away.
+            guard let client = try? NodeClient(.unixSocket(path: socket)) else { return false }
             guard let id = (try? await client.get("/api/status"))?["id"]?.asString else {
                 try await client.close()
                 return false
