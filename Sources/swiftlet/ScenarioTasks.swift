@@ -29,8 +29,8 @@ struct ScenarioTasks {
     var hasSubmitted: Bool { ledger.record.withLock { $0.submittedCount > 0 } }
     var minorityCount: Int { ledger.record.withLock { $0.minorityCount } }
 
-    /// Gives every node the program, which takes a tenth of what the scenario's tasks take: here all
-    /// nodes share one machine's cores.
+    /// Gives every node the program, which takes a tenth of what the scenario's tasks take: here
+    /// all nodes share one machine's cores.
     mutating func prepare(_ settings: Simulator.Settings) async throws {
         let mean = (settings.taskDurationMin + settings.taskDurationMax) / 2
         let elf = try await LoopRate.program(lasting: mean.inSeconds / 10)
