@@ -174,15 +174,7 @@ extension LiveBackend {
     }
 
     func rename(to name: String) async throws -> JSON {
-        try NodeName.check(name)
-        do {
-            try await node.keeper.rename(to: name)
-        } catch {
-            throw APIError(
-                status: 503, message: "The node keeps its name: \(error); try again.",
-                code: "not_renamed")
-        }
-        return ["id": node.identity.id.json, "name": .string(name)]
+        try await Renaming.answer(node.identity.id, name) { try await node.keeper.rename(to: name) }
     }
 
     func leave() async throws -> JSON {
@@ -210,15 +202,5 @@ extension LiveBackend {
     func setPolicy(allowedLicenses: [String]) async throws -> JSON {
         try await propose(.policySet(PolicySet(allowedLicenses: allowedLicenses)))
         return try await policy()
-    }
-}
-
-extension NodeName {
-    /// Throws a sentence for whoever gave the name.
-    static func check(_ name: String) throws(APIError) {
-        guard !isValid(name) else { return }
-        throw APIError(
-            status: 400, message: "\(IdentityError.badNodeName(name))", code: "bad_name",
-            parameter: "name")
     }
 }

@@ -365,15 +365,7 @@ struct EdgeFront: EdgeBackend {
     }
 
     func rename(to name: String) async throws -> JSON {
-        try NodeName.check(name)
-        do {
-            try await edge.rename(to: name)
-        } catch {
-            throw APIError(
-                status: 503, message: "The node keeps its name: \(error); try again.",
-                code: "not_renamed")
-        }
-        return ["id": edge.identity.id.json, "name": .string(name)]
+        try await Renaming.answer(edge.identity.id, name) { try await edge.rename(to: name) }
     }
 
     func leave() async throws -> JSON {

@@ -60,7 +60,9 @@ extension ArtifactStore {
         }
         found.sort { ($1.usedAt, $0.digest) < ($0.usedAt, $1.digest) }
         for (index, one) in found.enumerated() {
-            if index < Self.leftoverCountMax, now - one.usedAt < Self.leftoverSecondsMax {
+            if index < Self.leftoverCountMax, now - one.usedAt < Self.leftoverSecondsMax,
+                fileState(of: one.digest) == nil
+            {
                 room.found(
                     one.digest, byteCount: one.byteCount,
                     age: .seconds(Int64(max(0, now - one.usedAt))))

@@ -64,7 +64,9 @@ package final class ArtifactWriter {
     }
 
     deinit {
-        if fetched == nil || provenCount == 0 { abandon() } else { leave() }
+        // Somebody may have brought the whole of it meanwhile.
+        let isWanted = fetched.map { store.fileState(of: $0) == nil } ?? false
+        if isWanted, provenCount > 0 { leave() } else { abandon() }
     }
 
     /// Forgets what was written.
