@@ -35,6 +35,25 @@ extension Array where Element: NodeKeyed {
         return position < count && self[position].id == node ? position : nil
     }
 
+    /// Puts an element in its place; what stood there for the same node.
+    @discardableResult
+    @inlinable public mutating func put(_ element: Element) -> Element? {
+        let index = insertionPosition(of: element.id)
+        guard index < count, self[index].id == element.id else {
+            insert(element, at: index)
+            return nil
+        }
+        let old = self[index]
+        self[index] = element
+        return old
+    }
+
+    /// What stood there for a node, if anything did.
+    @discardableResult
+    @inlinable public mutating func removeElement(of node: NodeID) -> Element? {
+        position(of: node).map { remove(at: $0) }
+    }
+
     @inlinable func guess(of node: NodeID) -> Int {
         let least = self[0].id.leadingWord
         let span = self[count - 1].id.leadingWord - least

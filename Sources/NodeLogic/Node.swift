@@ -548,7 +548,7 @@ package struct Node: Sendable {
         detect(.expelled(node), at: now, into: &effects)
         wards.removeAll { $0.node == node }
         introduced[node] = nil
-        if let index = told.position(of: node) { told.remove(at: index) }
+        told.removeElement(of: node)
         effects.append(.expel(node))
     }
 

@@ -39,25 +39,19 @@ package struct AddressBook {
 
     /// False where it says nothing new. The bytes are kept as they come now also then: they may be
     /// those that the node keeps itself, and not a copy.
+    @discardableResult
     package mutating func keep(_ entry: Entry) -> Bool {
-        let index = entries.insertionPosition(of: entry.id)
-        guard index < entries.count, entries[index].id == entry.id else {
-            entries.insert(entry, at: index)
-            isChanged = true
-            return true
-        }
+        let old = entries.put(entry)
         let isNews =
-            entries[index].certificates != entry.certificates
-            || entries[index].profile.value != entry.profile.value
-        entries[index] = entry
+            old?.certificates != entry.certificates || old?.profile.value != entry.profile.value
         isChanged = isChanged || isNews
         return isNews
     }
 
     package mutating func remove(_ node: NodeID) -> Entry? {
-        guard let index = entries.position(of: node) else { return nil }
-        isChanged = true
-        return entries.remove(at: index)
+        let old = entries.removeElement(of: node)
+        isChanged = isChanged || old != nil
+        return old
     }
 
     /// Whether it is to be written now; it counts as written then.

@@ -43,8 +43,7 @@ actor ArtifactCensus {
         rounds = Task {
             while !Task.isCancelled {
                 try? await Task.sleep(for: Self.interval)
-                let usage = store.usage
-                guard let most = usage.byteCountMax, usage.byteCount > most / 2 else { continue }
+                guard store.usage.isHalfFull else { continue }
                 await take()
             }
         }

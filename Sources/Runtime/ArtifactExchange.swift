@@ -70,23 +70,19 @@ package actor ArtifactExchange {
     ) async throws {
         if store.contains(artifact) { return }
         if let running = fetches[artifact] { return try await running.value }
-        var earlier = broken.firstIndex { $0.artifact == artifact }
-        if let index = earlier, broken[index].settings.byteCountMax != byteCountMax {
-            // The new one finds on the disk what it has left.
-            broken.remove(at: index)
-            earlier = nil
-        }
+        var earlier = broken.firstIndex { $0.artifact == artifact }.map { broken.remove(at: $0) }
+        // A new one finds on the disk what it leaves.
+        if earlier?.settings.byteCountMax != byteCountMax { earlier = nil }
         var settings = FetchPlan.Settings()
         settings.pieceByteCount = ArtifactStore.pieceByteCount
         settings.byteCountMax = byteCountMax
         settings.askCount = askCount
-        let isNew = earlier == nil
         let fetch =
-            try earlier.map { broken.remove(at: $0) }
+            try earlier
             ?? ArtifactFetch(
                 artifact, settings: settings, store: store, outlet: outlet, census: census)
         let task = Task { [self] in
-            if isNew, fetch.hasLeftover { try await takeUp(fetch) }
+            if fetch.hasLeftover { try await takeUp(fetch) }
             let inbox = ArtifactFetch.Inbox(holders: holders.filter { $0 != outlet.own })
             inboxes.withLock { $0[artifact] = inbox }
             defer { inboxes.withLock { $0[artifact] = nil } }

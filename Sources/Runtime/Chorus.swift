@@ -114,10 +114,15 @@ package final class Chorus: Sendable {
         plane.setPeer(
             PeerAddress(
                 id: hearer.node, endpoint: hearer.profile.controlEndpoint, curvePublicKey: key))
-        for start in stride(from: 0, to: rumors.count, by: Self.rumorCountMax) {
-            let part = rumors[start..<min(start + Self.rumorCountMax, rumors.count)]
-            let sync = Sync(reply: true, members: Array(part))
-            try plane.send(.membership(MembershipMessage(body: .sync(sync))), to: hearer.node)
+        for message in Self.messages(telling: rumors) {
+            try plane.send(.membership(message), to: hearer.node)
+        }
+    }
+
+    static func messages(telling rumors: [Rumor]) -> [MembershipMessage] {
+        stride(from: 0, to: rumors.count, by: rumorCountMax).map { start in
+            let part = rumors[start..<min(start + rumorCountMax, rumors.count)]
+            return MembershipMessage(body: .sync(Sync(reply: true, members: Array(part))))
         }
     }
 

@@ -66,3 +66,15 @@ package enum GuestRun {
         }
     }
 }
+
+extension Machine.Settings {
+    /// As a worker runs anybody's program: in the fastest engine, and guarded, since the node's
+    /// secrets lie in the same process.
+    package static var task: Machine.Settings {
+        var settings = Machine.Settings()
+        settings.engine = .best
+        settings.isHardened = true
+        settings.outputByteCountMax = GuestRun.outputByteCountMax
+        return settings
+    }
+}

@@ -130,8 +130,7 @@ package final class LiveEdge: Sendable {
 
     /// The same once the store is half full: what is made here has no time to ask.
     func countArtifacts() async {
-        let usage = store.usage
-        guard let most = usage.byteCountMax, usage.byteCount > most / 2 else { return }
+        guard store.usage.isHalfFull else { return }
         await Self.count(in: store, loop)
     }
 
@@ -184,8 +183,7 @@ package final class LiveEdge: Sendable {
             let next = try await renewal.run {
                 try CertificateRenewal.renewed(identity, through: relays, isDoubted: !isDue)
             }
-            try settings.directory.save(next)
-            credentials.update(identity: next)
+            try install(next)
             let end = Timestamp(seconds: next.certificate.notAfter)
             logger.notice("the certificate is renewed; it ends at \(end)")
             return true
@@ -208,10 +206,14 @@ package final class LiveEdge: Sendable {
         let next = try await renewal.run {
             try CertificateRenewal.renewed(identity, through: relays, name: name)
         }
-        try settings.directory.save(next)
-        credentials.update(identity: next)
+        try install(next)
         loop.post { core in core.change { $0.name = name } }
         logger.notice("this node's name is \(name) now")
+    }
+
+    private func install(_ next: NodeIdentity) throws {
+        try settings.directory.save(next)
+        credentials.update(identity: next)
     }
 
     // MARK: the device

@@ -14,11 +14,9 @@ package enum MembershipFootprint {
     package static func byteCountPerMember(of memberCount: Int) throws -> Int {
         let own = NodeID(digest(of: 0))
         let others = (1..<max(2, memberCount)).map { NodeID(digest(of: $0)) }
-        let messages = stride(from: 0, to: others.count, by: rumorCountMax).map { start in
-            let end = min(start + rumorCountMax, others.count)
-            let rumors = (start..<end).map { rumor(of: others[$0], number: $0) }
-            return MembershipMessage(body: .sync(Sync(reply: true, members: rumors))).encoded()
-        }
+        let messages = Chorus.messages(
+            telling: others.enumerated().map { rumor(of: $1, number: $0) }
+        ).map { $0.encoded() }
         let before = platform_heap_byte_count()
         var detector = FailureDetector(
             id: own, profile: rumor(of: own, number: others.count).profile, seed: 1, now: .zero)
@@ -36,8 +34,6 @@ package enum MembershipFootprint {
         }
         return Int(after - min(before, after)) / others.count
     }
-
-    private static let rumorCountMax = 250
 
     private static func digest(of number: Int) -> Digest { Digest.of(Array("\(number)".utf8)) }
 

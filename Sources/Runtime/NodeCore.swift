@@ -262,7 +262,10 @@ final class NodeCore: TurningCore {
             parts.credentials.enrol(enrolled.node)
             if let entry = book.entry(enrolled.node) {
                 // What the log says is kept once, and not as the disk had it.
-                enter(entry.id, entry.certificates, entry.profile.value)
+                book.keep(
+                    AddressBook.Entry(
+                        id: entry.id, certificates: node.kept(entry.certificates, of: entry.id),
+                        profile: entry.profile))
             }
         case .rootRotated, .rootsDistrusted:
             parts.keeper.follow(node.state.rotations)

@@ -182,14 +182,10 @@ final class TaskWorker: Sendable {
         let files = try work.inputs.map { input in
             InputFile(name: input.name, bytes: try store.read(input.digest))
         }
-        var settings = Machine.Settings()
+        var settings = Machine.Settings.task
         settings.fuel = work.fuel
         settings.memoryByteCountMax = work.memoryByteCountMax
-        settings.outputByteCountMax = GuestRun.outputByteCountMax
         settings.seed = work.seed
-        settings.engine = .best
-        // The program may be anybody's, and the node's secrets lie in the same process.
-        settings.isHardened = true
         return try GuestRun.run(
             program: programs?.read(work.program.digest) ?? store.read(work.program.digest),
             arguments: [work.program.name] + work.arguments,

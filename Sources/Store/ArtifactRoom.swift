@@ -90,6 +90,8 @@ extension ArtifactStore {
         package var byteCountMax: Int?
         /// Of what lies here, so much is referred to.
         package var referencedByteCount: Int
+
+        package var isHalfFull: Bool { byteCountMax.map { byteCount > $0 / 2 } ?? false }
     }
 
     /// For where nobody has set a limit: artifacts may take nine tenths of what they take now and

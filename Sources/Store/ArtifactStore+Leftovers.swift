@@ -24,7 +24,8 @@ extension ArtifactStore {
     private static let leftoverSecondsMax = 7 * 86_400
 
     func leftoverPath(of digest: Digest) -> String { "\(directory)/partial/\(digest.hex)" }
-    func proofPath(of digest: Digest) -> String { leftoverPath(of: digest) + ".proof" }
+    func proofPath(of digest: Digest) -> String { leftoverPath(of: digest) + Self.proofSuffix }
+    private static let proofSuffix = ".proof"
 
     func removeLeftover(of digest: Digest) {
         unlink(leftoverPath(of: digest))
@@ -48,15 +49,17 @@ extension ArtifactStore {
         let now = time(nil)
         var found: [(digest: Digest, usedAt: Int, byteCount: Int)] = []
         for name in (try? Self.names(in: directory + "/partial")) ?? [] {
+            let isProof = name.hasSuffix(Self.proofSuffix)
+            let hex = isProof ? String(name.dropLast(Self.proofSuffix.count)) : name
             var file = stat()
-            if let digest = Digest(hex: name), stat(proofPath(of: digest), &file) == 0,
+            guard let digest = Digest(hex: hex), stat(proofPath(of: digest), &file) == 0,
                 stat(leftoverPath(of: digest), &file) == 0
-            {
-                // Of a file with holes: what it really takes.
-                found.append((digest, file.st_mtim.tv_sec, Int(file.st_blocks) * 512))
-            } else if !name.hasSuffix(".proof") || !isProofOfLeftover(name) {
+            else {
                 unlink("\(directory)/partial/\(name)")
+                continue
             }
+            // Of a file with holes: what it really takes.
+            if !isProof { found.append((digest, file.st_mtim.tv_sec, Int(file.st_blocks) * 512)) }
         }
         found.sort { ($1.usedAt, $0.digest) < ($0.usedAt, $1.digest) }
         for (index, one) in found.enumerated() {
@@ -70,11 +73,6 @@ extension ArtifactStore {
                 removeLeftover(of: one.digest)
             }
         }
-    }
-
-    private func isProofOfLeftover(_ name: String) -> Bool {
-        guard let digest = Digest(hex: String(name.dropLast(".proof".count))) else { return false }
-        return hasLeftover(of: digest)
     }
 
     /// What lies in these files, as far as it is proven. Reads and hashes it all.

@@ -15,7 +15,7 @@ package final class ArtifactWriter {
     /// What is fetched, and the file of the values that prove it.
     private let fetched: Digest?
     private var proof: Int32 = -1
-    /// Something lay there before: `takeUp` says what of it is right.
+    /// Something lay there before, of which `takeUp` has not said yet what is right.
     package private(set) var hasLeftover = false
     private var provenCount = 0
     private var hash = SHA256()
@@ -99,7 +99,8 @@ package final class ArtifactWriter {
     /// anything is written. It is all read and hashed, some 100 MB in a tenth of a second. Throws
     /// `.tooLarge` where the whole is proven to be.
     package func takeUp() throws(ArtifactError) -> ArtifactStore.Leftover? {
-        guard let fetched, provenCount == 0 else { return nil }
+        guard let fetched, hasLeftover else { return nil }
+        hasLeftover = false
         let found = try ArtifactStore.leftover(of: fetched, file: file, proof: proof, path)
         // What comes later is written behind it.
         provenCount = found?.proven.count ?? 0

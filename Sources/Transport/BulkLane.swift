@@ -130,25 +130,22 @@ final class BulkLane {
                 send(header, payload, to: id, parcel)
             case .setPeer(let id, let endpoint):
                 droppedNodes.remove(id)
-                set(endpoint, of: id)
+                let old =
+                    if let endpoint {
+                        addresses.put(Address(id: id, endpoint: endpoint))
+                    } else {
+                        addresses.removeElement(of: id)
+                    }
+                if old?.endpoint != endpoint { outlets[id] = nil }
             case .dropPeer(let id):
                 droppedNodes.insert(id)
-                set(nil, of: id)
+                addresses.removeElement(of: id)
+                outlets[id] = nil
                 routes[id] = nil
             }
         }
         batch.removeAll(keepingCapacity: true)
         return true
-    }
-
-    private func set(_ endpoint: String?, of id: NodeID) {
-        let index = addresses.insertionPosition(of: id)
-        if index < addresses.count, addresses[index].id == id {
-            guard addresses[index].endpoint != endpoint else { return }
-            addresses.remove(at: index)
-            outlets[id] = nil
-        }
-        if let endpoint { addresses.insert(Address(id: id, endpoint: endpoint), at: index) }
     }
 
     private func send(_ header: [UInt8], _ payload: [UInt8], to id: NodeID, _ parcel: Parcel) {

@@ -92,16 +92,9 @@ package final class ControlPlane {
         checkThread()
         droppedNodes.remove(peer.id)
         droppedKeys.remove(peer.curvePublicKey)
-        let index = peers.insertionPosition(of: peer.id)
-        if index < peers.count, peers[index].id == peer.id {
-            guard peers[index] != peer else { return }
-            peers[index] = peer
-        } else {
-            peers.insert(peer, at: index)
-        }
-        guard let waiting = links.removeValue(forKey: peer.id)?.queue, !waiting.isEmpty else {
-            return
-        }
+        guard peers.put(peer) != peer,
+            let waiting = links.removeValue(forKey: peer.id)?.queue, !waiting.isEmpty
+        else { return }
         // Where a peer has moved, what waited goes to the new place.
         let link = Link(peer)
         links[peer.id] = link
@@ -117,9 +110,7 @@ package final class ControlPlane {
     package func dropPeer(_ id: NodeID) {
         checkThread()
         droppedNodes.insert(id)
-        if let index = peers.position(of: id) {
-            droppedKeys.insert(peers.remove(at: index).curvePublicKey)
-        }
+        if let peer = peers.removeElement(of: id) { droppedKeys.insert(peer.curvePublicKey) }
         if let link = links.removeValue(forKey: id) {
             counters.drop(.undeliverable, count: link.queue.count)
         }

@@ -4,7 +4,9 @@ import Basics
 ///
 ///   idle ── send ──▶ dialling ── handshake ──▶ greeting ── HelloAccepted ──▶ open
 ///     ▲                 └───────── fails ──────────┴──▶ waiting ── pause over ──▶ dialling or idle
-///     └──────────────────────── connection lost, or idle for long ───────────────────── open
+///     └─────────────────────────────── connection lost ──────────────────────────────── open
+///
+/// A link that was idle for long goes: the next message makes another.
 final class Link {
     typealias Instant = ContinuousClock.Instant
 

@@ -1,5 +1,4 @@
 import Basics
-import RISCV
 import Runtime
 
 /// How fast this machine runs the loop of a task, in the engine that workers have.
@@ -14,11 +13,7 @@ enum LoopRate {
 
     /// Of one run, with `lanes` of them at a time, as a task runs it; the median of some.
     static func duration(of program: [UInt8], lanes: Int) async throws -> Double {
-        // As a worker has them.
-        var settings = Machine.Settings()
-        settings.engine = .best
-        settings.isHardened = true
-        let times = try await withThrowingTaskGroup(of: [Double].self) { [settings] group in
+        let times = try await withThrowingTaskGroup(of: [Double].self) { group in
             for _ in 0..<lanes {
                 group.addTask {
                     try await OwnThread.run {
@@ -26,7 +21,7 @@ enum LoopRate {
                             let start = ContinuousClock.now
                             _ = try GuestRun.run(
                                 program: program, arguments: ["loop.elf"], environment: [],
-                                files: [], standardInput: [], settings: settings)
+                                files: [], standardInput: [], settings: .task)
                             return (ContinuousClock.now - start).inSeconds
                         }
                     }

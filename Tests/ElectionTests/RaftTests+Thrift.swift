@@ -128,13 +128,18 @@ extension RaftTests {
         #expect(entryCount(to: 2) == 2)
     }
 
-    @Test mutating func `learners that were told lately are told later, and all together`() {
+    /// Two learners have all and were told just now.
+    private mutating func leadTwoLearners() {
         var settings = Raft.Settings()
         settings.learnerPace = .milliseconds(10)
         raft = Self.raft(settings: settings)
         step(.setLearners([NodeID(7), NodeID(8)]))
         leadAll()
         for learner: UInt64 in [7, 8] { accept(4, from: learner) }
+    }
+
+    @Test mutating func `learners that were told lately are told later, and all together`() {
+        leadTwoLearners()
         now = now + .milliseconds(20)
         // Nothing was said for long: at once, as to voters.
         step(.propose([VirtualVoters.command(1)]))
@@ -159,12 +164,7 @@ extension RaftTests {
     }
 
     @Test mutating func `a learner that waits for its entry is told out of turn`() {
-        var settings = Raft.Settings()
-        settings.learnerPace = .milliseconds(10)
-        raft = Self.raft(settings: settings)
-        step(.setLearners([NodeID(7), NodeID(8)]))
-        leadAll()
-        for learner: UInt64 in [7, 8] { accept(4, from: learner) }
+        leadTwoLearners()
         step(.propose([Self.done(1, by: 7)]))
         #expect(entryCount(to: 7) == 1)
         #expect(appendRequest(to: 8) == nil)
