@@ -35,6 +35,8 @@ final class AdmissionDesk: Sendable {
     private static let admissionDuration = Duration.seconds(5)
     // Thousands of tasks a second need not look at the same file each.
     private static let lookDuration = Duration.milliseconds(10)
+    // Hashed in some milliseconds.
+    private static let soonByteCountMax = 4 << 20
 
     init(loop: NodeLoop, store: ArtifactStore, notary: Notary) {
         self.loop = loop
@@ -62,6 +64,17 @@ final class AdmissionDesk: Sendable {
             guard store.fileState(of: artifact) == known.file else { return false }
             admitted.withLock { $0.artifacts[artifact]?.lookedAt = now }
             return true
+        }
+    }
+
+    /// Whether these are here and can be judged in a moment: nothing large need be hashed for it.
+    func canJudgeSoon(_ artifacts: [Digest]) -> Bool {
+        var byteCount = 0
+        return artifacts.allSatisfy { artifact in
+            guard let count = store.byteCount(of: artifact) else { return false }
+            if verified.withLock({ $0[artifact] }) == store.fileState(of: artifact) { return true }
+            byteCount += count
+            return byteCount <= Self.soonByteCountMax
         }
     }
 

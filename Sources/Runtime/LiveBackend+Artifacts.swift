@@ -155,14 +155,26 @@ extension LiveBackend {
             node.state.statements.first { $0.statement == digest }
         }
         if let recorded { return recorded.bundle }
-        if let bundle = await loop.read({ $0.state.tasks }).bundle(with: digest) {
-            return bundle
-        }
+        if let bundle = try await taskBundle(with: digest) { return bundle }
         do {
             try await node.exchange.fetch(digest, byteCountMax: SignedStatement.byteCountMax)
             return try node.exchange.store.read(digest)
         } catch {
             throw Self.notFound(TaskWorker.sentence(of: error), "statement_not_found")
+        }
+    }
+
+    /// The signed statement of a task's result with this digest; nil where none has it, which is
+    /// known after half a second where 20,000 tasks are remembered.
+    func taskBundle(with digest: Digest) async throws -> [UInt8]? {
+        let tasks = await loop.read { $0.state.tasks }
+        do {
+            return try await node.lookups.run { tasks.bundle(with: digest) }
+        } catch {
+            throw APIError(
+                status: 503,
+                message: "this node looks for many statements already; try again in a moment",
+                code: "overloaded")
         }
     }
 }

@@ -84,7 +84,7 @@ extension LiveBackend {
                 }
                 return [Document(bundle: try await self.statement(statement.digest))]
             }
-            if let digest, let bundle = await loop.read({ $0.state.tasks }).bundle(with: digest) {
+            if let digest, let bundle = try await taskBundle(with: digest) {
                 return [Document(bundle: bundle)]
             }
             guard let digest else {

@@ -86,6 +86,8 @@ package final class LiveNode: Sendable {
     let generator: Generator
     let worker: TaskWorker
     let lanes: LanePool
+    /// What walks over all that the node remembers.
+    let lookups = Lane(name: "lookups", capacity: 64)
     let snapshots: SnapshotDesk
     let enroller: Enroller
     let credentials: Credentials
@@ -301,6 +303,7 @@ package final class LiveNode: Sendable {
         loop.stop()
         bulk.close()
         lanes.close()
+        lookups.close()
         snapshots.close()
         worker.close()
         stages.close()

@@ -117,14 +117,19 @@ final class TaskWorker: Sendable {
 
     // MARK: programs
 
-    /// Fetches what the program needs; nil where it and each input is signed, untouched and within
-    /// policy.
+    /// Fetches what the program needs, and judges it.
     private func prepare(_ work: ProgramWork, _ lease: Lease) async throws -> String? {
         for artifact in work.artifacts {
             try await exchange.fetch(
                 artifact, from: [lease.spec.submitter],
                 byteCountMax: Self.artifactByteCountMax)
         }
+        return try await refusal(of: work)
+    }
+
+    /// Nil where the program and each input, which are here, are signed, untouched and within
+    /// policy.
+    private func refusal(of work: ProgramWork) async throws -> String? {
         for (index, subject) in work.subjects.enumerated() {
             let isProgram = index == 0
             if let refusal = try await admission.taskRefusal(
@@ -255,7 +260,7 @@ final class TaskWorker: Sendable {
 
     /// Runs a program of a task that is not submitted yet, where a lane is free, all is here and
     /// admitted, its tenant has no quota, and it takes no time and writes little. `end` is called
-    /// at once or on the lane.
+    /// at once, on the lane, or after what must be judged anew.
     ///
     /// A program has no effect but its result, and that counts when the log holds it: until then
     /// nothing has happened, whoever dies.
@@ -266,14 +271,30 @@ final class TaskWorker: Sendable {
         _ task: Digest, _ spec: TaskSpec, isAlone: Bool,
         _ end: @escaping @Sendable (Attempt) -> Void
     ) {
-        guard case .program(let work) = spec.work, admission.wereAdmitted(work.artifacts),
-            spec.slotCount <= 1, spec.edgeUse != .only,
+        guard case .program(let work) = spec.work, spec.slotCount <= 1, spec.edgeUse != .only,
             !limited.withLock({ $0.contains(spec.tenant) })
         else { return end(.unfit) }
         let lease = Lease(task: task, attempt: 1, fence: Fence(), spec: spec)
+        if admission.wereAdmitted(work.artifacts) {
+            return runAdmitted(work, lease, isAlone: isAlone, end)
+        }
+        // An admission stands for some seconds. Where only the node that has the lease judged
+        // anew, this one would ask another for each task from then on.
+        guard admission.canJudgeSoon(work.artifacts) else { return end(.unfit) }
+        Task { [self] in
+            let isAdmitted = (try? await refusal(of: work)) == .some(nil)
+            guard isAdmitted else { return end(.unfit) }
+            runAdmitted(work, lease, isAlone: false, end)
+        }
+    }
+
+    private func runAdmitted(
+        _ work: ProgramWork, _ lease: Lease, isAlone: Bool,
+        _ end: @escaping @Sendable (Attempt) -> Void
+    ) {
         if isAlone, let done = runHere(work, lease) { return end(.done(done)) }
         let isTaken = guests.addIfFree(
-            .init(task: task, isStopped: Flag()) { [self] _ in
+            .init(task: lease.task, isStopped: Flag()) { [self] _ in
                 end(runNow(work, lease, fuel: GuestRun.sliceFuel).map { .done($0) } ?? .unfit)
             })
         if !isTaken { end(programs.isShort(work.program.digest) ? .noLane : .unfit) }

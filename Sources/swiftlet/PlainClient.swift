@@ -27,22 +27,21 @@ final class PlainClient {
         let descriptor = try self.descriptor ?? Self.connection(to: path)
         self.descriptor = descriptor
         let body = document.bytes
-        let head =
+        let question =
             "POST \(target) HTTP/1.1\r\nHost: node\r\nContent-Type: application/json\r\n"
             + "Content-Length: \(body.count)\r\n\r\n"
-        try write(Array(head.utf8) + body, to: descriptor)
-        let lines = try readHead(from: descriptor)
-        let words = lines.first?.split(separator: " ") ?? []
-        guard words.count > 1, let text = Self.field("content-length", of: lines),
-            let count = Int(text), 0...Self.bodyByteCountMax ~= count
+        try write(Array(question.utf8) + body, to: descriptor)
+        let head = try readHead(from: descriptor)
+        guard let status = head.status, let count = head.bodyByteCount,
+            0...Self.bodyByteCountMax ~= count
         else { throw Refusal("The node's answer is no HTTP; is it a Swiftlet node?") }
         while buffer.count < count { try readMore(from: descriptor) }
         let answer = try JSON(parsing: Array(buffer[..<count]))
         buffer.removeFirst(count)
-        if Self.field("connection", of: lines)?.lowercased() == "close" { hangUp() }
-        guard words[1] == "200" else {
+        if head.isLast { hangUp() }
+        guard status == 200 else {
             throw Refusal(
-                answer["error"]?["message"]?.asString ?? "The node answered with \(words[1]).")
+                answer["error"]?["message"]?.asString ?? "The node answered with \(status).")
         }
         return answer
     }
@@ -76,22 +75,41 @@ final class PlainClient {
         return descriptor
     }
 
-    private static func field(_ name: String, of lines: [String]) -> String? {
-        for line in lines.dropFirst() {
-            let parts = line.split(separator: ":", maxSplits: 1)
-            guard parts.count == 2, parts[0].lowercased() == name else { continue }
-            return parts[1].trimmingCharacters(in: .whitespaces)
+    /// What is looked at of an answer's head.
+    private struct Head {
+        var status: Int?
+        var bodyByteCount: Int?
+        /// The node ends the connection with this answer.
+        var isLast = false
+
+        init(_ bytes: ArraySlice<UInt8>) {
+            for line in bytes.split(whereSeparator: { $0 == 10 || $0 == 13 }) {
+                let text = Substring(decoding: line, as: UTF8.self)
+                guard let colon = text.utf8.firstIndex(of: 58) else { continue }
+                let value = text[text.index(after: colon)...].drop { $0 == " " }
+                switch text[..<colon].lowercased() {
+                case "content-length": bodyByteCount = Int(value)
+                case "connection": isLast = value.lowercased() == "close"
+                default: break
+                }
+            }
+            let words = bytes.prefix(64).split(separator: 32, maxSplits: 2)
+            if words.count > 1 { status = Int(String(decoding: words[1], as: UTF8.self)) }
         }
-        return nil
     }
 
-    private func readHead(from descriptor: Int32) throws -> [String] {
-        let end = Array("\r\n\r\n".utf8)
+    private func readHead(from descriptor: Int32) throws -> Head {
+        var seenCount = 0
         while true {
-            if let found = buffer.firstRange(of: end) {
-                let text = String(decoding: buffer[..<found.lowerBound], as: UTF8.self)
-                buffer.removeFirst(found.upperBound)
-                return text.components(separatedBy: "\r\n")
+            // The last of CR LF CR LF.
+            while seenCount < buffer.count {
+                seenCount += 1
+                guard buffer[seenCount - 1] == 10, seenCount >= 4, buffer[seenCount - 3] == 10,
+                    buffer[seenCount - 2] == 13
+                else { continue }
+                let head = Head(buffer[..<seenCount])
+                buffer.removeFirst(seenCount)
+                return head
             }
             guard buffer.count < Self.headByteCountMax else {
                 throw Refusal("The node's answer has no end of its head.")
@@ -101,6 +119,9 @@ final class PlainClient {
     }
 
     private func readMore(from descriptor: Int32) throws {
+        // Who waits in `read` is woken for nothing when the node has taken the question.
+        var item = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        while poll(&item, 1, -1) < 0, errno == EINTR {}
         var piece = [UInt8](repeating: 0, count: 16 << 10)
         let count = read(descriptor, &piece, piece.count)
         guard count != 0 else { throw Refusal("The node hung up in the middle of an answer.") }

@@ -63,14 +63,9 @@ extension MeshTests {
                     }, at: mesh.data(of: "ada") + "/node.sock")
                 #expect(answers.allSatisfy { $0["exit_code"]?.asInteger == 0 })
                 for answer in answers where answer["node"]?.asString != own {
-                    let digest = try #require(answer["statement"]?.asString)
-                    let bundle = try await mesh.get("/api/statements/\(digest)", on: "bob")
-                    let payload = try #require(bundle["dsseEnvelope"]?["payload"]?.asString)
-                    let said = try JSON(parsing: Array(try #require(Data(base64Encoded: payload))))
                     // What the coordinator leased is signed together with others.
-                    guard let attempt = said["predicate"]?["attempt"] else { continue }
+                    guard let attempt = try await attempt(in: answer, mesh) else { continue }
                     #expect(attempt["task_id"] == answer["task"])
-                    // The fence of what was done before it was known is none.
                     if attempt["fence_index"]?.asString == "0" { foreign = answer }
                 }
             }
@@ -87,6 +82,38 @@ extension MeshTests {
             }
             #expect(statements[0] != nil && Set(statements).count == 1)
         }
+    }
+
+    @Test("A node judges a program anew before it would give its tasks away")
+    func judgesAnew() async throws {
+        try await TestMesh.with { mesh in
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            let run = try await mesh.run("run", on: "ada", [probe, "arguments"])
+            #expect(run.status == 0, "\(run.errors)")
+            let bytes = try Data(contentsOf: URL(filePath: probe))
+            // Longer than an admission stands.
+            try await Task.sleep(for: .milliseconds(5_500))
+            let answer = try await mesh.post(
+                "/api/tasks?wait_seconds=60",
+                [
+                    "program": [
+                        "name": "probe", "digest": .string(Digest.of(Array(bytes)).hex),
+                    ], "arguments": ["arguments"], "seed": 7,
+                ], on: "ada")
+            #expect(answer["node"]?.asString == (try await mesh.id(of: "ada")))
+            let attempt = try #require(try await attempt(in: answer, mesh))
+            #expect(attempt["fence_index"]?.asString == "0")
+        }
+    }
+
+    /// What the signed statement about a task says of its attempt: the fence of what was done
+    /// before it was known is none. Nil where results were signed together.
+    private func attempt(in answer: JSON, _ mesh: TestMesh) async throws -> JSON? {
+        let digest = try #require(answer["statement"]?.asString)
+        let bundle = try await mesh.get("/api/statements/\(digest)", on: "bob")
+        let payload = try #require(bundle["dsseEnvelope"]?["payload"]?.asString)
+        let said = try JSON(parsing: Array(try #require(Data(base64Encoded: payload))))
+        return said["predicate"]?["attempt"]
     }
 
     /// Asks for all tasks at once, and waits for their ends.
