@@ -59,11 +59,10 @@ extension LiveNode {
         let keys = try NodeKeys.loadOrGenerate(in: directory.identity)
         var lastError: any Error = RuntimeError("the token names no endpoint")
         for endpoint in token.endpoints {
+            let door = Door(endpoint: endpoint, token: token, keys: keys)
             do {
-                let client = try JoinClient(
-                    endpoint: "tcp://\(endpoint)", serverKey: token.curvePublicKey,
-                    keys: keys.curve.forTransport(), mesh: token.meshID, sender: keys.id)
-                return try join(client, token, keys, directory: directory, name: name)
+                let (accepted, trust) = try enrol(at: door, name: name)
+                return try complete(directory, keys, accepted, trust)
             } catch let error as TransportError {
                 lastError = RuntimeError(
                     "no answer from \(endpoint) (\(error)): is that node running, and can this "
@@ -73,22 +72,91 @@ extension LiveNode {
         throw lastError
     }
 
-    private static func join(
-        _ client: JoinClient, _ token: JoinToken, _ keys: NodeKeys, directory: NodeDirectory,
-        name: String
-    ) throws -> JSON {
-        let tokenID = Digest.of(token.id)
+    /// Where a machine with a token asks to be let in.
+    private struct Door {
+        var endpoint: JoinToken.Endpoint
+        var token: JoinToken
+        var keys: NodeKeys
+
+        func client() throws(TransportError) -> JoinClient {
+            try JoinClient(
+                endpoint: "tcp://\(endpoint)", serverKey: token.curvePublicKey,
+                keys: keys.curve.forTransport(), mesh: token.meshID, sender: keys.id)
+        }
+    }
+
+    /// By what a machine shows that it may come in.
+    private enum Proof {
+        /// The token's.
+        case secret
+        /// Of a node that is in the log already: its own key, as for its next certificate.
+        case ownKey
+    }
+
+    private static func enrol(
+        at door: Door, name: String
+    ) throws -> (JoinAccepted, TrustStore) {
+        do {
+            return try ask(door, with: .secret, name: name)
+        } catch let refusal as Refused {
+            // The answer to an earlier call was lost, perhaps, and the token's use with it: whoever
+            // is in the log needs none.
+            if let accepted = try? ask(door, with: .ownKey, name: name) { return accepted }
+            throw RuntimeError("the mesh refuses to enrol this node: \(refusal.reason)")
+        }
+    }
+
+    private struct Refused: Error {
+        var reason: String
+    }
+
+    private static func ask(
+        _ door: Door, with proof: Proof, name: String
+    ) throws -> (JoinAccepted, TrustStore) {
+        let client = try door.client()
+        let keys = door.keys
+        let pass =
+            switch proof {
+            case .secret: Digest.of(door.token.id)
+            case .ownKey: keys.id.digest
+            }
         let nonce = Random.bytes(count: JoinProof.nonceByteCount)
         let first = try client.exchange(
-            .joinBegin(JoinBegin(token: tokenID, nonce: nonce)), timeout: .seconds(10))
+            .joinBegin(JoinBegin(token: pass, nonce: nonce)), timeout: .seconds(10))
         guard case .joinChallenge(let challenge) = first else { throw unexpected(first) }
+        let nonces = nonce + challenge.nonce
+        let trust = try check(challenge, door, nonces: nonces)
+        let request = try SigningRequest(name: name, keys: keys)
+        let bytes: [UInt8]
+        switch proof {
+        case .secret:
+            let secret = door.token.secret.withBytes { Array($0) }
+            bytes = JoinProof.proof(
+                verifier: JoinProof.verifier(ofSecret: secret), nonces: nonces,
+                signingRequest: request.der)
+        case .ownKey:
+            bytes = try keys.key.sign(
+                JoinProof.renewalBytes(nonces: nonces, signingRequest: request.der))
+        }
+        let second = try client.exchange(
+            .joinRequest(
+                JoinRequest(token: pass, signingRequest: request.der, proof: bytes, name: name)),
+            timeout: .seconds(30))
+        guard case .joinAccepted(let accepted) = second else { throw unexpected(second) }
+        return (accepted, trust)
+    }
+
+    /// What the door's mesh trusts, once the door has proved that it is the token's.
+    private static func check(
+        _ challenge: JoinChallenge, _ door: Door, nonces: [UInt8]
+    ) throws -> TrustStore {
+        let token = door.token
         let root = try Certificate(der: challenge.root)
         guard root.fingerprint == token.meshID else {
             throw RuntimeError(
                 "the node at that address belongs to another mesh (\(root.fingerprint.short)) than "
                     + "the token (\(token.meshID.short)): the secret was not sent")
         }
-        let nonces = nonce + challenge.nonce
         let trust = try TrustStore(root: root, messages: challenge.rotations)
         let verdict = trust.verify(chain: challenge.certificates, at: WallClock.seconds) { _ in
             // Revocations are known to members alone; this node is not one yet.
@@ -99,22 +167,19 @@ extension LiveNode {
         case .success(let server):
             let signed = JoinProof.challengeBytes(
                 nonces: nonces, serverCurveKey: token.curvePublicKey,
-                clientCurveKey: keys.curve.publicKey)
+                clientCurveKey: door.keys.curve.publicKey)
             guard server.curvePublicKey == token.curvePublicKey,
                 server.certificate.publicKey.verify(challenge.signature, over: signed)
             else { throw RuntimeError("the node at that address cannot prove who it is") }
         }
-        let request = try SigningRequest(name: name, keys: keys)
-        let secret = token.secret.withBytes { Array($0) }
-        let proof = JoinProof.proof(
-            verifier: JoinProof.verifier(ofSecret: secret), nonces: nonces,
-            signingRequest: request.der)
-        let second = try client.exchange(
-            .joinRequest(
-                JoinRequest(
-                    token: tokenID, signingRequest: request.der, proof: proof, name: name)),
-            timeout: .seconds(30))
-        guard case .joinAccepted(let accepted) = second else { throw unexpected(second) }
+        return trust
+    }
+
+    /// Writes what an enrolled machine has.
+    private static func complete(
+        _ directory: NodeDirectory, _ keys: NodeKeys, _ accepted: JoinAccepted,
+        _ trust: TrustStore
+    ) throws -> JSON {
         let identity = try NodeIdentity(
             keys: keys, chain: accepted.certificates, trust: trust)
         try directory.save(introductions: accepted.members)
@@ -129,10 +194,8 @@ extension LiveNode {
         ]
     }
 
-    private static func unexpected(_ body: Wire.Envelope.Body) -> RuntimeError {
-        if case .joinRefused(let refused) = body {
-            return RuntimeError("the mesh refuses to enrol this node: \(refused.reason)")
-        }
+    private static func unexpected(_ body: Wire.Envelope.Body) -> any Error {
+        if case .joinRefused(let refused) = body { return Refused(reason: refused.reason) }
         return RuntimeError("the node at that address gave an answer that does not fit")
     }
 }

@@ -8,7 +8,8 @@ struct JoinCommand: AsyncParsableCommand {
         commandName: "join", abstract: "Enrol this machine in a mesh and run its node.",
         discussion: """
             The mesh's root is checked against the token before the secret is used, and the secret \
-            itself is never sent. After this, `up` with the same directory starts the node again.
+            itself is never sent. After this, `up` with the same directory starts the node again. \
+            A call that broke off can be repeated with the same token and directory.
 
             Example: swiftlet join TOKEN --data n2 --listen tcp://192.168.1.6:7400
             """)
