@@ -1699,7 +1699,7 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__signer_image__descriptor =
   (ProtobufCMessageInit) swiftlet__state__v1__signer_image__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__state__v1__job_image__field_descriptors[11] =
+static const ProtobufCFieldDescriptor swiftlet__state__v1__job_image__field_descriptors[10] =
 {
   {
     "number",
@@ -1810,18 +1810,6 @@ static const ProtobufCFieldDescriptor swiftlet__state__v1__job_image__field_desc
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "fingerprint",
-    10,
-    PROTOBUF_C_LABEL_NONE,
-    PROTOBUF_C_TYPE_INT64,
-    0,   /* quantifier_offset */
-    offsetof(Swiftlet__State__V1__JobImage, fingerprint),
-    NULL,
-    NULL,
-    0,             /* flags */
-    0,NULL,NULL    /* reserved1,reserved2, etc */
-  },
-  {
     "is_cancelled",
     11,
     PROTOBUF_C_LABEL_NONE,
@@ -1835,10 +1823,9 @@ static const ProtobufCFieldDescriptor swiftlet__state__v1__job_image__field_desc
   },
 };
 static const unsigned swiftlet__state__v1__job_image__field_indices_by_name[] = {
-  9,   /* field[9] = fingerprint */
   5,   /* field[5] = first_set */
   7,   /* field[7] = first_task */
-  10,   /* field[10] = is_cancelled */
+  9,   /* field[9] = is_cancelled */
   1,   /* field[1] = job */
   2,   /* field[2] = name */
   0,   /* field[0] = number */
@@ -1847,10 +1834,11 @@ static const unsigned swiftlet__state__v1__job_image__field_indices_by_name[] = 
   3,   /* field[3] = submitter */
   8,   /* field[8] = task_count */
 };
-static const ProtobufCIntRange swiftlet__state__v1__job_image__number_ranges[1 + 1] =
+static const ProtobufCIntRange swiftlet__state__v1__job_image__number_ranges[2 + 1] =
 {
   { 1, 0 },
-  { 0, 11 }
+  { 11, 9 },
+  { 0, 10 }
 };
 const ProtobufCMessageDescriptor swiftlet__state__v1__job_image__descriptor =
 {
@@ -1860,10 +1848,10 @@ const ProtobufCMessageDescriptor swiftlet__state__v1__job_image__descriptor =
   "Swiftlet__State__V1__JobImage",
   "swiftlet.state.v1",
   sizeof(Swiftlet__State__V1__JobImage),
-  11,
+  10,
   swiftlet__state__v1__job_image__field_descriptors,
   swiftlet__state__v1__job_image__field_indices_by_name,
-  1,  swiftlet__state__v1__job_image__number_ranges,
+  2,  swiftlet__state__v1__job_image__number_ranges,
   (ProtobufCMessageInit) swiftlet__state__v1__job_image__init,
   NULL,NULL,NULL    /* reserved[123] */
 };

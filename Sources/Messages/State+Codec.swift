@@ -304,7 +304,6 @@ extension JobImage: WireMessage, Coded {
         stored.pointee.set_count = setCount
         stored.pointee.first_task = firstTask
         stored.pointee.task_count = taskCount
-        stored.pointee.fingerprint = fingerprint
         stored.pointee.is_cancelled = isCancelled ? 1 : 0
         return stored
     }
@@ -320,7 +319,6 @@ extension JobImage: WireMessage, Coded {
             setCount: stored.pointee.set_count,
             firstTask: stored.pointee.first_task,
             taskCount: stored.pointee.task_count,
-            fingerprint: stored.pointee.fingerprint,
             isCancelled: stored.pointee.is_cancelled != 0
         )
     }

@@ -59,7 +59,7 @@ package struct TaskSetRecord: Hashable, Sendable {
         self.tasks = tasks
         self.after = after
         isGang = set.isGang
-        gangPatience = .seconds(Int64(max(set.gangPatienceSeconds, 1)))
+        gangPatience = set.gangPatience
         self.grantCountBefore = grantCountBefore
         queuedCount = tasks.count
         self.blockerCount = blockerCount
@@ -82,7 +82,10 @@ package struct JobRecord: Hashable, Sendable {
     package let sets: Range<Int>
     /// Numbers of all of its tasks.
     package let tasks: Range<Int>
-    /// Of the command, to know it again.
-    let fingerprint: Int
     package internal(set) var isCancelled = false
+}
+
+extension TaskSet {
+    /// A second at least.
+    var gangPatience: Duration { .seconds(Int64(max(gangPatienceSeconds, 1))) }
 }

@@ -52,8 +52,7 @@ extension TaskTable {
                 submitter: command.submitter,
                 submittedAt: command.submittedAt,
                 sets: first..<sets.nextNumber,
-                tasks: firstTask..<records.nextNumber,
-                fingerprint: Self.fingerprint(of: command)
+                tasks: firstTask..<records.nextNumber
             )
         )
         return verdict

@@ -129,7 +129,7 @@ extension TaskTable {
         let job = JobRecord(
             id: image.job, name: image.name, submitter: image.submitter,
             submittedAt: image.submittedAt, sets: sets, tasks: tasks,
-            fingerprint: Int(image.fingerprint), isCancelled: image.isCancelled)
+            isCancelled: image.isCancelled)
         guard jobs.restore(job, number: number) else {
             throw ImageError("the job \(image.job.short) is out of order")
         }
@@ -327,7 +327,6 @@ extension JobRecord {
             number: UInt64(number), job: id, name: name, submitter: submitter,
             submittedAt: submittedAt, firstSet: UInt64(sets.lowerBound),
             setCount: UInt64(sets.count), firstTask: UInt64(tasks.lowerBound),
-            taskCount: UInt64(tasks.count), fingerprint: Int64(fingerprint),
-            isCancelled: isCancelled)
+            taskCount: UInt64(tasks.count), isCancelled: isCancelled)
     }
 }

@@ -15,16 +15,14 @@ extension TaskTable {
             guard command.result == nil else { return .fresh }
             return quotaRefusal(of: [TaskSet(spec: command.spec)]).map { .refused($0) } ?? .fresh
         }
-        // Asked again through another node, or later, it is the same task.
-        var spec = command.spec
-        (spec.submitter, spec.submittedAt) = (record.spec.submitter, record.spec.submittedAt)
-        return record.spec == spec ? .done : .refused("another task has this id")
+        return record.spec.isRepeated(by: command.spec)
+            ? .done : .refused("another task was submitted under this key: choose another key")
     }
 
     package func judge(_ command: JobSubmitted) -> Verdict {
         if let job = job(command.job) {
-            return job.fingerprint == Self.fingerprint(of: command)
-                ? .done : .refused("another job has this id")
+            return isRepeated(job, by: command)
+                ? .done : .refused("another job was submitted under this key: choose another key")
         }
         guard !hasForgotten(command.job) else {
             return .refused(
@@ -52,11 +50,20 @@ extension TaskTable {
         return quotaRefusal(of: command.sets).map { .refused($0) } ?? .fresh
     }
 
-    // The same words in the same order: what a repeated submission is known by.
-    static func fingerprint(of command: JobSubmitted) -> Int {
-        var count = command.sets.count
-        for set in command.sets { count = count &* 31 &+ set.items.count }
-        return count
+    // The same words in the same order, to the last one.
+    private func isRepeated(_ job: JobRecord, by command: JobSubmitted) -> Bool {
+        guard job.name == command.name, job.sets.count == command.sets.count else { return false }
+        return zip(job.sets, command.sets).allSatisfy { position, set in
+            let known = sets[position]
+            let items = set.items.isEmpty ? [TaskItem()] : set.items
+            return known.name == set.name && known.isGang == set.isGang
+                && known.gangPatience == set.gangPatience
+                && known.after == set.after.map { job.sets.lowerBound + Int($0) }
+                && known.tasks.count == items.count
+                && zip(known.tasks, items).allSatisfy { number, item in
+                    records[number].spec.isRepeated(by: set.spec.with(item))
+                }
+        }
     }
 
     package func judge(_ command: JobCancelled) -> Verdict {
@@ -162,5 +169,18 @@ extension TaskTable {
         case .cancelled: return .done
         case .finished: return .refused("the task has finished")
         }
+    }
+}
+
+extension TaskSpec {
+    /// Whether this one was asked for again, through another node perhaps, or later: what was to be
+    /// done within an hour is due an hour after it was asked for first.
+    fileprivate func isRepeated(by other: TaskSpec) -> Bool {
+        var other = other
+        if other.deadline != 0 {
+            other.deadline = other.deadline &- other.submittedAt &+ submittedAt
+        }
+        (other.submitter, other.submittedAt) = (submitter, submittedAt)
+        return self == other
     }
 }

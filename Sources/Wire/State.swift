@@ -216,7 +216,6 @@ public struct JobImage: Hashable, Sendable {
     public var setCount: UInt64
     public var firstTask: UInt64
     public var taskCount: UInt64
-    public var fingerprint: Int64
     public var isCancelled: Bool
 
     public init(
@@ -229,7 +228,6 @@ public struct JobImage: Hashable, Sendable {
         setCount: UInt64 = 0,
         firstTask: UInt64 = 0,
         taskCount: UInt64 = 0,
-        fingerprint: Int64 = 0,
         isCancelled: Bool = false
     ) {
         self.number = number
@@ -241,7 +239,6 @@ public struct JobImage: Hashable, Sendable {
         self.setCount = setCount
         self.firstTask = firstTask
         self.taskCount = taskCount
-        self.fingerprint = fingerprint
         self.isCancelled = isCancelled
     }
 }

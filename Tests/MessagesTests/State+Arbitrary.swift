@@ -117,7 +117,6 @@ extension JobImage: Arbitrary {
             setCount: .arbitrary(using: &chance),
             firstTask: .arbitrary(using: &chance),
             taskCount: .arbitrary(using: &chance),
-            fingerprint: .arbitrary(using: &chance),
             isCancelled: .arbitrary(using: &chance)
         )
     }

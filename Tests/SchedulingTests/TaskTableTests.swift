@@ -62,10 +62,69 @@ struct TaskTableTests {
         #expect(table.apply(finished(attempt: 1, index: 2)) == .done)
     }
 
-    @Test mutating func `another task cannot take an id`() {
+    @Test mutating func `another task cannot take a key`() {
         _ = table.apply(submitted())
-        #expect(table.apply(submitted(attemptCountMax: 7)) == .refused("another task has this id"))
+        let verdict = table.apply(submitted(attemptCountMax: 7))
+        #expect(
+            verdict
+                == .refused("another task was submitted under this key: choose another key"))
         #expect(table[task]?.attemptCountMax == 4)
+    }
+
+    @Test mutating func `a task that is asked for again later is due when it was to be at first`() {
+        func within(_ seconds: UInt64, from now: UInt64, at node: NodeID) -> TaskSubmitted {
+            var command = submitted()
+            command.spec.submitter = node
+            (command.spec.submittedAt, command.spec.deadline) = (now, now + seconds)
+            return command
+        }
+        #expect(table.apply(within(60, from: 1_000, at: NodeID(9))) == .fresh)
+        #expect(table.apply(within(60, from: 1_007, at: NodeID(8))) == .done)
+        #expect(table[task]?.spec.deadline == 1_060)
+        if case .refused = table.apply(within(53, from: 1_007, at: NodeID(9))) {} else {
+            Issue.record("seven seconds less make another task")
+        }
+    }
+
+    @Test mutating func `a job that is asked for again must be the same in every word`() {
+        func job(_ change: (inout JobSubmitted) -> Void = { _ in }) -> JobSubmitted {
+            let work = ProgramWork(program: NamedArtifact(digest: Digest.of("elf")), fuel: 1_000)
+            let spec = TaskSpec(
+                submitter: NodeID(9), submittedAt: 1_000, deadline: 1_060, work: .program(work))
+            let items = (0..<3).map { TaskItem(arguments: ["\($0)"]) }
+            var job = JobSubmitted(
+                job: Digest.of("job"), name: "job", submitter: NodeID(9),
+                sets: [
+                    TaskSet(name: "first", spec: spec, items: items),
+                    TaskSet(name: "second", spec: spec, after: [0]),
+                ])
+            change(&job)
+            return job
+        }
+        // A job before it: positions are not those of its own sets.
+        _ = table.apply(submitted())
+        #expect(table.apply(job()) == .fresh)
+        let later = job {
+            for set in $0.sets.indices {
+                $0.sets[set].spec.submitter = NodeID(8)
+                $0.sets[set].spec.submittedAt = 1_030
+                $0.sets[set].spec.deadline = 1_090
+            }
+        }
+        #expect(table.apply(later) == .done)
+        let others = [
+            job { $0.name = "other" }, job { $0.sets[0].name = "other" },
+            job { $0.sets[0].items[2].arguments = ["3"] }, job { $0.sets[1].after = [] },
+            job { $0.sets[1].items = [TaskItem(seed: 1)] }, job { $0.sets[0].isGang = true },
+            job { $0.sets[0].spec.priority = 1 }, job { $0.sets.removeLast() },
+            job { $0.sets[0].items.removeLast() },
+        ]
+        for other in others {
+            #expect(
+                table.apply(other)
+                    == .refused("another job was submitted under this key: choose another key"))
+        }
+        #expect(table.records.count == 5)
     }
 
     @Test mutating func `a result of a void lease is not taken`() {

@@ -233,12 +233,11 @@ struct  Swiftlet__State__V1__JobImage
   uint64_t set_count;
   uint64_t first_task;
   uint64_t task_count;
-  int64_t fingerprint;
   protobuf_c_boolean is_cancelled;
 };
 #define SWIFTLET__STATE__V1__JOB_IMAGE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__state__v1__job_image__descriptor) \
-    , 0, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0, 0 }
+    , 0, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, 0, 0 }
 
 
 struct  Swiftlet__State__V1__SetImage
