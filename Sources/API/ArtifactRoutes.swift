@@ -81,6 +81,10 @@ struct ArtifactRoutes: Sendable {
         try fields.finish()
         switch (identifier, bundle) {
         case (let identifier?, nil):
+            guard about == nil else {
+                throw APIError.malformed(
+                    "about goes with a bundle, not with an identifier.", parameter: "about")
+            }
             return VerifyRequest(subject: .identifier(identifier), replay: replay)
         case (nil, let bundle?):
             return VerifyRequest(

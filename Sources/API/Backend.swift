@@ -67,8 +67,9 @@ package protocol Backend: Sendable {
     func statements(kind: ArtifactKind?) async throws -> JSON
     /// The bundle of a statement, byte for byte.
     func statement(_ digest: Digest) async throws -> [UInt8]
-    /// `verified`, `replayed`, `checks` [`name`, `ok`, `detail`]. What does not verify is a value
-    /// with `verified` false, not an error.
+    /// `verified`, `replayed` (whether work was done again: an artifact has nothing to replay),
+    /// `checks` [`name`, `ok`, `detail`]. What does not verify is a value with `verified` false,
+    /// not an error.
     func verify(_ request: VerifyRequest) async throws -> JSON
 
     // MARK: models
@@ -194,7 +195,8 @@ package struct VerifyRequest: Hashable, Sendable {
     package enum Subject: Hashable, Sendable {
         /// The digest of an artifact or of a statement, or the id of a task.
         case identifier(String)
-        /// A bundle from outside; when `about` is given it must be the statement's subject.
+        /// A bundle from outside; when `about` is given it must be a subject of the statement, or
+        /// of one of the results whose tree is signed.
         case bundle([UInt8], about: Digest?)
     }
 

@@ -2463,21 +2463,23 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_held__descriptor =
   (ProtobufCMessageInit) swiftlet__node__v1__artifact_held__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCEnumValue swiftlet__node__v1__refusal_kind__enum_values_by_number[4] =
+static const ProtobufCEnumValue swiftlet__node__v1__refusal_kind__enum_values_by_number[5] =
 {
   { "REFUSAL_KIND_CONFLICT", "SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_CONFLICT", 0 },
   { "REFUSAL_KIND_QUOTA", "SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_QUOTA", 1 },
   { "REFUSAL_KIND_OVERLOAD", "SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_OVERLOAD", 2 },
   { "REFUSAL_KIND_UNAVAILABLE", "SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_UNAVAILABLE", 3 },
+  { "REFUSAL_KIND_TOO_LARGE", "SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_TOO_LARGE", 4 },
 };
 static const ProtobufCIntRange swiftlet__node__v1__refusal_kind__value_ranges[] = {
-{0, 0},{0, 4}
+{0, 0},{0, 5}
 };
-static const ProtobufCEnumValueIndex swiftlet__node__v1__refusal_kind__enum_values_by_name[4] =
+static const ProtobufCEnumValueIndex swiftlet__node__v1__refusal_kind__enum_values_by_name[5] =
 {
   { "REFUSAL_KIND_CONFLICT", 0 },
   { "REFUSAL_KIND_OVERLOAD", 2 },
   { "REFUSAL_KIND_QUOTA", 1 },
+  { "REFUSAL_KIND_TOO_LARGE", 4 },
   { "REFUSAL_KIND_UNAVAILABLE", 3 },
 };
 const ProtobufCEnumDescriptor swiftlet__node__v1__refusal_kind__descriptor =
@@ -2487,9 +2489,9 @@ const ProtobufCEnumDescriptor swiftlet__node__v1__refusal_kind__descriptor =
   "RefusalKind",
   "Swiftlet__Node__V1__RefusalKind",
   "swiftlet.node.v1",
-  4,
+  5,
   swiftlet__node__v1__refusal_kind__enum_values_by_number,
-  4,
+  5,
   swiftlet__node__v1__refusal_kind__enum_values_by_name,
   1,
   swiftlet__node__v1__refusal_kind__value_ranges,

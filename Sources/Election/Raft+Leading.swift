@@ -358,7 +358,10 @@ extension Raft {
     /// The same to the learners, at once or when it is their turn.
     private mutating func tellLearners(at now: Instant) {
         let voterCount = log.voters.count - (isVoter ? 1 : 0)
-        guard progresses.count > voterCount else { return }
+        guard progresses.count > voterCount else {
+            learnersDue = .distantFuture
+            return
+        }
         guard learnersTurn <= now else {
             learnersDue = learnersTurn
             return

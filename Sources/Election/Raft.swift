@@ -130,6 +130,8 @@ package struct Raft: Sendable {
         case notLeader(NodeID?)
         /// Too much waits for a quorum already.
         case full
+        /// An entry would not fit into a message (`Command.byteCountMax`).
+        case tooLarge
         /// One change of voters at a time, and none before this leader's barrier is committed.
         case votersChangePending
         /// A change adds or removes exactly one voter and leaves one.

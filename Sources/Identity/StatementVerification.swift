@@ -27,7 +27,7 @@ extension TrustStore {
     ///   - seconds: when the chain must have held, since 1970: the time of admission that the
     ///     replicated state recorded, or now for what is new.
     ///   - afterEnd: whether a certificate that has ended is judged as of the last second in which
-    ///     it held.
+    ///     it held. Whether its root is trusted is judged as of `seconds` all the same.
     ///   - afterDistrust: as `verify` takes it.
     ///   - revoked: asked for the signer and for each serial of its chain.
     package func check(
@@ -48,8 +48,8 @@ extension TrustStore {
         let leaf = signed.chain.first.flatMap { try? Certificate(der: $0) }
         let end = afterEnd ? leaf?.notAfter ?? .max : .max
         let verdict = verify(
-            chain: signed.chain, at: min(seconds, end), afterDistrust: afterDistrust,
-            revoked: revoked)
+            chain: signed.chain, at: min(seconds, end), now: seconds,
+            afterDistrust: afterDistrust, revoked: revoked)
         let evidence = Admission.Evidence(
             digestFound: digestFound,
             signature: Self.signatureVerdict(of: signed, by: leaf),

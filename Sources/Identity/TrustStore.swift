@@ -137,6 +137,8 @@ package struct TrustStore: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - seconds: the time at which the chain must hold, since 1970.
+    ///   - now: when this is asked, if that is another time. A root that is trusted no more is
+    ///     trusted for no earlier time either: whoever stole it dates certificates at will.
     ///   - afterDistrust: whether a node's chain may hang on a root that is trusted no more: what a
     ///     node of the log has signed under it stands, and a key that the log does not know may
     ///     have been let in by whoever stole the root.
@@ -144,6 +146,7 @@ package struct TrustStore: Hashable, Sendable {
     package func verify(
         chain: [[UInt8]],
         at seconds: Int64,
+        now: Int64? = nil,
         afterDistrust: (NodeID) -> Bool = { _ in false },
         revoked: (RevocationSubject) -> Bool
     ) -> Result<VerifiedNode, ChainRefusal> {
@@ -152,7 +155,7 @@ package struct TrustStore: Hashable, Sendable {
             let root = roots[number]
             for certificate in path + [root] { try checkTimes(of: certificate, at: seconds) }
             let node = try node(of: path[0])
-            if trustedUntil(number) < seconds, !afterDistrust(node.id) {
+            if trustedUntil(number) < now ?? seconds, !afterDistrust(node.id) {
                 throw .distrusted(name: root.commonName, since: trustedUntil(number))
             }
             if revoked(.node(node.id)) { throw .revokedNode(node.id) }

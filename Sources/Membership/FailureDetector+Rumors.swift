@@ -1,9 +1,16 @@
 import Basics
-import Wire
+package import Wire
 
 extension FailureDetector {
     /// No correct node gets there; beyond it `incarnation + 1` could overflow.
     static let incarnationMax: UInt64 = 1 << 62
+    /// From one word about a node to the next.
+    ///
+    /// A node raises its incarnation by one at each start, and by one for what others say of it,
+    /// ten times a second at most: this takes thirteen years.
+    static let incarnationStepMax: UInt64 = 1 << 32
+    /// In the first word about a node: whatever it went through before.
+    static let firstIncarnationMax: UInt64 = 1 << 40
     /// An endpoint or a name is far shorter.
     static let profileByteCountMax = 512
     /// ggml has some 40 types of weights.
@@ -58,7 +65,9 @@ extension FailureDetector {
         default: rumors = []
         }
         for rumor in rumors.prefix(settings.memberCountMax) where rumor.node == sender {
-            if isPlausible(rumor) { keepWaiting(rumor, into: &effects) }
+            if isPlausible(rumor), isInReach(rumor, from: nil) {
+                keepWaiting(rumor, into: &effects)
+            }
         }
     }
 
@@ -74,32 +83,49 @@ extension FailureDetector {
         }
     }
 
-    /// Takes over a rumor if it is newer than what is known.
+    /// Takes over a rumor if it is newer than what is known; true where something changed by it.
+    @discardableResult
     mutating func believe(
         _ rumor: Rumor,
         from sender: NodeID,
         at now: Instant,
         into effects: inout [Effect]
-    ) {
-        guard isPlausible(rumor) else {
+    ) -> Bool {
+        let position = position(of: rumor.node)
+        guard isPlausible(rumor), isInReach(rumor, from: position) else {
             effects.append(.note(.implausibleRumor(from: sender)))
-            return
+            return false
         }
         guard rumor.node != id else {
+            let before = members[ownPosition].incarnation
             hearOfSelf(rumor, at: now, into: &effects)
-            return
+            return members[ownPosition].incarnation != before
         }
         guard isAdmitted(rumor.node) else {
             keepWaiting(rumor, into: &effects)
-            return
+            return false
         }
-        guard let index = position(of: rumor.node) else {
+        guard let index = position else {
+            let count = members.count
             // That somebody unknown is dead is no news, and would bring back the forgotten.
             if rumor.state.rawValue <= MemberState.unreachable.rawValue {
                 add(rumor, at: now, into: &effects)
             }
-            return
+            return members.count != count
         }
+        let before = (members[index].incarnation, members[index].state)
+        renew(index, by: rumor, from: sender, at: now, into: &effects)
+        return (members[index].incarnation, members[index].state) != before
+    }
+
+    /// The same of a member that is known.
+    private mutating func renew(
+        _ index: Int,
+        by rumor: Rumor,
+        from sender: NodeID,
+        at now: Instant,
+        into effects: inout [Effect]
+    ) {
         let incarnation = members[index].incarnation
         let state = members[index].state
         if rumor.incarnation < incarnation { return }
@@ -207,20 +233,41 @@ extension FailureDetector {
     }
 
     func isPlausible(_ rumor: Rumor) -> Bool {
-        let profile = rumor.profile
+        rumor.incarnation < Self.incarnationMax && Self.isPlausible(rumor.profile)
+    }
+
+    /// Whether an honest node can have come from what is known of it to this incarnation.
+    ///
+    /// Else one word about a node would be the last: nothing that it says of itself could ever
+    /// replace that. The numbers of edge nodes are those of their reports, which leap at each
+    /// start, and their relays outbid any. Who is an edge node was decided when it was let in:
+    /// nobody becomes one, free of the bound, by a rumor.
+    // Inlined, because a call of a method that changes nothing copies the whole detector.
+    @inline(__always)
+    private func isInReach(_ rumor: Rumor, from index: Int?) -> Bool {
+        guard let index else {
+            return rumor.profile.isEdge || rumor.incarnation <= Self.firstIncarnationMax
+        }
+        if members[index].isEdge { return true }
+        let limit = members[index].incarnation + Self.incarnationStepMax
+        return !rumor.profile.isEdge && rumor.incarnation <= limit
+    }
+
+    /// Whether a node can say this of itself: texts and lists are as short as they must be, where
+    /// everybody keeps those of everybody.
+    package static func isPlausible(_ profile: Profile) -> Bool {
         let texts = [
             profile.name, profile.controlEndpoint, profile.bulkEndpoint, profile.role,
             profile.version,
         ]
-        return rumor.incarnation < Self.incarnationMax
-            && texts.allSatisfy { $0.utf8.count <= Self.profileByteCountMax }
+        return texts.allSatisfy { $0.utf8.count <= profileByteCountMax }
             && isPlausible(profile.capability)
     }
 
-    private func isPlausible(_ capability: Capability?) -> Bool {
+    private static func isPlausible(_ capability: Capability?) -> Bool {
         guard let capability else { return true }
         let count = capability.weightTypes.count
-        return count <= Self.weightTypeCountMax && capability.decodeMegabytes.count == count
+        return count <= weightTypeCountMax && capability.decodeMegabytes.count == count
             && capability.prefillMegaoperations.count == count
     }
 }

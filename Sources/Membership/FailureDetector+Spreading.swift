@@ -163,6 +163,7 @@ extension FailureDetector {
         at now: Instant,
         into effects: inout [Effect]
     ) {
+        var isNews = false
         for rumor in sync.members.prefix(settings.memberCountMax) {
             var rumor = rumor
             if rumor.state == .unreachable || rumor.state == .dead {
@@ -172,10 +173,10 @@ extension FailureDetector {
                 // count as one accuser, or the accused had no time to object.
                 rumor.accuser = rumor.node
             }
-            believe(rumor, from: sender, at: now, into: &effects)
+            if believe(rumor, from: sender, at: now, into: &effects) { isNews = true }
         }
         // Where something was missing, more may be.
-        compareSoon(at: now)
+        if isNews { compareSoon(at: now) }
         if sync.reply {
             if isJoining {
                 isJoining = false

@@ -57,6 +57,8 @@ struct Coordination: Sendable {
     /// decides twice on one state.
     var awaitedIndex: UInt64 = 0
     var nextTurn: Instant
+    /// It has come, and what belongs to it is not decided yet.
+    var isTurnOwed = false
     /// Who receives the log beside the voters; nil before they were named.
     var learners: [NodeID]?
     /// Somebody came, went or changed its state since they were named.

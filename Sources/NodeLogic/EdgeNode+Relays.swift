@@ -158,12 +158,9 @@ extension EdgeNode {
         contacts[place].roundTrip = nil
         contacts[place].sequence = 0
         guard node == home, phase != .gone else { return }
-        if case .asleep = phase {
-            home = nil
-            return
-        }
         home = nil
         effects.append(.note(.homeLost(node)))
+        if case .asleep = phase { return }
         if let spare = nearest(but: node) {
             attach(to: spare.node, at: now, into: &effects)
             nextSurvey = now + settings.searchInterval
@@ -252,6 +249,7 @@ extension EdgeNode {
 
     mutating func sleep(
         until: UInt64,
+        lasting duration: Duration,
         for request: UInt64,
         at now: Instant,
         into effects: inout [Effect]
@@ -268,8 +266,8 @@ extension EdgeNode {
         sequence += 1
         phase = .announcing(
             Announcement(
-                request: request, until: until, sequence: sequence, due: now,
-                end: now + settings.sleepDuration))
+                request: request, until: until, wakeAt: now + max(duration, .zero),
+                sequence: sequence, due: now, end: now + settings.sleepDuration))
     }
 
     private mutating func announce(at now: Instant, into effects: inout [Effect]) {
@@ -301,9 +299,7 @@ extension EdgeNode {
         guard case .announcing(let announcement) = phase, taken.sequence == announcement.sequence,
             taken.sequence == sequence
         else { return }
-        let until = announcement.until
-        let second = until > settings.epochSeconds ? until - settings.epochSeconds : 0
-        phase = .asleep(until: .zero + .seconds(Int64(clamping: min(second, 1 << 32))))
+        phase = .asleep(until: announcement.wakeAt)
         for place in contacts.indices { contacts[place].sequence = 0 }
         effects.append(.note(.asleep))
         effects.append(.answer(request: announcement.request, refusal: nil))

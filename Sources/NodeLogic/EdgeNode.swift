@@ -34,8 +34,9 @@ package struct EdgeNode: Sendable {
         indirect case taskFinished(Node.TaskEnding, statement: [UInt8])
         /// Battery, link, or anything else that this device says of itself has changed.
         indirect case profileChanged(Profile)
-        /// It will not be heard until then, in seconds since 1970; `request` returns in `.answer`.
-        case sleep(request: UInt64, until: UInt64)
+        /// It will not be heard until then, in seconds since 1970, which is so long from now: a
+        /// clock on the wall may be set while it sleeps. `request` returns in `.answer`.
+        case sleep(request: UInt64, until: UInt64, lasting: Duration)
         case wake
         case leave
     }
@@ -83,23 +84,24 @@ package struct EdgeNode: Sendable {
         package var startCount: UInt64
         package var relays: [Introduction]
         package var parked: [Parked]
+        /// As the last life was told: what is parked goes on before a relay says them again.
+        package var licenses: [String]
 
         package init(
             id: NodeID, profile: Profile, startCount: UInt64, relays: [Introduction],
-            parked: [Parked]
+            parked: [Parked], licenses: [String] = []
         ) {
             self.id = id
             self.profile = profile
             self.startCount = startCount
             self.relays = relays
             self.parked = parked
+            self.licenses = licenses
         }
     }
 
     package struct Settings: Sendable {
         package var slotCount = 1
-        /// Seconds since 1970 at `Instant.zero`.
-        package var epochSeconds: UInt64 = 0
         package var reportInterval: Duration = .seconds(2)
         /// Until a new home has said that it is one.
         package var attachInterval: Duration = .milliseconds(300)
@@ -142,6 +144,8 @@ package struct EdgeNode: Sendable {
     package struct Announcement: Hashable, Sendable {
         var request: UInt64
         var until: UInt64
+        /// The same by this device's running clock, as it was when the sleep was asked for.
+        let wakeAt: Instant
         /// Above that of the last report.
         var sequence: UInt64
         /// When to say it (again).
@@ -153,7 +157,7 @@ package struct EdgeNode: Sendable {
     var sequence: UInt64
     /// The newest orders that it follows; leases up to there that it has not are not its own.
     var appliedIndex: UInt64
-    var licenses: [String] = []
+    var licenses: [String]
     /// Of the mesh's newest root, as its relays say.
     package internal(set) var rootNumber: UInt32 = 0
     /// Sorted by node.
@@ -177,6 +181,7 @@ package struct EdgeNode: Sendable {
         sequence = boot.startCount << 32
         parked = boot.parked.sorted { $0.lease.number < $1.lease.number }
         appliedIndex = parked.map(\.lease.fence.index).max() ?? 0
+        licenses = boot.licenses
         contacts = []
         chance = Chance(seed: seed)
         nextDeadline = now
@@ -208,8 +213,8 @@ package struct EdgeNode: Sendable {
             guard profile != self.profile else { break }
             self.profile = profile
             nextReport = min(nextReport, now)
-        case .sleep(let request, let until):
-            sleep(until: until, for: request, at: now, into: &effects)
+        case .sleep(let request, let until, let duration):
+            sleep(until: until, lasting: duration, for: request, at: now, into: &effects)
         case .wake: if case .asleep = phase { wake(at: now, into: &effects) }
         case .leave: leave(into: &effects)
         }

@@ -29,18 +29,20 @@ extension Node {
     mutating func coordinate(at now: Instant, into effects: inout [Effect]) {
         guard coordination != nil else { return }
         coordination?.forget(upTo: state.appliedIndex)
-        var isTurn = false
         if let nextTurn = coordination?.nextTurn, nextTurn <= now {
             coordination?.nextTurn = now + Self.turnInterval
             coordination?.forgetBackOffs(at: now)
             coordination?.watchGangs(
                 state.tasks.open(countMax: LeaseChoice.setCountMax), at: now)
-            isTurn = true
+            self.coordination?.isTurnOwed = true
         }
         updateLearners(at: now, into: &effects)
         guard let coordination, raft.isLeaderWithQuorum(at: now),
             state.appliedIndex >= coordination.awaitedIndex
         else { return }
+        // Under load something is awaited nearly always: a turn that fell into that is made up for.
+        let isTurn = coordination.isTurnOwed
+        self.coordination?.isTurnOwed = false
         let commands =
             voids(coordination, at: now, into: &effects)
             + endings(isTurn: isTurn, at: now, into: &effects)
@@ -76,7 +78,9 @@ extension Node {
         into effects: inout [Effect]
     ) -> [Command] {
         var requeued = TasksRequeued()
-        for holder in state.tasks.holders where !holder.tasks.isEmpty {
+        // Of ten thousands that were lost at once the others come with the next decision.
+        for holder in state.tasks.holders
+        where !holder.tasks.isEmpty && requeued.voids.count < LeaseChoice.countMax {
             // What an edge node has parked waits for it.
             let isEdge = isEdge(holder.node)
             if isEdge, isAsleep(holder.node, at: now) { continue }
@@ -98,13 +102,33 @@ extension Node {
             }
             guard !lost.isEmpty else { continue }
             let begun = begun(of: holder, slotCount: word?.report.slotCount ?? 1)
-            for number in lost {
+            for number in lost.prefix(LeaseChoice.countMax) {
                 void(
                     number, reason ?? "its worker does not know of it",
                     isBlameless: !begun.contains(number), &requeued, &effects)
             }
         }
+        requeued.voids += gangVoids(beside: requeued)
         return requeued.voids.isEmpty ? [] : [Command(body: .tasksRequeued(requeued))]
+    }
+
+    // The others of gangs that lost a member: they begin again together. Each is named once,
+    // however many were lost.
+    private func gangVoids(beside lost: TasksRequeued) -> [LeaseVoid] {
+        let named = Set(lost.voids.map(\.task))
+        let gangs = lost.voids.map { state.tasks.records[Int($0.task)].setPosition }
+            .filter { state.tasks.sets[$0].isGang }.sorted()
+        var voids: [LeaseVoid] = []
+        for (place, gang) in gangs.enumerated() where place == 0 || gangs[place - 1] != gang {
+            for other in state.tasks.sets[gang].tasks where !named.contains(UInt64(other)) {
+                guard let lease = state.tasks.records[other].lease else { continue }
+                voids.append(
+                    LeaseVoid(
+                        task: UInt64(other), attempt: lease.attempt,
+                        reason: "its gang lost a member", isBlameless: true))
+            }
+        }
+        return voids
     }
 
     // What a worker may have died of: leases begin in the order in which they were granted, and
@@ -130,21 +154,7 @@ extension Node {
         requeued.voids.append(
             LeaseVoid(
                 task: UInt64(number), attempt: lease.attempt, reason: reason,
-                isBlameless: isBlameless)
-        )
-        let set = state.tasks.sets[record.setPosition]
-        guard set.isGang else { return }
-        for other in set.tasks where other != number {
-            guard let lease = state.tasks.records[other].lease else { continue }
-            requeued.voids.append(
-                LeaseVoid(
-                    task: UInt64(other),
-                    attempt: lease.attempt,
-                    reason: "its gang lost a member",
-                    isBlameless: true
-                )
-            )
-        }
+                isBlameless: isBlameless))
     }
 
     // What the report should name and does not; both are ascending.

@@ -81,7 +81,10 @@ extension Node {
                 into: &effects
             )
         }
-        for position in enrolments.indices where enrolments[position].due <= now {
+        // Where this node coordinates, an answer comes at once, and ends an enrolment.
+        for number in enrolments.filter({ $0.due <= now }).map(\.number) {
+            guard let position = enrolments.firstIndex(where: { $0.number == number })
+            else { continue }
             send(position, at: now, into: &effects)
         }
     }

@@ -32,16 +32,15 @@ extension Node {
                 && state.node(member.id).map { $0.revocation == nil && !$0.isDrained } ?? false
         }
         guard !workers.isEmpty else { return "every node is drained or out of reach" }
-        if record.spec.edgeUse == .only, !workers.contains(where: \.isEdge) {
-            return "it is for edge nodes alone, and none is there"
-        }
+        if let reason = edgeReason(record.spec, workers) { return reason }
         let coreCount = workers.reduce(0) { $0 + Int($1.profile.coreCount) }
         let needed = set.isGang ? set.slotCount * set.queuedCount : set.slotCount
         if needed > coreCount {
             return "it needs \(needed) slots at once, and the nodes have \(coreCount)"
         }
-        if record.lossCount > 0 {
-            return "it lost attempt \(record.attemptCount), and the next one is a moment away"
+        let largest = workers.map { Int($0.profile.coreCount) }.max() ?? 0
+        if set.slotCount > largest {
+            return "it needs \(set.slotCount) slots of one node, and the largest has \(largest)"
         }
         let before = tasks.open(countMax: LeaseChoice.setCountMax).reduce(0) { count, other in
             let isBefore =
@@ -51,7 +50,27 @@ extension Node {
             return count + (isBefore ? other.queuedCount : 0)
         }
         if set.isGang { return "its gang waits until \(needed) slots are free at one time" }
-        return before == 0
-            ? "it is next, when a slot is free" : "\(before) tasks are before it in the queue"
+        if before > 0 { return "\(before) tasks are before it in the queue" }
+        return record.lossCount > 0
+            ? "it lost attempt \(record.attemptCount), and the next one is a moment away"
+            : "it is next, when a slot is free"
+    }
+
+    /// Why a task for edge nodes alone waits for another one than are there.
+    private func edgeReason(_ spec: TaskSpec, _ workers: [Member]) -> String? {
+        guard spec.edgeUse == .only else { return nil }
+        let edges = workers.filter(\.isEdge)
+        guard !edges.isEmpty else { return "it is for edge nodes alone, and none is there" }
+        guard case .program(let work) = spec.work else { return "edge nodes run programs alone" }
+        guard work.inputs.count <= LeaseChoice.edgeInputCountMax else {
+            return "it has \(work.inputs.count) inputs, and an edge node takes "
+                + "\(LeaseChoice.edgeInputCountMax)"
+        }
+        let largest = edges.map(\.profile.memoryByteCount).max() ?? 0
+        guard work.memoryByteCountMax <= largest else {
+            return "it may use \(work.memoryByteCountMax >> 20) MiB, and the largest edge node has "
+                + "\(largest >> 20)"
+        }
+        return nil
     }
 }

@@ -1,8 +1,8 @@
 import Basics
 import Election
 import Membership
-import Scheduling
-import Wire
+package import Scheduling
+package import Wire
 
 /// A command that this node wants to see applied: it repeats itself until that is so.
 struct Request: Sendable {
@@ -98,7 +98,15 @@ extension Node {
             conclude(request, .refused(refusal), into: &effects)
         }
         for request in requests where request.due <= now {
-            send(request.number, at: now, into: &effects)
+            // While it has a place in the log it is not asked for again: the coordinator may have
+            // applied it, and what was decided after it, and would decide it once more.
+            if request.awaitedIndex > appliedIndex {
+                guard let position = requests.firstIndex(where: { $0.number == request.number })
+                else { continue }
+                requests[position].due = now + settings.proposalInterval
+            } else {
+                send(request.number, at: now, into: &effects)
+            }
         }
     }
 
@@ -161,6 +169,8 @@ extension Node {
             conclude(request, .refused(refusal), into: &effects)
             return
         }
+        // A place in the log of one that leads no more may never be reached.
+        guard sender == raft.leader else { return }
         requests[position].awaitedIndex = reply.index
         if reply.index <= state.appliedIndex { recheck(request.number, at: now, into: &effects) }
     }
@@ -241,6 +251,10 @@ extension Node {
         }
         guard mayPropose(proposal.command, sender) else {
             reply.refusal = "only the coordinator decides this"
+            return answer(reply, to: sender, at: now, into: &effects)
+        }
+        if let refusal = proposal.command.sizeRefusal {
+            (reply.refusal, reply.refusalKind) = (refusal.sentence, refusal.kind)
             return answer(reply, to: sender, at: now, into: &effects)
         }
         switch verdict(on: proposal.command) {
@@ -331,8 +345,13 @@ extension Node {
                 && state.sealedIssuingKey(of: id) == nil
         case .tasksRequeued(let requeued):
             requeued.voids.allSatisfy { void in
-                let holder = state.tasks.record(void.task)?.lease?.holder
-                return void.isBlameless && holder.map { speaks(sender, for: $0) } ?? false
+                guard void.isBlameless else { return false }
+                // A lease that is void already, cancelled for instance, holds up nothing that
+                // is given back with it.
+                guard let lease = state.tasks.record(void.task)?.lease,
+                    lease.attempt == void.attempt
+                else { return true }
+                return speaks(sender, for: lease.holder)
             }
         case .taskSubmitted(let submitted): submitted.node == nil || submitted.node == sender
         case .tasksFinished(let finished):
@@ -344,5 +363,16 @@ extension Node {
         case .planClosed(let closed): !closed.succeeded
         default: true
         }
+    }
+}
+
+extension Command {
+    /// Why the log does not take it, where it is too large for one entry.
+    package var sizeRefusal: Refusal? {
+        let count = estimatedByteCount
+        guard count > Self.byteCountMax else { return nil }
+        return Refusal(
+            "this has \(count) bytes where an entry of the log has \(Self.byteCountMax) at most: "
+                + "split it, or put what is long into inputs", .tooLarge)
     }
 }

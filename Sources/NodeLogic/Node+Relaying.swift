@@ -34,8 +34,14 @@ extension Node {
     private static let wardSlotCountMax: UInt32 = 16
     private static let wardRelayCount = 8
     private static let replayCountMax = 16
-    /// All that an edge node is told fits into one message.
+    /// All that an edge node is told fits into one message, whose limit is a mebibyte: leases up to
+    /// here, or one that is larger and alone.
     private static let ordersByteCountMax = 512 << 10
+    private static let leaseByteCountMax = 896 << 10
+    /// Of each artifact an edge node is shown so many signed statements.
+    private static let bundleCountMax = 2
+    /// What a submitter brings for its own task passes each policy, as a worker judges it.
+    private static let taskInputLicense = "LicenseRef-Task-Input"
 
     private func place(ofWard node: NodeID) -> Int { wards.partitionPoint { $0.node < node } }
 
@@ -125,6 +131,10 @@ extension Node {
         // The lease is void, or its end is known: the orders say so.
         guard let lease = record.lease, lease.holder == sender, lease.fence == result.end.fence
         else { return sendOrders(to: sender, into: &effects) }
+        // Each program that ran has a state. Who keeps it silent, keeps out of every replay.
+        guard !isStateWithheld(record, result.end) else {
+            return replayed(result, from: sender, isSame: false, at: now, into: &effects)
+        }
         let pending = ReplayPending(ward: sender, end: result.end)
         guard !replays.contains(pending) else { return }
         if isReplayDue(of: record, result.end), replays.count < Self.replayCountMax {
@@ -250,21 +260,67 @@ extension Node {
                 fence: fence
             )
             if !wards[place].running.contains(UInt64(number)) {
-                lease.spec = record.spec
+                var bundles: [[UInt8]] = []
+                var count = Self.byteCount(of: record)
                 if case .program(let work) = record.spec.work {
-                    let artifacts = work.artifactDigests
-                    lease.bundles = artifacts.flatMap { state.statements(about: $0).map(\.bundle) }
-                    effects.append(.fetch(artifacts, from: record.spec.submitter))
+                    let room = Self.leaseByteCountMax - count
+                    bundles = self.bundles(about: work.artifactDigests, byteCountMax: room)
+                    effects.append(.fetch(work.artifactDigests, from: record.spec.submitter))
                 }
-                byteCount += lease.bundles.reduce(1_024) { $0 + $1.count }
-                // The next report brings the rest.
-                if byteCount > Self.ordersByteCountMax, !orders.leases.isEmpty { lease.spec = nil }
+                count += bundles.reduce(0) { $0 + $1.count }
+                // What does not fit comes with the answer to the next report, and the first of
+                // those that are news comes always: else nothing would ever come.
+                if byteCount == 0 || byteCount + count <= Self.ordersByteCountMax {
+                    (lease.spec, lease.bundles) = (record.spec, bundles)
+                    byteCount += count
+                }
             }
             orders.leases.append(lease)
             told.append(fence.index)
         }
         wards[place].told = told
         effects.append(.send(.edgeOrders(orders), to: node))
+    }
+
+    /// The signed statements by which an edge node judges what a program needs, the best of each
+    /// artifact first. Those that would make the message too long stay here: the program is then
+    /// refused in a sentence, which is better than a device that waits for ever.
+    private func bundles(about artifacts: [Digest], byteCountMax: Int) -> [[UInt8]] {
+        let chosen = artifacts.map { statements(toShow: $0) }
+        var room = byteCountMax
+        let all = (0..<Self.bundleCountMax).flatMap { place in
+            chosen.compactMap { place < $0.count ? $0[place].bundle : nil }
+        }
+        return Array(
+            all.prefix { bundle in
+                room -= bundle.count
+                return room >= 0
+            })
+    }
+
+    /// Those that may let an artifact in come first. What a revoked node has signed lets in
+    /// nothing, and the edge node does not know who is revoked.
+    private func statements(toShow artifact: Digest) -> [StatementRecorded] {
+        let believed = state.statements(about: artifact).filter { !state.isRevoked($0.node) }
+        guard believed.count > Self.bundleCountMax else { return believed }
+        let allowed = (state.allowedLicenses + [Self.taskInputLicense]).map { $0.lowercased() }
+        // 0: one that is allowed; 1: an expression with one in it, such as "MIT OR GPL-3.0-only".
+        let ranks = believed.map { statement -> Int in
+            let license = statement.license.lowercased()
+            if allowed.contains(license) { return 0 }
+            return license.split { " ()".contains($0) }.contains { allowed.contains(String($0)) }
+                ? 1 : 2
+        }
+        let ordered = (0..<3).flatMap { rank in
+            zip(believed, ranks).filter { $0.1 == rank }.map { $0.0 }
+        }
+        return Array(ordered.prefix(Self.bundleCountMax))
+    }
+
+    /// About as many as its spec has in a message: as many as in the log.
+    private static func byteCount(of record: TaskRecord) -> Int {
+        let submitted = TaskSubmitted(task: record.id, spec: record.spec)
+        return Command(body: .taskSubmitted(submitted)).estimatedByteCount
     }
 
     /// What its wards hand in cannot come into the log, perhaps for long.
@@ -322,6 +378,16 @@ extension Node {
         guard case .program = record.spec.work, end.result.stateDigest != nil else { return false }
         let draw = Chance.mix(replaySeed ^ record.id.leadingWord ^ end.fence.index) % 100
         return draw < UInt64(state.edgeReplayPercent)
+    }
+
+    /// What ended by itself, in whatever way, ended in a state. An honest device leaves it out only
+    /// where the program did not run.
+    private func isStateWithheld(_ record: TaskRecord, _ end: TaskEnd) -> Bool {
+        guard case .program = record.spec.work, end.result.stateDigest == nil else { return false }
+        return switch end.result.outcome {
+        case .succeeded, .signalled, .outOfFuel: true
+        case .refused, .failed, .cancelled: false
+        }
     }
 
     /// A result was computed again here. Nil: that was not possible, and it counts unseen, as most

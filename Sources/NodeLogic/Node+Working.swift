@@ -163,6 +163,9 @@ extension Node {
 
     /// Tells the coordinator what this node does and could do.
     mutating func report(at now: Instant, into effects: inout [Effect]) {
+        // What is applied and what runs are said together: leases that were applied in this very
+        // turn would count as unknown here, and be lost.
+        settleTasks(at: now, into: &effects)
         let isIdle = runs.isEmpty && wards.isEmpty
         nextReport = now + (isIdle ? settings.idleReportInterval : settings.reportInterval)
         guard let leader = raft.leader, state.isAdmitted(id) else { return }

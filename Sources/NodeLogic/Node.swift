@@ -483,7 +483,11 @@ package struct Node: Sendable {
 
     // Whoever waits for a coordinator asks the new one at once, after the step that made it known.
     private mutating func hurry(at now: Instant) {
-        for position in requests.indices { requests[position].due = now }
+        for position in requests.indices {
+            // The place that another coordinator gave it may be taken by something else.
+            requests[position].awaitedIndex = 0
+            requests[position].due = now
+        }
         for position in enrolments.indices { enrolments[position].due = now }
         for position in readings.indices { readings[position].due = now }
         nextReport = now

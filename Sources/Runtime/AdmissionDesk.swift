@@ -120,7 +120,8 @@ final class AdmissionDesk: Sendable {
         return reason.map { "\(what) is refused: \($0)" }
     }
 
-    /// Nil where the file has the digest that it is kept under.
+    /// Nil where the file has the digest that it is kept under. One that has not is removed: what
+    /// is here is neither fetched nor uploaded again, and would be refused for ever.
     func damage(of artifact: Digest) async throws -> String? {
         // Taken before the file is read: a write in between makes the next look hash again.
         let state = store.fileState(of: artifact)
@@ -130,6 +131,10 @@ final class AdmissionDesk: Sendable {
                 try store.verify(artifact)
                 return nil
             } catch {
+                // Unless another has taken its place meanwhile.
+                if case .wrongDigest = error, store.fileState(of: artifact) == state {
+                    store.remove(artifact)
+                }
                 return error.sentence
             }
         }

@@ -24,7 +24,7 @@ package actor ArtifactExchange {
     /// A node that was asked to keep a copy is given up when it fetches nothing for so long.
     static let holdLimit = Duration.seconds(5)
     static let holdsUnderWayMax = 256
-    /// Fetches that broke off; what they have lies on the disk until it is wanted again.
+    /// Fetches that broke off, of which the store keeps what they had.
     static let brokenCountMax = ArtifactStore.leftoverCountMax
 
     /// Tells the store what the mesh refers to.
@@ -50,7 +50,9 @@ package actor ArtifactExchange {
     /// Looked up by artifact, never iterated.
     private nonisolated let inboxes = Mutex<[Digest: ArtifactFetch.Inbox]>([:])
     private var fetches: [Digest: Task<Void, any Error>] = [:]
-    private var broken: [ArtifactFetch] = []
+    /// What fetches that broke off have left on the disk, the oldest first. None of it is held
+    /// open, and no room is kept for the rest: nobody may ever want it again.
+    private var broken: [Digest] = []
     private var isMending = false
 
     package init(
@@ -68,19 +70,21 @@ package actor ArtifactExchange {
         _ artifact: Digest, from holders: [NodeID] = [], byteCountMax: Int,
         askCount: Int = FetchPlan.Settings().askCount
     ) async throws {
-        if store.contains(artifact) { return }
-        if let running = fetches[artifact] { return try await running.value }
-        var earlier = broken.firstIndex { $0.artifact == artifact }.map { broken.remove(at: $0) }
-        // A new one finds on the disk what it leaves.
-        if earlier?.settings.byteCountMax != byteCountMax { earlier = nil }
+        if try isHere(artifact, byteCountMax: byteCountMax) { return }
+        if let running = fetches[artifact] {
+            try await running.value
+            // Whoever began it may take larger ones.
+            _ = try isHere(artifact, byteCountMax: byteCountMax)
+            return
+        }
         var settings = FetchPlan.Settings()
         settings.pieceByteCount = ArtifactStore.pieceByteCount
         settings.byteCountMax = byteCountMax
         settings.askCount = askCount
-        let fetch =
-            try earlier
-            ?? ArtifactFetch(
-                artifact, settings: settings, store: store, outlet: outlet, census: census)
+        let fetch = try ArtifactFetch(
+            artifact, settings: settings, store: store, outlet: outlet, census: census)
+        // It has taken over what an earlier one left.
+        broken.removeAll { $0 == artifact }
         let task = Task { [self] in
             if fetch.hasLeftover { try await takeUp(fetch) }
             let inbox = ArtifactFetch.Inbox(holders: holders.filter { $0 != outlet.own })
@@ -92,13 +96,24 @@ package actor ArtifactExchange {
         defer { fetches[artifact] = nil }
         do {
             try await task.value
-        } catch let missing as Missing {
-            if fetch.hasPieces {
-                if broken.count >= Self.brokenCountMax { broken.removeFirst().abandon() }
-                broken.append(fetch)
+        } catch {
+            if fetch.leaveOff() {
+                if broken.count >= Self.brokenCountMax {
+                    store.dropLeftover(of: broken.removeFirst())
+                }
+                broken.append(artifact)
             }
-            throw missing
+            throw error
         }
+    }
+
+    /// Whether it is kept here; throws where that is more than the caller takes.
+    private func isHere(
+        _ artifact: Digest, byteCountMax: Int
+    ) throws(ArtifactError) -> Bool {
+        guard let byteCount = store.byteCount(of: artifact) else { return false }
+        guard byteCount <= byteCountMax else { throw .tooLarge(byteCountMax: byteCountMax) }
+        return true
     }
 
     private func takeUp(_ fetch: ArtifactFetch) async throws {

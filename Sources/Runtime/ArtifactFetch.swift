@@ -37,7 +37,6 @@ final class ArtifactFetch: @unchecked Sendable {
     private let time = RunningTime()
     private var plan: FetchPlan
     private let writer: ArtifactWriter
-    var hasPieces: Bool { plan.hasPieces }
 
     init(
         _ artifact: Digest, settings: FetchPlan.Settings, store: ArtifactStore,
@@ -54,7 +53,7 @@ final class ArtifactFetch: @unchecked Sendable {
 
     var hasLeftover: Bool { writer.hasLeftover }
 
-    /// What an earlier process has left on the disk; takes its time. Asked before it runs.
+    /// What an earlier fetch has left on the disk; takes its time. Asked before it runs.
     func leftover() throws(ArtifactError) -> ArtifactStore.Leftover? { try writer.takeUp() }
 
     /// Goes on with that.
@@ -64,8 +63,8 @@ final class ArtifactFetch: @unchecked Sendable {
             artifact, settings: settings, byteCount: UInt64(found.byteCount), proven: found.proven)
     }
 
-    /// Forgets what has come.
-    func abandon() { writer.abandon() }
+    /// Ends it before it is whole; true where what has come stays on the disk for a later one.
+    func leaveOff() -> Bool { writer.leaveOff() }
 
     private func reserve(_ byteCount: UInt64) async throws {
         try await store.afterCounting(by: census) { () throws(ArtifactError) in

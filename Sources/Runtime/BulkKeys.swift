@@ -5,10 +5,11 @@ import Transport
 
 /// The keys of the bulk plane: each hello brings the receiver a fresh AES-256 key of its sender.
 ///
-/// A message is sealed under the newest key that its receiver has accepted; the receiver keeps the
-/// last three of each sender, since messages under the old key may still be on their way when a
-/// link is made again. The counter is the nonce and guards against replay: within one key a
-/// receiver takes only counters that it has not seen among the last 1,024.
+/// A message is sealed under the newest key that its receiver has accepted, as long as the link
+/// stands on which it was brought: a receiver that has started again knows no key of before. The
+/// receiver keeps the last three of each sender, since messages under the old key may still be on
+/// their way when a link is made again. The counter is the nonce and guards against replay: within
+/// one key a receiver takes only counters that it has not seen among the last 1,024.
 package final class BulkKeys: BulkCipher, Sendable {
     private static let receivedKeyCountMax = 3
     private static let headByteCount = 12
@@ -59,6 +60,14 @@ package final class BulkKeys: BulkCipher, Sendable {
             keys.append(entry)
             if keys.count > Self.receivedKeyCountMax { keys.removeFirst() }
             state.receiving[peer] = keys
+        }
+    }
+
+    /// The key that the link brought goes with it; the next one needs another hello.
+    package func linkEnded(with peer: NodeID) {
+        state.withLock { state in
+            state.pending[peer] = nil
+            state.sending[peer] = nil
         }
     }
 

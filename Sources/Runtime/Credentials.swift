@@ -20,6 +20,8 @@ final class Credentials: HelloAuthority, Sendable {
         /// Of the log; looked up, never iterated.
         var enrolled: Set<NodeID> = []
         var isDoubted = false
+        /// Of the last hello.
+        var sequence: UInt64 = 0
     }
 
     /// With the certificate that it has now.
@@ -45,6 +47,11 @@ final class Credentials: HelloAuthority, Sendable {
             state.revoked.insert(node)
             if let curvePublicKey { state.revokedKeys.insert(curvePublicKey) }
         }
+    }
+
+    /// The key of a node that is welcome, whoever else had a certificate with it.
+    func welcome(curvePublicKey: [UInt8]) {
+        state.withLock { _ = $0.revokedKeys.remove(curvePublicKey) }
     }
 
     /// The log has let this node in.
@@ -77,9 +84,13 @@ final class Credentials: HelloAuthority, Sendable {
     // MARK: HelloAuthority
 
     func hello(to server: PeerAddress, from ownCurveKey: [UInt8]) -> Hello {
-        let profile = state.withLock { $0.profile }
+        let (profile, sequence) = state.withLock { state -> (Profile, UInt64) in
+            // It grows also where the clock was set back.
+            state.sequence = max(WallClock.nanoseconds, state.sequence + 1)
+            return (state.profile, state.sequence)
+        }
         var hello = Hello(
-            certificates: identity.chain, boot: boot, sequence: WallClock.nanoseconds,
+            certificates: identity.chain, boot: boot, sequence: sequence,
             protocolMin: Self.protocolVersion, protocolMax: Self.protocolVersion, profile: profile,
             bulkKey: bulkKeys.offerKey(to: server.id))
         let signed = hello.signedBytes(
@@ -128,6 +139,8 @@ final class Credentials: HelloAuthority, Sendable {
         else { return false }
         return isEnrolled(certificate.nodeID)
     }
+
+    func linkEnded(with peer: NodeID) { bulkKeys.linkEnded(with: peer) }
 
     func isAllowed(curveKey: [UInt8]) -> Bool {
         state.withLock { !$0.revokedKeys.contains(curveKey) }

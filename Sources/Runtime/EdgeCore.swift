@@ -27,10 +27,10 @@ final class EdgeCore: TurningCore {
     private var isBookChanged = false
     private var answers: [UInt64: @Sendable (String?) -> Void] = [:]
     private var nextRequest: UInt64 = 0
-    // Results whose long outputs a relay holds, or is being sent them; looked up by task.
+    // Results whose long outputs a relay holds, or is being sent; by task.
     private var uploads: [Digest: Upload] = [:]
 
-    private enum Upload: Sendable { case underWay, held(by: NodeID) }
+    private enum Upload: Hashable, Sendable { case underWay(to: NodeID), held(by: NodeID) }
 
     init(
         boot: EdgeNode.Boot, settings: EdgeNode.Settings, control: ControlPlane, parts: Parts
@@ -102,7 +102,10 @@ final class EdgeCore: TurningCore {
         case .relay(let introduction): enter(introduction)
         case .park(let lease): keep { try parts.journal.park(lease) }
         case .keep(let result): keep { try parts.journal.keep(result) }
-        case .unpark(let number): parts.journal.unpark(number)
+        case .unpark(let number):
+            parts.journal.unpark(number)
+            let kept = node.parked.map(\.lease.task)
+            uploads = uploads.filter { kept.contains($0.key) }
         case .startTask(let lease): parts.worker.start(lease)
         case .stopTask(let task):
             parts.worker.stop(task)
@@ -110,14 +113,25 @@ final class EdgeCore: TurningCore {
         case .answer(let request, let refusal): answers.removeValue(forKey: request)?(refusal)
         case .homeChanged(let home):
             isBookChanged = true
-            // What the former one holds, the new one can fetch.
+            // One that was left for a nearer one lives, and the mesh can fetch what it holds.
             parts.logger.info("the relay is \(home.map(\.short) ?? "none: nobody is in reach")")
-        case .licensesChanged(let licenses): parts.worker.allow(licenses)
+        case .licensesChanged(let licenses):
+            keep { try parts.journal.keep(licenses: licenses) }
+            parts.worker.allow(licenses)
         case .rootIs(let number):
             if parts.credentials.identity.rootNumber < Int(number) { parts.credentials.doubt() }
         case .left: break
-        case .note(let fact): parts.logger.info("\(fact)")
+        case .note(let fact):
+            if case .homeLost(let relay) = fact { forgetUploads(to: relay) }
+            parts.logger.info("\(fact)")
         }
+    }
+
+    /// A relay that is lost may be dead, and what it holds with it: the next home gets the outputs
+    /// before it gets the result.
+    private func forgetUploads(to relay: NodeID) {
+        let lost: [Upload] = [.held(by: relay), .underWay(to: relay)]
+        uploads = uploads.filter { !lost.contains($0.value) }
     }
 
     /// A device that cannot keep what it promised to keep must not go on.
@@ -161,7 +175,7 @@ final class EdgeCore: TurningCore {
 
     private func upload(_ artifacts: [Digest], of task: Digest, to relay: NodeID) {
         guard uploads[task] == nil else { return }
-        uploads[task] = .underWay
+        uploads[task] = .underWay(to: relay)
         Task { [exchange = parts.exchange, loop = parts.worker.loop] in
             var isHeld = true
             for artifact in artifacts {
@@ -172,14 +186,20 @@ final class EdgeCore: TurningCore {
                 isHeld = await exchange.keepCopy(of: artifact, at: [relay]) != nil && isHeld
             }
             let upload = isHeld ? Upload.held(by: relay) : nil
-            loop.post { core in core.uploads[task] = upload }
+            loop.post { core in
+                // The relay may have been lost meanwhile, or the task.
+                guard core.uploads[task] == .underWay(to: relay) else { return }
+                core.uploads[task] = upload
+            }
         }
     }
 
     func sleep(until: UInt64, answer: @escaping @Sendable (String?) -> Void) {
         nextRequest += 1
         answers[nextRequest] = answer
-        step(.sleep(request: nextRequest, until: until))
+        // The second that has begun counts as over: it wakes rather a moment early than late.
+        let seconds = max(Int64(clamping: until) - WallClock.seconds - 1, 0)
+        step(.sleep(request: nextRequest, until: until, lasting: .seconds(seconds)))
     }
 
     /// This device has something new to say of itself.

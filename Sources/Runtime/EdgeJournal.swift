@@ -9,6 +9,7 @@ import Wire
 /// without a network.
 ///
 ///     DIR/edge/boot          how often it was started
+///     DIR/edge/licenses      what the mesh's policy allows, one per line
 ///     DIR/edge/lease-N.pb    the lease of task N, with all that the work needs but its artifacts
 ///     DIR/edge/result-N.pb   its result, until the mesh has it or does not want it
 ///
@@ -46,6 +47,17 @@ struct EdgeJournal: Sendable {
             let isOwn = result?.end.fence == lease.fence
             return EdgeNode.Parked(lease: lease, result: isOwn ? result : nil)
         }
+    }
+
+    /// What the policy allowed when a relay was heard last; a file that cannot be read counts as
+    /// none.
+    func licenses() -> [String] {
+        let text = read("licenses").flatMap { String(bytes: $0, encoding: .utf8) } ?? ""
+        return text.split(separator: "\n").map { String($0) }
+    }
+
+    func keep(licenses: [String]) throws {
+        try write(Array(licenses.map { "\($0)\n" }.joined().utf8), to: "licenses")
     }
 
     func park(_ lease: EdgeLease) throws {

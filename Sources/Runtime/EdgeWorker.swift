@@ -53,6 +53,7 @@ final class EdgeWorker: Sendable {
         state.withLock { $0.running[lease.task] = Work(fence: lease.fence, flag: flag) }
         let task = Task { [self] in
             let (result, statement) = await perform(lease, flag)
+            forget(lease)
             guard let result, !flag.isRaised else { return }
             let ending = Node.TaskEnding(
                 task: lease.task, attempt: lease.attempt, fence: lease.fence, result: result)
@@ -62,6 +63,13 @@ final class EdgeWorker: Sendable {
             if state.running[lease.task]?.fence == lease.fence {
                 state.running[lease.task]?.task = task
             }
+        }
+    }
+
+    /// Its work is over; that of a later lease of the same task may be under way.
+    private func forget(_ lease: EdgeLease) {
+        state.withLock { state in
+            if state.running[lease.task]?.fence == lease.fence { state.running[lease.task] = nil }
         }
     }
 
@@ -76,9 +84,10 @@ final class EdgeWorker: Sendable {
         guard let spec = lease.spec, case .program(let work) = spec.work else {
             return (TaskWorker.failure(.failed, sentence: "an edge node runs programs alone"), [])
         }
-        let licenses = state.withLock { $0.licenses }
         do {
             guard try await fetchAll(of: work, flag) else { return (nil, []) }
+            // As they are now: a fetch may take days.
+            let licenses = state.withLock { $0.licenses }
             return try await lanes.run { [self] in
                 if let refusal = refusal(of: work, lease.bundles, licenses) {
                     return (TaskWorker.failure(.refused, sentence: refusal), [])
@@ -133,6 +142,10 @@ final class EdgeWorker: Sendable {
     private func result(
         of report: GuestRun.Report, _ work: ProgramWork, _ lease: EdgeLease, _ spec: TaskSpec
     ) throws -> (Wire.TaskResult?, [UInt8]) {
+        // A relay takes no result that names more, and it would be offered to it for ever.
+        if let sentence = TaskWorker.tooManyFiles(report) {
+            return (TaskWorker.failure(.failed, sentence: sentence), [])
+        }
         let output = try keep(report.standardOutput, as: "stdout", isShort: report.isShort)
         let error = try keep(report.standardError, as: "stderr", isShort: report.isShort)
         let files = try report.files.map { file in

@@ -11,6 +11,8 @@ final class GuestQueue: Sendable {
     struct Guest: Sendable {
         var task: Digest
         var isStopped: Flag
+        /// It may be given back to the coordinator; somebody waits here for any other.
+        var isLease = false
         var run: @Sendable (_ isStopped: () -> Bool) -> Void
     }
 
@@ -147,9 +149,10 @@ final class GuestQueue: Sendable {
 
     private func giveBack() {
         let tasks = state.withLock { state -> [Digest] in
-            guard state.first < state.waiting.count else { return [] }
-            let tasks = state.waiting[state.first...].map(\.task)
-            state.waiting = []
+            let waiting = state.waiting[state.first...]
+            let tasks = waiting.filter(\.isLease).map(\.task)
+            guard !tasks.isEmpty else { return [] }
+            state.waiting = waiting.filter { !$0.isLease }
             state.first = 0
             state.backlogCount = 0
             state.meanSeconds = Self.patience / .seconds(1)

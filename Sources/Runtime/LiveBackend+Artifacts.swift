@@ -33,10 +33,17 @@ extension LiveBackend {
                     message: "\(writer.byteCount) bytes came, \(byteCountHint) were announced",
                     code: "wrong_length")
             }
-            let digest = try writer.finish()
+            let ending = UploadEnding(writer: writer)
+            // Until the disk has it: seconds, where it has much to write.
+            let digest = try await node.uploads.run { try ending.writer.finish() }
             return ["digest": digest.json, "byte_count": JSON(writer.byteCount)]
         } catch let error as ArtifactError {
             throw APIError(status: 507, message: error.sentence, code: "not_stored")
+        } catch is Lane.LaneFull {
+            throw APIError(
+                status: 503,
+                message: "this node ends many uploads already; try again in a moment",
+                code: "overloaded")
         }
     }
 
@@ -151,17 +158,25 @@ extension LiveBackend {
     }
 
     func statement(_ digest: Digest) async throws -> [UInt8] {
-        let recorded = await loop.read { node in
-            node.state.statements.first { $0.statement == digest }
+        if let known = try await knownStatement(digest) { return known }
+        // The entry with it may not have reached this node.
+        if await loop.catchUp(within: .seconds(2)), let known = try await knownStatement(digest) {
+            return known
         }
-        if let recorded { return recorded.bundle }
-        if let bundle = try await taskBundle(with: digest) { return bundle }
         do {
             try await node.exchange.fetch(digest, byteCountMax: SignedStatement.byteCountMax)
             return try node.exchange.store.read(digest)
         } catch {
             throw Self.notFound(TaskWorker.sentence(of: error), "statement_not_found")
         }
+    }
+
+    private func knownStatement(_ digest: Digest) async throws -> [UInt8]? {
+        let recorded = await loop.read { node in
+            node.state.statements.first { $0.statement == digest }?.bundle
+        }
+        if let recorded { return recorded }
+        return try await taskBundle(with: digest)
     }
 
     /// The signed statement of a task's result with this digest; nil where none has it, which is
@@ -177,6 +192,12 @@ extension LiveBackend {
                 code: "overloaded")
         }
     }
+}
+
+/// A writer on its way to the lane that finishes it.
+private struct UploadEnding: @unchecked Sendable {
+    // Unchecked: whoever has given it to the lane waits for it, so one thread at a time uses it.
+    let writer: ArtifactWriter
 }
 
 /// A position that the closure of a stream moves on; one task at a time pulls.

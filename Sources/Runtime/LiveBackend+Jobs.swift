@@ -6,34 +6,20 @@ import Scheduling
 import Wire
 
 extension LiveBackend {
-    /// One entry of the log is one message of the control plane, which takes a mebibyte.
-    private static let jobByteCountMax = 700 << 10
-
     func submitJob(_ request: JobRequest) async throws -> JSON {
         var sets: [TaskSet] = []
-        var byteCount = 0
         for set in request.sets {
             let spec = try await spec(of: set.program, items: set.items.flatMap(\.inputs))
             sets.append(
                 TaskSet(
                     name: set.name, spec: spec,
                     items: try set.items.map { item in
-                        byteCount += item.arguments.reduce(24) { $0 + $1.utf8.count + 4 }
-                        byteCount += item.inputs.count * 128
-                        return TaskItem(
+                        TaskItem(
                             arguments: item.arguments, inputs: try item.inputs.map(held),
                             seed: item.seed)
                     },
                     after: try Self.positions(of: set.after, among: sets), isGang: set.isGang,
                     gangPatienceSeconds: UInt32(set.gangPatienceSeconds)))
-            byteCount += 2_048 + set.program.arguments.reduce(0) { $0 + $1.utf8.count }
-        }
-        guard byteCount <= Self.jobByteCountMax else {
-            throw APIError(
-                status: 413,
-                message: "the job has \(byteCount) bytes where \(Self.jobByteCountMax) are "
-                    + "allowed: split it, or put what the tasks need into inputs",
-                code: "job_too_large")
         }
         let job = request.key.map { Digest.of("job \($0)") } ?? newID()
         try await propose(
@@ -48,13 +34,16 @@ extension LiveBackend {
     private static func positions(
         of names: [String], among sets: [TaskSet]
     ) throws -> [UInt32] {
-        try names.map { name in
-            guard let position = sets.firstIndex(where: { $0.name == name }) else {
+        // Several sets may have one name, which is the program's where none is given: all of them
+        // are waited for.
+        try names.flatMap { name in
+            let positions = sets.indices.filter { sets[$0].name == name }
+            guard !positions.isEmpty else {
                 throw APIError(
                     status: 400, message: "no earlier set of this job is called \(name)",
                     code: "unknown_set", parameter: "after")
             }
-            return UInt32(position)
+            return positions.map { UInt32($0) }
         }
     }
 
@@ -122,6 +111,10 @@ extension LiveBackend {
     }
 
     private func job(_ id: String) async throws -> JobRecord {
+        try await find { try await knownJob(id) }
+    }
+
+    private func knownJob(_ id: String) async throws -> JobRecord {
         if let digest = Digest(hex: id),
             let job = await loop.read({ $0.state.tasks.job(digest) })
         {

@@ -153,6 +153,10 @@ extension LiveBackend {
     }
 
     func record(of id: String) async throws -> TaskRecord {
+        try await find { try await knownRecord(of: id) }
+    }
+
+    private func knownRecord(of id: String) async throws -> TaskRecord {
         if let digest = Digest(hex: id), let record = await loop.read({ $0.state.tasks[digest] }) {
             return record
         }

@@ -28,21 +28,17 @@ extension VerificationCheck {
 extension LiveBackend {
     func verify(_ request: VerifyRequest) async throws -> JSON {
         var checks: [VerificationCheck] = []
+        // Many may have signed one file, which is read once.
+        var found: [Digest: Digest] = [:]
         var didReplay = false
         for document in try await documents(for: request.subject) {
-            let verification = try await check(document, &checks)
+            let verification = try await check(document, &found, &checks)
             guard let signed = verification.signed else { continue }
             await checkRecord(of: signed, document, &checks)
-            if request.replay, checks.allSatisfy(\.ok) {
-                if signed.statement.predicateType == TaskResults.predicateType {
-                    for result in await results(in: document) {
-                        checks += try await Replay(backend: self).checks(of: result.statement)
-                    }
-                } else {
-                    checks += try await Replay(backend: self).checks(of: signed.statement)
-                }
-                didReplay = true
-            }
+            guard request.replay, checks.allSatisfy(\.ok) else { continue }
+            let verdict = try await replay(signed.statement, document)
+            checks += verdict.checks
+            didReplay = didReplay || verdict.didCompute
         }
         let isVerified = !checks.isEmpty && checks.allSatisfy(\.ok)
         return [
@@ -51,7 +47,26 @@ extension LiveBackend {
         ]
     }
 
-    /// A signed document and, for an artifact's statement, the artifact that it should be about.
+    private func replay(
+        _ statement: Statement, _ document: Document
+    ) async throws -> Replay.Verdict {
+        let replay = Replay(backend: self)
+        guard statement.predicateType == TaskResults.predicateType else {
+            return try await replay.verdict(on: statement)
+        }
+        var all = Replay.Verdict(checks: [], didCompute: false)
+        for result in await results(in: document) {
+            let one = try await replay.verdict(on: result.statement)
+            all.checks += one.checks
+            all.didCompute = all.didCompute || one.didCompute
+        }
+        if all.checks.isEmpty {
+            return .notComputed(ok: false, "the replicated log remembers none of these tasks")
+        }
+        return all
+    }
+
+    /// A signed document and, where that is said, the artifact that it should be about.
     private struct Document: Sendable {
         var bundle: [UInt8]
         var artifact: Digest?
@@ -104,24 +119,50 @@ extension LiveBackend {
         }
     }
 
+    /// - Parameter found: the digests of files that were hashed already, by their names.
     private func check(
-        _ document: Document, _ checks: inout [VerificationCheck]
+        _ document: Document, _ found: inout [Digest: Digest],
+        _ checks: inout [VerificationCheck]
     ) async throws -> StatementVerification {
         let kind = Self.kind(of: document.bundle)
-        var found: Digest?
-        if kind == .artifact {
-            let subject =
-                document.artifact
-                ?? (try? SignedStatement(parsing: document.bundle))?.statement.subjects.first?
-                .digest
-            if let subject { found = try await hash(of: subject) }
+        var digest = document.artifact
+        switch kind {
+        case .artifact:
+            let subjects =
+                (try? SignedStatement(parsing: document.bundle))?.statement.subjects ?? []
+            // Another file than the signed one is refused as it is: nobody need have it.
+            if let subject = digest ?? subjects.first?.digest,
+                subjects.contains(where: { $0.digest == subject })
+            {
+                if found[subject] == nil { found[subject] = try await hash(of: subject) }
+                digest = found[subject]
+            }
+        // Whoever has the output says what its digest is: it need not be here.
+        case .taskResult, .generation: break
+        // The one subject is the tree's root, which no file has.
+        case .taskResults: digest = nil
         }
         let licenses = await loop.read { $0.state.allowedLicenses }
         let verification = node.notary.check(
-            document.bundle, as: kind, digestFound: found,
+            document.bundle, as: kind, digestFound: digest,
             licenses: licenses + [Notary.taskInputLicense])
         checks += verification.checks.map { VerificationCheck($0) }
+        if kind == .taskResults, let file = document.artifact {
+            checks.append(await check(file, in: document))
+        }
         return verification
+    }
+
+    /// A file must be a subject of one of the results whose tree is signed.
+    private func check(_ file: Digest, in document: Document) async -> VerificationCheck {
+        let isSubject = await results(in: document).contains { result in
+            result.statement.subjects.contains { $0.digest == file }
+        }
+        return VerificationCheck(
+            name: Check.Name.digest.rawValue, ok: isSubject,
+            detail: isSubject
+                ? "the bytes have the digest \(file.short), which one of these results names"
+                : "the bytes have the digest \(file.short), which none of these results names")
     }
 
     private static func kind(of bundle: [UInt8]) -> Admission.Kind {
@@ -134,14 +175,21 @@ extension LiveBackend {
     }
 
     /// The digest of the bytes that this mesh holds under that name: fetched, read, hashed.
-    private func hash(of artifact: Digest) async throws -> Digest? {
+    private func hash(of artifact: Digest) async throws -> Digest {
+        let store = node.exchange.store
         do {
             try await node.exchange.fetch(artifact, byteCountMax: ModelShelf.byteCountMax)
-            try node.exchange.store.verify(artifact)
+            // A large model takes minutes.
+            try await node.files.run { try store.verify(artifact) }
             return artifact
         } catch let error as ArtifactError {
             if case .wrongDigest(_, let found) = error { return found }
             throw APIError(status: 503, message: error.sentence, code: "artifact_not_reachable")
+        } catch is Lane.LaneFull {
+            throw APIError(
+                status: 503,
+                message: "this node reads many files already; try again in a moment",
+                code: "overloaded")
         } catch {
             throw APIError(
                 status: 503, message: TaskWorker.sentence(of: error),

@@ -28,6 +28,19 @@ struct LiveBackend: Backend {
     /// Waits until this node knows all that was decided before now.
     func catchUp() async throws { try Self.check(await loop.catchUp()) }
 
+    /// Looks here, and once more when this node knows all that was decided before now: what another
+    /// node has just answered with may not have reached this one.
+    func find<Found: Sendable>(
+        _ look: () async throws -> Found
+    ) async throws -> Found {
+        do {
+            return try await look()
+        } catch {
+            guard await loop.catchUp(within: .seconds(2)) else { throw error }
+            return try await look()
+        }
+    }
+
     static func check(_ answer: Node.Answer) throws {
         guard case .refused(let refusal) = answer else { return }
         let (status, code) =
@@ -36,6 +49,7 @@ struct LiveBackend: Backend {
             case .quota: (429, "quota_exceeded")
             case .overload: (503, "overloaded")
             case .unavailable: (503, "no_quorum")
+            case .tooLarge: (413, "too_large")
             }
         throw APIError(status: status, message: refusal.sentence, code: code)
     }

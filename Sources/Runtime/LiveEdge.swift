@@ -103,7 +103,10 @@ package final class LiveEdge: Sendable {
         let journal = try EdgeJournal(folder: directory.edge)
         let boot = EdgeNode.Boot(
             id: identity.id, profile: profile, startCount: try journal.countStart(),
-            relays: directory.introductions(), parked: try journal.load())
+            relays: directory.introductions(), parked: try journal.load(),
+            licenses: journal.licenses())
+        // What is parked begins with the first step, and a relay may be far away.
+        worker.allow(boot.licenses)
         let parts = EdgeCore.Parts(
             credentials: credentials, bulkKeys: keys, bulk: bulk, directory: directory,
             journal: journal, exchange: exchange, worker: worker, logger: logger)
@@ -114,8 +117,6 @@ package final class LiveEdge: Sendable {
         try loop.start {
             var edgeSettings = EdgeNode.Settings()
             edgeSettings.slotCount = slotCount
-            // Rounded up: it wakes rather a moment early than late.
-            edgeSettings.epochSeconds = UInt64(WallClock.seconds) + 1
             return EdgeCore(
                 boot: boot, settings: edgeSettings,
                 control: try ControlPlane(settings: control, authority: credentials),

@@ -88,6 +88,12 @@ package final class LiveNode: Sendable {
     let lanes: LanePool
     /// What walks over all that the node remembers.
     let lookups = Lane(name: "lookups", capacity: 64)
+    /// What reads whole files to verify them.
+    let files = Lane(name: "files", capacity: 64)
+    /// What makes uploads durable; those wait for no model that is read.
+    let uploads = Lane(name: "uploads")
+    /// Work that is done again to verify it: tasks keep all of their lanes.
+    let replays = Lane(name: "replays", capacity: 16)
     let snapshots: SnapshotDesk
     let enroller: Enroller
     let credentials: Credentials
@@ -141,7 +147,7 @@ package final class LiveNode: Sendable {
         embeddings = EmbeddingHost(threadCount: threadCount)
         lanes = LanePool(name: "guest", count: settings.slotCount ?? coreCount)
         bulk = try Self.makeBulk(
-            settings, own: identity.id, keys: keys, exchange: exchange, stages: stages)
+            settings, loop: loop, keys: keys, exchange: exchange, stages: stages)
         profile = Profile(
             name: identity.name, controlEndpoint: settings.listen,
             bulkEndpoint: bulk.boundEndpoint, role: "worker", coreCount: UInt32(coreCount),
@@ -178,13 +184,14 @@ package final class LiveNode: Sendable {
 
     /// The bulk plane, whose messages go to the exchange or to the stages.
     private static func makeBulk(
-        _ settings: Settings, own: NodeID, keys: BulkKeys, exchange: ArtifactExchange,
+        _ settings: Settings, loop: NodeLoop, keys: BulkKeys, exchange: ArtifactExchange,
         stages: StageHost
     ) throws -> BulkPlane {
         try BulkPlane(
             settings: .init(
-                bindEndpoint: try Sockets.bulkEndpoint(for: settings.listen), node: own),
-            cipher: keys, reading: { stages.hold($0) }
+                bindEndpoint: try Sockets.bulkEndpoint(for: settings.listen), node: loop.own),
+            cipher: keys, reading: { stages.hold($0) },
+            keyless: { peer in loop.post { core in core.greet(peer) } }
         ) { sender, message, payload in
             if exchange.take(message.body, payload: payload, from: sender) { return }
             stages.received(message.body, payload: payload, from: sender)
@@ -304,6 +311,9 @@ package final class LiveNode: Sendable {
         bulk.close()
         lanes.close()
         lookups.close()
+        files.close()
+        uploads.close()
+        replays.close()
         snapshots.close()
         worker.close()
         stages.close()

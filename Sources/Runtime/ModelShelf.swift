@@ -64,22 +64,41 @@ package final class ModelShelf: Sendable {
     }
 
     private let store: ArtifactStore
-    private let books = Mutex<[Digest: Book]>([:])
+    private let books = Mutex<[Digest: Shelved]>([:])
+
+    private struct Shelved: Sendable {
+        var book: Book
+        /// When it was mapped.
+        var file: ArtifactStore.FileState?
+    }
 
     init(store: ArtifactStore) { self.store = store }
 
     func book(of artifact: Digest) throws -> Book {
-        if let book = books.withLock({ $0[artifact] }) { return book }
+        if let book = shelved(artifact) { return book }
+        // Taken before it is mapped: after a change in between, the next look maps it again.
+        let file = store.fileState(of: artifact)
         let book = try Book(path: store.path(of: artifact))
-        books.withLock { $0[artifact] = book }
+        books.withLock { $0[artifact] = Shelved(book: book, file: file) }
         return book
+    }
+
+    /// The book of a file that is there as it was when it was mapped.
+    ///
+    /// Others go, of whatever artifact: a file that is mapped keeps its blocks on the disk after it
+    /// was removed. Whoever computes with one holds it himself.
+    private func shelved(_ artifact: Digest) -> Book? {
+        books.withLock { books in
+            books = books.filter { store.fileState(of: $0.key) == $0.value.file }
+            return books[artifact]?.book
+        }
     }
 
     /// What the file of a model is; nil where it is not here, or is none.
     enum Kind: String { case decoder, encoder }
 
     func kind(of artifact: Digest) -> Kind? {
-        if books.withLock({ $0[artifact] != nil }) { return .decoder }
+        if shelved(artifact) != nil { return .decoder }
         if EncoderModel.isEncoder(path: store.path(of: artifact)) { return .encoder }
         return (try? book(of: artifact)) == nil ? nil : .decoder
     }

@@ -61,6 +61,9 @@ final class NodeCore: TurningCore {
         for introduction in boot.introductions {
             enter(introduction.node, introduction.certificates, introduction.profile)
         }
+        // The disk has a state, of which nothing is told but its entries after it.
+        for record in node.state.nodes { parts.credentials.enrol(record.id) }
+        if !node.state.nodes.isEmpty { parts.keeper.follow(node.state.rotations) }
         tellQuotas()
     }
 
@@ -154,6 +157,7 @@ final class NodeCore: TurningCore {
             joins.take(body, from: stranger, curvePublicKey: curvePublicKey, core: self)
         case .connected(let peer):
             parts.bulkKeys.keyAccepted(by: peer)
+            parts.bulk.keyArrived()
             step(.connected(peer))
         case .disconnected(let peer): step(.disconnected(peer))
         case .helloed(let peer, let hello):
@@ -172,6 +176,10 @@ final class NodeCore: TurningCore {
         send(.edgeKey(EdgeKey(key: parts.bulkKeys.offerKey(to: edge))), to: edge)
         parts.bulkKeys.keyAccepted(by: edge)
     }
+
+    /// Bulk messages wait for a key to this peer, which a hello brings. An edge node comes by
+    /// itself.
+    func greet(_ peer: NodeID) { try? control.dial(peer) }
 
     private func route(_ body: Wire.Envelope.Body, from sender: NodeID) {
         switch body {
@@ -245,6 +253,7 @@ final class NodeCore: TurningCore {
         case .memberChanged(let member, let state):
             parts.logger.info("node \(member.short) is \(state)")
             if state != .alive { parts.hands.holderLost(member) }
+            if state == .dead || state == .left { try? parts.bulk.closePeer(member) }
         case .left:
             hasLeft = true
             parts.hands.left()
@@ -320,7 +329,9 @@ final class NodeCore: TurningCore {
 
     /// The address book: from certificates to keys, from profiles to endpoints.
     private func enter(_ peer: NodeID, _ certificates: [[UInt8]], _ profile: Profile) {
-        guard peer != node.id, let leaf = certificates.first,
+        // A hello says of its sender what it likes; what is kept goes on to everybody who joins.
+        guard peer != node.id, !parts.credentials.isRevoked(peer),
+            FailureDetector.isPlausible(profile), let leaf = certificates.first,
             let certificate = try? Certificate(der: leaf), certificate.nodeID == peer,
             let key = certificate.curvePublicKey
         else { return }
@@ -328,6 +339,7 @@ final class NodeCore: TurningCore {
             id: peer, certificates: node.kept(certificates, of: peer),
             profile: node.kept(profile, of: peer))
         guard book.keep(entry) else { return }
+        parts.credentials.welcome(curvePublicKey: key)
         if profile.role == "edge" {
             // Many of them dial from one address, and again when a relay dies: none is a stranger.
             control.setPeer(PeerAddress(id: peer, endpoint: "", curvePublicKey: key))
@@ -343,8 +355,10 @@ final class NodeCore: TurningCore {
     private func expel(_ peer: NodeID) {
         let leaf = book.remove(peer)?.certificates.first
         let key = leaf.flatMap { try? Certificate(der: $0) }?.curvePublicKey
-        parts.credentials.revoke(peer, curvePublicKey: key)
         control.dropPeer(peer)
+        // A certificate has the key that its owner asked for, which may be another node's.
+        let isAnothers = key.map { control.isPeer(curvePublicKey: $0) } ?? false
+        parts.credentials.revoke(peer, curvePublicKey: isAnothers ? nil : key)
         try? parts.bulk.dropPeer(peer)
         parts.bulkKeys.forget(peer)
     }

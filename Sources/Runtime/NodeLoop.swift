@@ -83,14 +83,18 @@ final class NodeLoop: Outlet, Sendable {
     func propose(
         _ command: Command.Body, _ take: @escaping @Sendable (Node.Answer, Node?) -> Void
     ) {
-        ask({ .propose(request: $0, Command(body: command)) }, take)
+        let command = Command(body: command)
+        if let refusal = command.sizeRefusal { return take(.refused(refusal), nil) }
+        ask({ .propose(request: $0, command) }, take)
     }
 
     /// The same of a short task that somebody waits for, where this node has no free lane.
     func borrow(
         _ task: TaskSubmitted, _ take: @escaping @Sendable (Node.Answer, Node?) -> Void
     ) {
-        ask({ .borrow(request: $0, Command(body: .taskSubmitted(task))) }, take)
+        let command = Command(body: .taskSubmitted(task))
+        if let refusal = command.sizeRefusal { return take(.refused(refusal), nil) }
+        ask({ .borrow(request: $0, command) }, take)
     }
 
     /// Returns when this node has applied all that was decided before: what is read then is new.
@@ -98,6 +102,18 @@ final class NodeLoop: Outlet, Sendable {
         await withCheckedContinuation { continuation in
             ask({ .read(request: $0) }) { answer, _ in continuation.resume(returning: answer) }
         }
+    }
+
+    /// The same; false where it was not known in time.
+    func catchUp(within limit: Duration) async -> Bool {
+        let meeting = Rendezvous<Int, Bool>()
+        return await meeting.value(for: 0, within: limit) { [self] in
+            ask({ .read(request: $0) }) { answer, _ in
+                if case .accepted = answer { meeting.answer(0, with: true) } else {
+                    meeting.answer(0, with: false)
+                }
+            }
+        } ?? false
     }
 
     private func ask(

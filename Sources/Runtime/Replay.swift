@@ -11,48 +11,88 @@ import Wire
 
 /// Does the work of a signed result again, and compares.
 struct Replay: Sendable {
+    /// What came of it.
+    struct Verdict: Sendable {
+        var checks: [VerificationCheck]
+        var didCompute = true
+
+        /// One check, for which nothing was computed.
+        static func notComputed(
+            _ name: String = "replay", ok: Bool, _ detail: String
+        ) -> Verdict {
+            Verdict(
+                checks: [VerificationCheck(name: name, ok: ok, detail: detail)],
+                didCompute: false)
+        }
+    }
+
     let backend: LiveBackend
 
     private var node: LiveNode { backend.node }
 
-    func checks(of statement: Statement) async throws -> [VerificationCheck] {
+    func verdict(on statement: Statement) async throws -> Verdict {
         switch statement.predicateType {
         case Provenance.TaskResult.predicateType:
-            return try await checks(of: Provenance.TaskResult(statement))
+            return try await verdict(on: Provenance.TaskResult(statement))
         case GenerationResult.predicateType:
-            return try await checks(of: GenerationResult(statement))
+            return try await verdict(on: GenerationResult(statement))
         default:
-            return [
-                VerificationCheck(
-                    name: "replay", ok: true,
-                    detail: "a statement about an artifact has nothing to replay")
-            ]
+            return .notComputed(ok: true, "a statement about an artifact has nothing to replay")
+        }
+    }
+
+    /// Does the work on the lane of replays, since the others are promised to tasks. Whoever goes
+    /// away stops it.
+    private func onLane<Value: Sendable>(
+        _ work: @escaping @Sendable (_ stop: Flag) throws -> Value
+    ) async throws -> Value {
+        let stop = Flag()
+        do {
+            return try await withTaskCancellationHandler {
+                try await node.replays.run {
+                    // It may have waited for its turn longer than its client.
+                    if stop.isRaised { throw CancellationError() }
+                    return try work(stop)
+                }
+            } onCancel: {
+                stop.raise()
+            }
+        } catch is GuestRun.Stopped {
+            throw CancellationError()
+        } catch is Lane.LaneFull {
+            throw APIError(
+                status: 503,
+                message: "this node replays many results already; try again in a moment",
+                code: "overloaded")
         }
     }
 
     // MARK: a program
 
     /// Runs the program on this node: same count of instructions, same state, same output.
-    private func checks(of result: Provenance.TaskResult) async throws -> [VerificationCheck] {
+    private func verdict(on result: Provenance.TaskResult) async throws -> Verdict {
         let task = Digest(hex: result.attempt.taskID)
         let spec = await node.loop.read { live in
             task.flatMap { live.state.tasks[$0]?.spec }
         }
         guard case .program(let work)? = spec?.work, work.agrees(with: result.invocation) else {
-            return [
-                VerificationCheck(
-                    name: "replay", ok: false,
-                    detail: "the replicated log has no such program task to run again")
-            ]
+            return .notComputed(
+                ok: false, "the replicated log has no such program task to run again")
         }
         for artifact in work.artifacts {
             try await node.exchange.fetch(
                 artifact, byteCountMax: TaskWorker.artifactByteCountMax)
         }
         let store = node.exchange.store
-        let report = try await node.lanes.run {
-            try TaskWorker.run(work, store: store, isStopped: { false })
+        let report = try await onLane { stop in
+            try TaskWorker.run(work, store: store, isStopped: { stop.isRaised })
         }
+        return Verdict(checks: Self.checks(of: report, against: result.outcome))
+    }
+
+    private static func checks(
+        of report: GuestRun.Report, against outcome: Provenance.TaskResult.Outcome
+    ) -> [VerificationCheck] {
         func check<Value: Equatable & CustomStringConvertible>(
             _ name: String, _ found: Value, _ claimed: Value
         ) -> VerificationCheck {
@@ -62,7 +102,6 @@ struct Replay: Sendable {
                     ? "the replay gave \(found)"
                     : "the replay gave \(found), the result \(claimed)")
         }
-        let outcome = result.outcome
         return [
             check("replay_retired", report.retired, outcome.retiredCount),
             check("replay_state", report.digest, outcome.state),
@@ -84,7 +123,7 @@ struct Replay: Sendable {
     // MARK: a generation
 
     /// Puts prompt and text through the whole model again and draws every token anew.
-    private func checks(of result: GenerationResult) async throws -> [VerificationCheck] {
+    private func verdict(on result: GenerationResult) async throws -> Verdict {
         let store = node.exchange.store
         var artifacts = [result.model, result.prompt.tokens]
         if let grammar = result.sampling.grammar { artifacts.append(grammar) }
@@ -93,14 +132,14 @@ struct Replay: Sendable {
         }
         // Who signed the model, and under which licence, was asked when the result was signed.
         if let damage = try await node.admission.damage(of: result.model) {
-            return [VerificationCheck(name: "replay_model", ok: false, detail: damage)]
+            return .notComputed("replay_model", ok: false, damage)
         }
         let book = try node.models.book(of: result.model)
         let prompt = try store.read(result.prompt.tokens)
         let grammar = try result.sampling.grammar.map { try store.read($0) }
         let threadCount = node.threadCount
         let resident = try await node.stages.weights(of: result.model)
-        let mismatch = try await node.lanes.run {
+        let mismatch = try await onLane { stop in
             // Layers that this node does not serve need not stay in memory.
             defer { if resident == nil { book.file.releasePages() } }
             let weights =
@@ -109,13 +148,13 @@ struct Replay: Sendable {
                     model: book.file, layers: 0..<book.file.description.layerCount, copies: false)
             return try Self.mismatch(
                 of: result, book: book, weights: weights, prompt: Self.tokens(of: prompt),
-                grammar: grammar, threadCount: threadCount)
+                grammar: grammar, threadCount: threadCount, isStopped: { stop.isRaised })
         }
-        return [
+        return Verdict(checks: [
             VerificationCheck(
                 name: "replay_tokens", ok: mismatch == nil,
                 detail: mismatch ?? "the replay gave the same \(result.tokens.count) tokens")
-        ]
+        ])
     }
 
     private static func tokens(of bytes: [UInt8]) -> [TokenID] {
@@ -125,16 +164,17 @@ struct Replay: Sendable {
         return tokens
     }
 
-    /// Nil where every token comes out again from the same logits; else a sentence that names the
-    /// first other position.
-    ///
     /// Positions at a time: nobody waits for this stage.
     private static let rowCountMax = 144
 
-    /// One prefill pass, in chunks: no position waits for the one before to be drawn.
+    /// Nil where every token comes out again from the same logits; else a sentence that names the
+    /// first other position.
+    ///
+    /// One prefill pass, in chunks: no position waits for the one before to be drawn. Between two
+    /// of them it may be stopped.
     static func mismatch(
         of result: GenerationResult, book: ModelShelf.Book, weights: StageWeights,
-        prompt: [TokenID], grammar: [UInt8]?, threadCount: Int
+        prompt: [TokenID], grammar: [UInt8]?, threadCount: Int, isStopped: () -> Bool
     ) throws -> String? {
         let description = book.file.description
         let all = prompt + result.tokens
@@ -163,6 +203,7 @@ struct Replay: Sendable {
         let rowCount = all.count - 1, firstDrawn = prompt.count - 1
         let chunkCount = (rowCount + rowCountMax - 1) / rowCountMax
         for chunk in 0..<chunkCount {
+            if isStopped() { throw CancellationError() }
             let start = rowCount * chunk / chunkCount, end = rowCount * (chunk + 1) / chunkCount
             var verdict = Result<String?, any Error>.success(nil)
             try stage.forward(

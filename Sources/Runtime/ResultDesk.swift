@@ -20,7 +20,8 @@ final class ResultDesk: Sendable {
 
         var byteCount: Int {
             200 + ending.result.head.count + ending.result.errorHead.count
-                + ending.result.sentence.utf8.count + ending.result.outputs.count * 128
+                + ending.result.sentence.utf8.count
+                + ending.result.outputs.reduce(0) { $0 + 56 + $1.name.utf8.count }
         }
     }
 

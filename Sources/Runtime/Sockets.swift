@@ -14,7 +14,8 @@ extension Identity.CurveKeyPair {
 enum Sockets {
     static func raiseLimits() throws { _ = try FileDescriptors.raiseLimit() }
 
-    /// The host and port of `tcp://HOST:PORT`.
+    /// The host and port of `tcp://HOST:PORT`, where HOST is an address in numbers: others are told
+    /// this very text, and dial no name (TCPEndpoint).
     static func endpoint(_ text: String) throws -> JoinToken.Endpoint {
         let scheme = "tcp://"
         guard text.hasPrefix(scheme), let colon = text.lastIndex(of: ":"),
@@ -27,6 +28,11 @@ enum Sockets {
         guard !host.isEmpty, host != "*", host != "0.0.0.0", host != "::" else {
             throw RuntimeError(
                 "\(text) does not say where others find this node: write the host's own address")
+        }
+        guard TCPEndpoint.isNumeric(text) else {
+            throw RuntimeError(
+                "\(text) names a host or an interface: write the host's own address in numbers, "
+                    + "as tcp://192.168.1.5:7400 or tcp://[fd00::5]:7400")
         }
         return JoinToken.Endpoint(host: host, port: port)
     }

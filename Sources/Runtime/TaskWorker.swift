@@ -147,7 +147,7 @@ final class TaskWorker: Sendable {
         }
         guard let flag else { return }
         guests.add(
-            .init(task: lease.task, isStopped: flag) { [self] isStopped in
+            .init(task: lease.task, isStopped: flag, isLease: true) { [self] isStopped in
                 run(work, lease, isStopped: isStopped)
             })
     }
@@ -170,7 +170,24 @@ final class TaskWorker: Sendable {
         }
     }
 
+    /// What of files a result may name: it is an entry of the log, and stays in it.
+    private static let fileCountMax = 1_024
+    private static let fileNameByteCountMax = 128 << 10
+
+    /// Why a program that left so many files has no result; nil where it may have one.
+    static func tooManyFiles(_ report: GuestRun.Report) -> String? {
+        let byteCount = report.files.reduce(0) { $0 + $1.name.utf8.count }
+        guard report.files.count > fileCountMax || byteCount > fileNameByteCountMax else {
+            return nil
+        }
+        return "the program left \(report.files.count) files with names of \(byteCount) bytes, "
+            + "where \(fileCountMax) and \(fileNameByteCountMax) are allowed: pack them into one"
+    }
+
     private func finish(_ report: GuestRun.Report, _ work: ProgramWork, _ lease: Lease) async {
+        if let sentence = Self.tooManyFiles(report) {
+            return end(lease, Self.failure(.failed, sentence: sentence))
+        }
         do {
             let (result, statement) = try await longResult(report, work, lease)
             end(lease, result, statement)
@@ -466,15 +483,20 @@ extension GuestRun.Report {
 
     /// Whether a result says just this, to the last bit.
     func gives(_ result: Wire.TaskResult) -> Bool {
-        func digest(_ bytes: [UInt8]) -> Digest? { bytes.isEmpty ? nil : Digest.of(bytes) }
-        let outputs = result.outputs.map { NamedDigest(name: $0.name, digest: $0.digest) }
+        func says(_ artifact: Wire.NamedArtifact?, _ bytes: [UInt8]) -> Bool {
+            guard let artifact else { return bytes.isEmpty }
+            return artifact.byteCount == UInt64(bytes.count) && artifact.digest == Digest.of(bytes)
+        }
         return result.stateDigest == self.digest && result.retiredInstructions == retired
             && result.outcome == outcome && result.exitCode == ending.exitCode
-            && result.standardOutput?.digest == digest(standardOutput)
-            && result.standardError?.digest == digest(standardError)
-            && outputs == files.map { NamedDigest(name: $0.name, digest: Digest.of($0.bytes)) }
-            && standardOutput.starts(with: result.head)
-            && (result.errorHead.isEmpty || result.errorHead == standardError)
+            && result.sentence == ending.sentence ?? ""
+            && says(result.standardOutput, standardOutput)
+            && says(result.standardError, standardError)
+            && result.outputs.map(\.name) == files.map(\.name)
+            && zip(result.outputs, files).allSatisfy { says($0, $1.bytes) }
+            // Who shows the output shows these, and takes them for the whole.
+            && result.head == Array(standardOutput.prefix(TaskWorker.headByteCountMax))
+            && result.errorHead == (isShort ? standardError : [])
     }
 
     var outcome: TaskOutcome {

@@ -75,8 +75,10 @@ package struct LeaseChoice {
 
     /// One entry of the log: a hundred kilobytes at most.
     package static let countMax = 2_048
-    /// Sets that are looked at: those behind wait until some of these are gone.
+    /// Sets that are looked at, of all and of one tenant and priority: those behind wait until some
+    /// of these are gone.
     package static let setCountMax = 1_024
+    private static let lineCountMax = 512
     package static let agingGrantCount: UInt64 = 1_000
 
     private let table: TaskTable
@@ -138,7 +140,7 @@ package struct LeaseChoice {
     /// Sorted by priority, the highest first, then by tenant.
     private func lines() -> [Line] {
         var lines: [Line] = []
-        for set in openSets where set.blockerCount == 0 {
+        for set in openSets {
             let age = (table.grantCount - set.grantCountBefore) / Self.agingGrantCount
             let priority = Int64(set.priority) + Int64(clamping: age)
             let place = lines.firstIndex {
@@ -154,12 +156,61 @@ package struct LeaseChoice {
         return lines
     }
 
-    // Those of a tenant that may run no more would hide what stands behind them.
+    /// Those that could have a lease now. What waits for others, what its tenant may not run, what
+    /// no worker has room for, and more than so many of one tenant and priority would hide what
+    /// stands behind them.
     private var openSets: [TaskSetRecord] {
-        let full = table.tenants.indices.lazy.filter { place in
-            !rooms.isEmpty && rooms[place] == 0
-        }.map { table.tenants[$0].name }
-        return table.open(countMax: Self.setCountMax, without: Array(full))
+        let full = table.tenants.indices.filter { !rooms.isEmpty && rooms[$0] == 0 }
+            .map { table.tenants[$0].name }
+        var lines: [(tenant: String, priority: Int32, count: Int)] = []
+        var needs: [(need: Need, isMet: Bool)] = []
+        return table.open(countMax: Self.setCountMax) { set in
+            guard set.blockerCount == 0, !full.contains(set.tenant) else { return false }
+            let line = lines.firstIndex { $0.priority == set.priority && $0.tenant == set.tenant }
+            if let line, lines[line].count >= Self.lineCountMax { return false }
+            // A gang that does not fit has a word in what others get.
+            if !set.isGang {
+                let need = Need(set, table.records[set.tasks.lowerBound].spec)
+                if let known = needs.first(where: { $0.need == need }) {
+                    guard known.isMet else { return false }
+                } else {
+                    let isMet = isMet(need, by: set)
+                    needs.append((need, isMet))
+                    guard isMet else { return false }
+                }
+            }
+            if let line { lines[line].count += 1 } else {
+                lines.append((set.tenant, set.priority, 1))
+            }
+            return true
+        }
+    }
+
+    /// What a worker must have for the tasks of a set, as far as all of them need the same.
+    private struct Need: Hashable {
+        let slotCount: Int
+        let memoryByteCount: UInt64
+        let edgeUse: EdgeUse
+        let isProgram: Bool
+        let isLarge: Bool
+
+        init(_ set: TaskSetRecord, _ spec: TaskSpec) {
+            slotCount = set.slotCount
+            memoryByteCount = set.memoryByteCount
+            edgeUse = spec.edgeUse
+            guard case .program(let work) = spec.work else {
+                (isProgram, isLarge) = (false, false)
+                return
+            }
+            (isProgram, isLarge) = (true, work.inputs.count > LeaseChoice.edgeInputCountMax)
+        }
+    }
+
+    private func isMet(_ need: Need, by set: TaskSetRecord) -> Bool {
+        let spec = table.records[set.tasks.lowerBound].spec
+        return workers.contains {
+            need.slotCount <= $0.freeSlotCount && fits(spec, $0, idle: false)
+        }
     }
 
     private func room(of name: String) -> Int {
@@ -279,12 +330,17 @@ package struct LeaseChoice {
         return best
     }
 
+    /// What an edge node is told of a lease, the signed statements about each input among it, fits
+    /// into one message: at 6 KB each, two of an artifact, these are some 400 KB.
+    package static let edgeInputCountMax = 32
+
     private func fits(_ spec: TaskSpec, _ worker: Worker, idle isGang: Bool) -> Bool {
         guard let edge = worker.edge else { return spec.edgeUse != .only }
         guard !isGang, spec.edgeUse != .never, case .program(let work) = spec.work else {
             return false
         }
-        return work.memoryByteCountMax <= edge.memoryByteCount
+        return work.inputs.count <= Self.edgeInputCountMax
+            && work.memoryByteCountMax <= edge.memoryByteCount
             && (!edge.isSparing || spec.edgeUse == .any)
     }
 
@@ -293,7 +349,8 @@ package struct LeaseChoice {
     /// All of its tasks at once, or none and perhaps a reservation.
     private mutating func leaseGang(_ set: TaskSetRecord) -> Step {
         let tasks = table.queued(of: set, countMax: set.tasks.count)
-        guard !tasks.isEmpty, tasks.count <= Self.countMax - leases.count,
+        // A gang of more than one entry's worth of leases goes alone.
+        guard !tasks.isEmpty, leases.isEmpty || tasks.count <= Self.countMax - leases.count,
             tasks.count * set.slotCount <= view.total.slotCount,
             !tasks.contains(where: { view.isHeldBack(table.records[$0]) })
         else { return .empty }

@@ -126,7 +126,12 @@ extension TaskTable {
     }
 
     package func judge(_ command: TasksFinished) -> Verdict {
-        guard command.leaves.isEmpty || command.leaves.count == command.ends.count * 32 else {
+        // A statement without leaves is about one result.
+        let isFitting =
+            command.leaves.isEmpty
+            ? command.statement.isEmpty || command.ends.count == 1
+            : command.leaves.count == command.ends.count * 32
+        guard isFitting else {
             return .refused("the leaves are not those of the results")
         }
         var verdict = Verdict.done

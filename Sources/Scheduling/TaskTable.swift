@@ -134,14 +134,18 @@ package struct TaskTable: Hashable, Sendable {
         return found
     }
 
+    /// Of a queue that is longer than that nobody looks at what stands behind.
+    private static let walkCountMax = 16_384
+
     /// Sets with something queued, in the order of submission.
-    ///
-    /// - Parameter names: tenants whose sets are left out.
-    package func open(countMax: Int, without names: [String] = []) -> [TaskSetRecord] {
-        guard !names.isEmpty else { return openSets.prefix(countMax).map { sets[$0] } }
+    package func open(
+        countMax: Int, where isWanted: (TaskSetRecord) -> Bool = { _ in true }
+    ) -> [TaskSetRecord] {
         var found: [TaskSetRecord] = []
-        for position in openSets where !names.contains(sets[position].tenant) {
-            found.append(sets[position])
+        for position in openSets.prefix(Self.walkCountMax) {
+            let set = sets[position]
+            guard isWanted(set) else { continue }
+            found.append(set)
             if found.count == countMax { break }
         }
         return found

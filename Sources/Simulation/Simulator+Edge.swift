@@ -69,7 +69,7 @@ extension Simulator {
         guard machines[number].isUp, machines[number].seat != nil else { return }
         requestNumber += 1
         let until = UInt64((now.sinceStart + time).seconds.rounded(.up))
-        let event = EdgeNode.Event.sleep(request: requestNumber, until: until)
+        let event = EdgeNode.Event.sleep(request: requestNumber, until: until, lasting: time)
         happen(.edgeEvent(event, number, life: machines[number].life))
     }
 

@@ -32,6 +32,13 @@ extension ArtifactStore {
         unlink(proofPath(of: digest))
     }
 
+    /// Removes what a fetch has left that broke off.
+    package func dropLeftover(of digest: Digest) {
+        removeLeftover(of: digest)
+        // The whole may have come on another way: that counts on.
+        if fileState(of: digest) == nil { room.remove(digest) }
+    }
+
     func hasLeftover(of digest: Digest) -> Bool {
         var file = stat()
         return stat(leftoverPath(of: digest), &file) == 0

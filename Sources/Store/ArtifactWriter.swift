@@ -63,10 +63,18 @@ package final class ArtifactWriter {
         store.room.remove(digest)
     }
 
-    deinit {
+    deinit { leaveOff() }
+
+    /// Ends it before it is whole; true where what came stays for a later one to go on with.
+    @discardableResult
+    package func leaveOff() -> Bool {
         // Somebody may have brought the whole of it meanwhile.
-        let isWanted = fetched.map { store.fileState(of: $0) == nil } ?? false
-        if isWanted, provenCount > 0 { leave() } else { abandon() }
+        guard file >= 0, let fetched, provenCount > 0, store.fileState(of: fetched) == nil else {
+            abandon()
+            return false
+        }
+        leave()
+        return true
     }
 
     /// Forgets what was written.

@@ -10,23 +10,45 @@ import Wire
 /// Frames on the wire: `[sender's node id, 32 bytes][sealed]`. The sender's id is a claim, which
 /// the seal proves. A peer that cannot be dialled is answered on the connection from which its last
 /// message came.
+///
+/// A message for whose receiver there is no key waits for it, and the owner is told. Connections
+/// that were not used for long end; the next message makes another.
 final class BulkLane {
     enum Order: Sendable {
         case send(NodeID, header: [UInt8], payload: [UInt8], Parcel)
         case setPeer(NodeID, String?)
+        case closePeer(NodeID)
         case dropPeer(NodeID)
     }
 
+    /// What to wait for before the next turn.
+    struct Awaited {
+        /// None where there is more to do at once.
+        var descriptors: [pollfd] = []
+        /// Negative: without end.
+        var milliseconds: Int32 = -1
+    }
+
+    private typealias Clock = ContinuousClock
+
     /// So many messages of one socket are read in a turn: sixteen of the largest are 256 MiB.
     private static let batchCount = 16
+    /// So many messages wait for one key; their bytes are bounded by the credits.
+    private static let waitingCountMax = 256
+    /// The owner is told so often of one peer whose key is missing.
+    private static let askPause = Duration.seconds(1)
+    /// A key may have come without a word of it to the plane.
+    private static let keyPauseMilliseconds: Int32 = 100
 
     private final class Outlet {
         let endpoint: String
         let dealer: Socket
+        var lastUse = Clock.now
 
         init(
             _ context: SocketContext, _ endpoint: String, _ settings: BulkPlane.Settings
         ) throws(TransportError) {
+            guard TCPEndpoint.isNumeric(endpoint) else { throw .badEndpoint(endpoint) }
             let dealer = try Socket(context, kind: ZMQ_DEALER)
             dealer.configureBulk(settings)
             dealer.configureAddressFamily(endpoint)
@@ -39,6 +61,7 @@ final class BulkLane {
     private let settings: BulkPlane.Settings
     private let cipher: any BulkCipher
     private let reading: BulkPlane.Reading
+    private let keyless: BulkPlane.Keyless
     private let receiver: BulkPlane.Receiver
     private let context: SocketContext
     private let router: Socket
@@ -52,23 +75,41 @@ final class BulkLane {
         let endpoint: String
     }
 
+    private struct Letter {
+        let header: [UInt8]
+        let payload: [UInt8]
+        let parcel: Parcel
+        let giveUpAt: Clock.Instant
+    }
+
+    /// What waits for the key to one peer, the oldest first.
+    private struct Letters {
+        var letters: [Letter] = []
+        /// When the owner is told again; nil before the first time.
+        var nextAsk: Clock.Instant?
+    }
+
     /// Of all that can be dialled, sorted by id.
     private var addresses: [Address] = []
     private var outlets: [NodeID: Outlet] = [:]
     /// Where a peer's last message came from.
     private var routes: [NodeID: [UInt8]] = [:]
     private var droppedNodes: Set<NodeID> = []
+    /// None of them is empty.
+    private var waiting: [NodeID: Letters] = [:]
     private var batch: [Order] = []
 
     init(
         settings: BulkPlane.Settings, cipher: any BulkCipher,
-        reading: @escaping BulkPlane.Reading, receiver: @escaping BulkPlane.Receiver,
+        reading: @escaping BulkPlane.Reading, keyless: @escaping BulkPlane.Keyless,
+        receiver: @escaping BulkPlane.Receiver,
         context: SocketContext, router: consuming Socket,
         orders: Mailbox<Order>, waker: Waker, credits: Credits, tally: BulkTally
     ) {
         self.settings = settings
         self.cipher = cipher
         self.reading = reading
+        self.keyless = keyless
         self.receiver = receiver
         self.context = context
         self.router = router
@@ -78,10 +119,12 @@ final class BulkLane {
         self.tally = tally
     }
 
-    /// Sends and reads what there is. The descriptors to wait for; none where more has come.
-    func turn() -> [pollfd] {
+    /// Sends and reads what there is.
+    func turn() -> Awaited {
         waker.clear()
         _ = obey()
+        for id in Array(waiting.keys) { sendWaiting(to: id) }
+        closeIdle()
         reading(true)
         readRouter()
         for (id, outlet) in outlets where outlet.dealer.hasInput { readDealer(outlet, of: id) }
@@ -91,12 +134,29 @@ final class BulkLane {
         // A descriptor tells of changes alone (ZMQ_FD in zmq_getsockopt(3)): nobody may wait for
         // one before a last look has found nothing.
         if router.hasSilentInput || outlets.values.contains(where: { $0.dealer.hasSilentInput }) {
-            return []
+            return Awaited()
         }
         let sockets = [router.descriptor] + outlets.values.map { $0.dealer.descriptor }
-        return ([waker.descriptor] + sockets).map {
+        let descriptors = ([waker.descriptor] + sockets).map {
             pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
         }
+        return Awaited(descriptors: descriptors, milliseconds: pauseMilliseconds)
+    }
+
+    private var pauseMilliseconds: Int32 {
+        if !waiting.isEmpty { return Self.keyPauseMilliseconds }
+        guard endsIdle, let first = outlets.values.map(\.lastUse).min() else { return -1 }
+        let left = (first + settings.idleTime - Clock.now).seconds
+        return Int32(clamping: Int((max(0, left) * 1_000).rounded(.up)))
+    }
+
+    /// A node that nobody can dial is reached on the few connections that it made.
+    private var endsIdle: Bool { settings.bindEndpoint != nil }
+
+    private func closeIdle() {
+        guard endsIdle, !outlets.isEmpty else { return }
+        let limit = Clock.now - settings.idleTime
+        for (id, outlet) in outlets where outlet.lastUse <= limit { outlets[id] = nil }
     }
 
     /// Does one order on a thread of somebody who gives it; false where it must wait its turn.
@@ -108,7 +168,7 @@ final class BulkLane {
         let hasObeyed = obey()
         send(header, payload, to: id, parcel)
         // Sending takes notice of what has come, of which the descriptor then says nothing more.
-        if hasObeyed || outlet.dealer.hasInput { waker.wake() }
+        if hasObeyed || waiting[id] != nil || outlet.dealer.hasInput { waker.wake() }
         return true
     }
 
@@ -116,6 +176,7 @@ final class BulkLane {
     /// closes.
     func finish() {
         _ = obey()
+        for id in Array(waiting.keys) { sendWaiting(to: id) }
         router.set(ZMQ_LINGER, 500)
         for outlet in outlets.values { outlet.dealer.set(ZMQ_LINGER, 500) }
     }
@@ -137,10 +198,11 @@ final class BulkLane {
                         addresses.removeElement(of: id)
                     }
                 if old?.endpoint != endpoint { outlets[id] = nil }
+            case .closePeer(let id): close(id)
             case .dropPeer(let id):
                 droppedNodes.insert(id)
                 addresses.removeElement(of: id)
-                outlets[id] = nil
+                close(id)
                 routes[id] = nil
             }
         }
@@ -148,27 +210,72 @@ final class BulkLane {
         return true
     }
 
+    /// What was on its way or waited gives its credit back.
+    private func close(_ id: NodeID) {
+        outlets[id] = nil
+        waiting[id] = nil
+    }
+
     private func send(_ header: [UInt8], _ payload: [UInt8], to id: NodeID, _ parcel: Parcel) {
-        let prefix = BulkFraming.prefix(headerByteCount: header.count)
-        guard let sealed = try? cipher.seal([prefix, header, payload], to: id) else {
+        let letter = Letter(
+            header: header, payload: payload, parcel: parcel,
+            giveUpAt: Clock.now + settings.keyWait)
+        // Messages stay in order: one goes behind those that wait.
+        sendWaiting(to: id)
+        if waiting[id] == nil, post(letter, to: id) { return }
+        guard waiting[id, default: Letters()].letters.count < Self.waitingCountMax else {
             return tally.count(\.keylessCount)
         }
+        waiting[id, default: Letters()].letters.append(letter)
+        ask(for: id)
+    }
+
+    /// Sends what waits where the key is there; gives up what waited too long.
+    private func sendWaiting(to id: NodeID) {
+        guard let queue = waiting[id] else { return }
+        let rest: ArraySlice<Letter> = queue.letters.drop { post($0, to: id) }
+        let now = Clock.now
+        let kept = rest.filter { now < $0.giveUpAt }
+        for _ in kept.count..<rest.count { tally.count(\.keylessCount) }
+        if kept.isEmpty {
+            waiting[id] = nil
+        } else {
+            waiting[id]?.letters = kept
+            ask(for: id)
+        }
+    }
+
+    /// Tells the owner that a key is missing, and again where that was in vain.
+    private func ask(for id: NodeID) {
+        let now = Clock.now
+        if let next = waiting[id]?.nextAsk, now < next { return }
+        waiting[id]?.nextAsk = now + Self.askPause
+        keyless(id)
+    }
+
+    /// Seals a message and gives it to its socket; false where there is no key.
+    private func post(_ letter: Letter, to id: NodeID) -> Bool {
+        let prefix = BulkFraming.prefix(headerByteCount: letter.header.count)
+        let frames = [prefix, letter.header, letter.payload]
+        guard let sealed = try? cipher.seal(frames, to: id) else { return false }
         let sender = settings.node.bytes
         var sent = Socket.Sent.unreachable
         if let position = addresses.position(of: id) {
             let endpoint = addresses[position].endpoint
             if outlets[id] == nil { outlets[id] = try? Outlet(context, endpoint, settings) }
             if let outlet = outlets[id] {
-                sent = outlet.dealer.send([sender], then: sealed, parcel)
+                outlet.lastUse = Clock.now
+                sent = outlet.dealer.send([sender], then: sealed, letter.parcel)
             }
         } else if let route = routes[id] {
-            sent = router.send([route, sender], then: sealed, parcel)
+            sent = router.send([route, sender], then: sealed, letter.parcel)
         }
         if case .queued = sent {
             tally.count(\.sentCount)
         } else {
             tally.count(\.undeliverableCount)
         }
+        return true
     }
 
     private func readRouter() {
@@ -188,6 +295,7 @@ final class BulkLane {
     private func readDealer(_ outlet: Outlet, of id: NodeID) {
         for _ in 0..<Self.batchCount {
             guard let received = outlet.dealer.receive() else { return }
+            outlet.lastUse = Clock.now
             guard received.frameCount == 2, received.frames[0] == id.bytes else {
                 tally.count(\.malformedCount)
                 continue

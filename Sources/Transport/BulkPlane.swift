@@ -22,6 +22,12 @@ package final class BulkPlane: Sendable {
         package var messageByteCountMax = 16 << 20
         /// Accepted for one peer and not yet with the kernel.
         package var byteCountInFlightMax = 64 << 20
+        /// A message for which there is no key waits for one so long: as long as it takes to dial
+        /// the receiver and to say hello, or to give that up.
+        package var keyWait = Duration.seconds(5)
+        /// A connection to a peer ends that was not used for so long. What is in flight goes with
+        /// it: at 1 Mbit/s all of it would have left by then.
+        package var idleTime = Duration.seconds(600)
 
         package init(bindEndpoint: String?, node: NodeID) {
             self.bindEndpoint = bindEndpoint
@@ -35,6 +41,10 @@ package final class BulkPlane: Sendable {
     /// Told on the plane's thread before messages that have come together are handed over, and
     /// after the last of them.
     package typealias Reading = @Sendable (_ isOn: Bool) -> Void
+
+    /// Told, on any thread, that messages wait for a key to this peer; once a second while they do.
+    /// It must not send.
+    package typealias Keyless = @Sendable (NodeID) -> Void
 
     /// Messages that wait for the plane's thread; their bytes are bounded by the credits.
     private static let orderCountMax = 8_192
@@ -55,7 +65,7 @@ package final class BulkPlane: Sendable {
 
     package init(
         settings: Settings, cipher: any BulkCipher, reading: @escaping Reading = { _ in },
-        receiver: @escaping Receiver
+        keyless: @escaping Keyless = { _ in }, receiver: @escaping Receiver
     ) throws(TransportError) {
         let context = try SocketContext()
         let router = try Socket(context, kind: ZMQ_ROUTER)
@@ -69,9 +79,9 @@ package final class BulkPlane: Sendable {
         waker = try Waker()
         credits = Credits(limit: settings.byteCountInFlightMax)
         let lane = BulkLane(
-            settings: settings, cipher: cipher, reading: reading, receiver: receiver,
-            context: context,
-            router: router, orders: orders, waker: waker, credits: credits, tally: tally)
+            settings: settings, cipher: cipher, reading: reading, keyless: keyless,
+            receiver: receiver, context: context, router: router, orders: orders, waker: waker,
+            credits: credits, tally: tally)
         let sockets = BulkSockets(lane, waker: waker, tally: tally)
         self.sockets = sockets
         thread = try OwnThread { sockets.run() }
@@ -89,6 +99,15 @@ package final class BulkPlane: Sendable {
         try order(.setPeer(id, bulkEndpoint), for: id)
     }
 
+    /// There is a new key: what waited for one is sent.
+    package func keyArrived() { waker.wake() }
+
+    /// Ends the connection to a peer and drops what is on its way there; the next message makes
+    /// another.
+    package func closePeer(_ id: NodeID) throws(TransportError) {
+        try order(.closePeer(id), for: id)
+    }
+
     /// Cuts the connection to a peer, forgets what waits for it, and reads nothing from it any
     /// more.
     package func dropPeer(_ id: NodeID) throws(TransportError) {
@@ -98,8 +117,8 @@ package final class BulkPlane: Sendable {
     /// Sends a message, or queues it.
     ///
     /// Throws `queueFull` where the peer has as many bytes on their way as it may, `tooLarge`, and
-    /// `closed`. A message for which there is no key or no way when its turn comes is dropped and
-    /// counted.
+    /// `closed`. A message for which there is no key waits some seconds for one. It is dropped and
+    /// counted where none comes, and where there is no way when its turn comes.
     package func send(
         _ message: BulkMessage, payload: [UInt8], to id: NodeID
     ) throws(TransportError) {
@@ -142,7 +161,7 @@ package struct BulkCounters: Hashable, Sendable {
     package var malformedCount = 0
     /// From a peer that was dropped.
     package var droppedCount = 0
-    /// There was no key to seal with.
+    /// There was no key to seal with, and none came in time.
     package var keylessCount = 0
     /// There was no connection, or it took nothing.
     package var undeliverableCount = 0

@@ -24,9 +24,12 @@ final class BulkSockets: Sendable {
     func run() {
         threadID.store(UInt(pthread_self()), ordering: .relaxed)
         while !tally.isStopping.load(ordering: .acquiring) {
-            guard var awaited = lane.withLock({ $0?.turn() }) else { return }
-            // Without end: every order comes with a wake-up.
-            if !awaited.isEmpty { poll(&awaited, nfds_t(awaited.count), -1) }
+            guard let awaited = lane.withLock({ $0?.turn() }) else { return }
+            var descriptors = awaited.descriptors
+            // Without end where nothing is due: every order comes with a wake-up.
+            if !descriptors.isEmpty {
+                poll(&descriptors, nfds_t(descriptors.count), awaited.milliseconds)
+            }
         }
     }
 

@@ -57,8 +57,7 @@ extension ControlPlane {
         guard envelope.sender == admission.node else { return counters.drop(.spoofed) }
         switch envelope.body {
         case .hello(let hello):
-            guard quarantine.admits(route, now: clock.now)
-            else { return counters.drop(.rateLimited) }
+            guard mayAsk(route, key) else { return counters.drop(.rateLimited) }
             judge(hello, from: admission.node, route, key)
         case .helloAccepted, .helloRefused, .joinBegin, .joinChallenge, .joinRequest, .joinAccepted,
             .joinRefused:
@@ -69,11 +68,18 @@ extension ControlPlane {
         }
     }
 
+    /// Whether one more hello, or what comes before one, is looked at.
+    ///
+    /// CURVE has proven the key by now. So a peer says hello however many strangers knock.
+    private func mayAsk(_ route: [UInt8], _ key: [UInt8]) -> Bool {
+        let now = clock.now
+        guard isPeer(curvePublicKey: key) else { return quarantine.admits(route, now: now) }
+        return peerConnections.admits(route, now: now) && peerKeys.admits(key, now: now)
+    }
+
     /// Only hellos and join requests, small and few, and from a routing id that fits them.
     private func readQuarantined(_ bytes: [UInt8], _ route: [UInt8], _ key: [UInt8]) {
-        guard quarantine.admits(route, now: clock.now) else {
-            return counters.drop(.rateLimited)
-        }
+        guard mayAsk(route, key) else { return counters.drop(.rateLimited) }
         let claim = Route.claim(route)
         let limit = settings.limits.strangerByteCountMax
         guard bytes.count <= limit else {
@@ -113,7 +119,11 @@ extension ControlPlane {
             let spoken = "protocols \(hello.protocolMin) to \(hello.protocolMax)"
             return refuse("you speak \(spoken), this node \(version)", route, note: name)
         }
-        guard hello.sequence > lastSequences[node, default: 0] else {
+        // Sequences are of one process: a clock that was set back would else lock a node out that
+        // has started again. Who has recorded a hello has not the CURVE key that it is signed over.
+        if let last = lastHellos[node], last.boot == Digest.of(hello.boot),
+            hello.sequence <= last.sequence
+        {
             return refuse(
                 "this hello is not newer than the last one: is the clock right?", route, note: name)
         }
@@ -131,7 +141,7 @@ extension ControlPlane {
     private func admit(_ node: NodeID, _ hello: Hello, _ route: [UInt8], _ key: [UInt8]) {
         // The newest connection of a node replaces the one before.
         if let old = routes[node], old != route { admissions[old] = nil }
-        lastSequences[node] = hello.sequence
+        lastHellos[node] = LastHello(boot: Digest.of(hello.boot), sequence: hello.sequence)
         admissions[route] = Admission(node: node, key: key)
         routes[node] = route
         counters.receive()

@@ -7,9 +7,15 @@ import Wire
 extension ControlPlane {
     func dial(_ link: Link) {
         connectionCount += 1
+        link.isWanted = false
         let peer = link.peer
         guard peer.curvePublicKey.count == CurveKeyPair.keyByteCount else {
             events.append(.refused("node \(peer.id.short) has no CURVE key of 32 bytes"))
+            return giveUp(link)
+        }
+        guard TCPEndpoint.isNumeric(peer.endpoint) else {
+            let sentence = "\(peer.endpoint) is no address in numbers"
+            events.append(.refused("node \(peer.id.short) cannot be dialled: \(sentence)"))
             return giveUp(link)
         }
         do {
@@ -89,7 +95,7 @@ extension ControlPlane {
     private func readRefusal(_ reason: String, on link: Link) {
         if case .open = link.stage, reason == Self.sayHelloFirst {
             // The server has forgotten us: a new connection says hello again.
-            link.connection = nil
+            close(link)
             rest(link)
         } else {
             events.append(.helloRefused(by: link.peer.id, reason: String(reason.prefix(500))))
@@ -123,7 +129,7 @@ extension ControlPlane {
 
     /// The connection broke. What waits is tried again; what was under way is lost.
     private func lose(_ link: Link) {
-        link.connection = nil
+        close(link)
         switch link.stage {
         case .open: events.append(.disconnected(link.peer.id))
         case .greeting:
@@ -136,11 +142,17 @@ extension ControlPlane {
 
     /// No connection came about: what waited for it is out of date.
     private func giveUp(_ link: Link) {
-        link.connection = nil
+        close(link)
         counters.drop(.undeliverable, count: link.queue.count)
         link.queue = []
         link.failureCount += 1
         rest(link)
+    }
+
+    /// Ends the connection, and with it what its hello brought the peer.
+    func close(_ link: Link) {
+        link.connection = nil
+        authority.linkEnded(with: link.peer.id)
     }
 
     private func rest(_ link: Link) {
@@ -155,10 +167,12 @@ extension ControlPlane {
             switch link.stage {
             case .idle: break
             case .dialling, .greeting: giveUp(link)
-            case .open: links[link.peer.id] = nil
+            case .open:
+                close(link)
+                links[link.peer.id] = nil
             case .waiting:
                 link.stage = .idle
-                if !link.queue.isEmpty { dial(link) }
+                if link.isWanted || !link.queue.isEmpty { dial(link) }
             }
         }
     }

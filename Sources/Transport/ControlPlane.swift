@@ -24,6 +24,13 @@ package final class ControlPlane {
         var key: [UInt8]
     }
 
+    /// The last hello of a node that was accepted.
+    struct LastHello {
+        /// Of the bytes by which the node names its process; as many as it likes.
+        var boot: Digest
+        var sequence: UInt64
+    }
+
     package let waker: Waker
     /// Where peers connect, with the port that the system chose; empty where nobody can.
     package let boundEndpoint: String
@@ -47,10 +54,14 @@ package final class ControlPlane {
     /// By routing id, at most one for each node; `routes` is the other direction.
     var admissions: [[UInt8]: Admission] = [:]
     var routes: [NodeID: [UInt8]] = [:]
-    var lastSequences: [NodeID: UInt64] = [:]
+    var lastHellos: [NodeID: LastHello] = [:]
     var droppedNodes: Set<NodeID> = []
     var droppedKeys: Set<[UInt8]> = []
     var quarantine: Quarantine
+    /// The same of those whose keys are peers', by connection and by key: no stranger uses up what
+    /// they may say.
+    var peerConnections: Quarantine
+    var peerKeys: Quarantine
     /// By source address.
     var arrivals: Quarantine
     var events: [ControlEvent] = []
@@ -76,10 +87,15 @@ package final class ControlPlane {
         if let endpoint = settings.bindEndpoint { try router.bind(endpoint) }
         boundEndpoint = settings.bindEndpoint == nil ? "" : router.boundEndpoint()
         waker = try Waker()
-        quarantine = Quarantine(settings.limits, now: clock.now)
+        let limits = settings.limits
+        quarantine = Quarantine(limits, now: clock.now)
+        peerConnections = Quarantine(
+            each: limits.strangerMessageCountMax, all: .max, now: clock.now)
+        // One peer, over all its connections, may take no more of our time than all strangers.
+        peerKeys = Quarantine(each: limits.strangersMessageCountMax, all: .max, now: clock.now)
         arrivals = Quarantine(
-            each: settings.limits.strangerConnectionCountMax,
-            all: settings.limits.strangersConnectionCountMax, now: clock.now)
+            each: limits.strangerConnectionCountMax, all: limits.strangersConnectionCountMax,
+            now: clock.now)
         self.settings = settings
         self.authority = authority
         self.context = context
@@ -92,17 +108,17 @@ package final class ControlPlane {
         checkThread()
         droppedNodes.remove(peer.id)
         droppedKeys.remove(peer.curvePublicKey)
-        guard peers.put(peer) != peer,
-            let waiting = links.removeValue(forKey: peer.id)?.queue, !waiting.isEmpty
-        else { return }
+        guard peers.put(peer) != peer, let old = links.removeValue(forKey: peer.id) else { return }
+        close(old)
+        guard old.isWanted || !old.queue.isEmpty else { return }
         // Where a peer has moved, what waited goes to the new place.
         let link = Link(peer)
         links[peer.id] = link
-        link.queue = waiting
+        link.queue = old.queue
         dial(link)
     }
 
-    func isPeer(curvePublicKey key: [UInt8]) -> Bool {
+    package func isPeer(curvePublicKey key: [UInt8]) -> Bool {
         peers.contains { $0.curvePublicKey == key }
     }
 
@@ -110,21 +126,33 @@ package final class ControlPlane {
     package func dropPeer(_ id: NodeID) {
         checkThread()
         droppedNodes.insert(id)
-        if let peer = peers.removeElement(of: id) { droppedKeys.insert(peer.curvePublicKey) }
+        if let peer = peers.removeElement(of: id) { ban(peer.curvePublicKey) }
         if let link = links.removeValue(forKey: id) {
+            close(link)
             counters.drop(.undeliverable, count: link.queue.count)
         }
         if let route = routes.removeValue(forKey: id), let admission = admissions[route] {
-            droppedKeys.insert(admission.key)
+            ban(admission.key)
             admissions[route] = nil
         }
     }
 
-    /// Opens the connection to a peer before there is something to say, so that it has our hello.
+    /// A certificate has the CURVE key that its owner asked for, which may be another peer's: that
+    /// one's key stays welcome.
+    private func ban(_ key: [UInt8]) {
+        if !isPeer(curvePublicKey: key) { droppedKeys.insert(key) }
+    }
+
+    /// Opens the connection to a peer before there is something to say, so that it has our hello;
+    /// after a failure not before the pause is over.
     package func dial(_ id: NodeID) throws(TransportError) {
         checkThread()
         guard let link = link(to: id) else { throw .unknownPeer(id) }
-        if case .idle = link.stage { dial(link) }
+        switch link.stage {
+        case .idle: dial(link)
+        case .waiting: link.isWanted = true
+        case .dialling, .greeting, .open: break
+        }
     }
 
     /// The link to a peer, new where there was none; nil where it cannot be dialled.

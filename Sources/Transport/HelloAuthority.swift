@@ -39,6 +39,14 @@ package protocol HelloAuthority {
 
     /// Whether a key may connect at all: false for a revoked one, true for a stranger's.
     func isAllowed(curveKey: [UInt8]) -> Bool
+
+    /// The connection to a peer on which this node said hello has ended, by whoever's will, and
+    /// what the hello brought the peer, as a key, counts no more.
+    func linkEnded(with peer: NodeID)
+}
+
+extension HelloAuthority {
+    package func linkEnded(with peer: NodeID) {}
 }
 
 extension Hello {

@@ -22,6 +22,8 @@ final class Link {
     var connection: Connection?
     var stage = Stage.idle
     var queue: [[UInt8]] = []
+    /// It is to be dialled after the pause, even where nothing waits for it.
+    var isWanted = false
     /// Attempts since the last accepted hello.
     var failureCount = 0
 

@@ -28,7 +28,12 @@
 // id of its own, and a lost connection closes its DEALER; the next message dials again and says
 // hello. A server that has forgotten a hello answers "say hello first", with the same effect.
 //
+// A hello brings the key under which its sender seals bulk messages to this receiver, and that key
+// goes with the connection: whoever has started again, and knows it no more, has lost the
+// connection too. A bulk message without a key waits while the control plane dials.
+//
 // Limits: bytes of a message (libzmq cuts the connection that exceeds them), messages waiting for a
-// hello, messages in a socket (HWM), hellos and join requests of one connection and of all
-// strangers in ten seconds, bytes on their way to one peer of the bulk plane. A full queue is an
-// error that the sender sees. What libzmq does not let us limit: the count of parts of one message.
+// hello, messages in a socket (HWM), hellos and join requests of one connection, of all strangers
+// and of each peer in ten seconds, bytes on their way to one peer of the bulk plane, messages that
+// wait there for a key. A full queue is an error that the sender sees. What libzmq does not let us
+// limit: the count of parts of one message.

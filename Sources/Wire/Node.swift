@@ -228,6 +228,8 @@ public enum RefusalKind: Int32, Hashable, Sendable, CaseIterable {
     case overload = 2
     /// Nobody could decide it in time: later.
     case unavailable = 3
+    /// No entry of the log may be so large.
+    case tooLarge = 4
 }
 
 public struct ProposalReply: Hashable, Sendable {

@@ -128,7 +128,8 @@ struct RevokeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "revoke", abstract: "Shut a node out of the mesh for good.",
         discussion: """
-            Its certificate and everything that it signed are refused from now on.
+            Its certificate and everything that it signed are refused from now on. So are the \
+            tokens that are open, which it knew: make new ones.
 
             Example: swiftlet revoke --data n1 n3 --reason "disk stolen"
             """)
@@ -146,6 +147,7 @@ struct RevokeCommand: AsyncParsableCommand {
         }
         if options.json { return Terminal.document(answer) }
         Terminal.line("The node \(Text.cell(answer["name"])) is revoked.")
+        Terminal.line("Open tokens end with it: create new ones.")
     }
 }
 

@@ -71,6 +71,17 @@ struct APIServerTests {
         }
     }
 
+    @Test func `a file to compare goes with a bundle, not with an identifier`() async throws {
+        try await TestServer.run(backend) { server in
+            let about = #""about": "\#(Digest.of([1]).hex)""#
+            let answer = try await server.post("/api/verify", #"{"identifier": "ab", \#(about)}"#)
+            #expect(answer.status == 400)
+            #expect(answer.json["error"]?["param"] == "about")
+            let bundle = try await server.post("/api/verify", #"{"bundle": "{}", \#(about)}"#)
+            #expect(bundle.status == 200)
+        }
+    }
+
     @Test func `a JSON body over the limit is refused, announced or not`() async throws {
         var settings = APIServer.Settings()
         settings.jsonByteCountMax = 1000

@@ -44,6 +44,55 @@ extension MeshTests {
         }
     }
 
+    @Test func `what is too large for the log is refused, and the mesh goes on`() async throws {
+        try await TestMesh.with { mesh in
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            let first = try await mesh.json("run", on: "ada", probe, "arguments")
+            #expect(first["state"] == "succeeded")
+            let digest = Digest.of(Array(try Data(contentsOf: URL(filePath: probe)))).hex
+            let task: JSON = [
+                "program": ["name": "probe", "digest": .string(digest)],
+                "arguments": .array(
+                    Array(repeating: .string(String(repeating: "a", count: 50_000)), count: 30)),
+            ]
+            for name in mesh.names {
+                let socket = mesh.data(of: name) + "/node.sock"
+                for path in ["/api/tasks", "/api/tasks?wait_seconds=5"] {
+                    let answer = try await NodeSocket(path: socket).exchange(
+                        "POST", path, task, within: .seconds(30))
+                    #expect([404, 413].contains(answer.status), "\(name) \(answer.status)")
+                }
+            }
+            let last = try await mesh.json("run", on: "bob", probe, "arguments", "0")
+            #expect(last["state"] == "succeeded")
+        }
+    }
+
+    @Test func `whoever waits for a name waits for all sets of that name`() async throws {
+        try await TestMesh.with(["ada"]) { mesh in
+            _ = try await Guest.build("probe", in: mesh.folder)
+            let file = mesh.folder + "/names.yaml"
+            let text = """
+                name: names
+                tasks:
+                - program: probe.elf
+                  arguments: [arguments, 0]
+                - program: probe.elf
+                  arguments: [arguments, 3]
+                - name: merge
+                  program: probe.elf
+                  arguments: [arguments, 0]
+                  after: [probe]
+                """
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+            let outcome = try await mesh.run("job submit", on: "ada", [file, "--wait", "--json"])
+            let job = try outcome.json()
+            let merge = try #require(job["sets"]?.asArray?.last)
+            #expect(merge["after"]?.asArray?.count == 2, "\(job)")
+            #expect(merge["succeeded_count"] == 0)
+        }
+    }
+
     private func expectRefusals(_ file: String, _ mesh: TestMesh) async throws {
         try Self.yaml(badLine: "  fule: 7\n").write(
             toFile: file, atomically: true, encoding: .utf8)

@@ -8,6 +8,8 @@ extension MeshTests {
             let primes = try await Guest.build("primes", in: mesh.folder)
             let result = try await mesh.json("run", on: "ada", primes, "20000")
             try await expectResultVerifies(result, mesh)
+            try await expectAnotherFileIsRefused(result, primes, mesh)
+            try await expectChangedDocumentIsRefused(result, mesh)
             try await expectWrongSigner(primes, mesh)
             try await expectLicenses(primes, mesh)
             try await expectBadPrograms(primes, mesh)
@@ -37,6 +39,48 @@ extension MeshTests {
         let failed = (forged["checks"]?.asArray ?? []).filter { $0["ok"] == false }
         #expect(failed.contains { $0["name"] == "signature" }, "\(forged.text)")
         #expect(outcome.errors.contains("signature"))
+    }
+
+    /// Of a result too the file must be the one that is signed.
+    private func expectAnotherFileIsRefused(
+        _ result: JSON, _ primes: String, _ mesh: TestMesh
+    ) async throws {
+        let statement = try #require(result["statement"]?.asString)
+        let bundle = "\(mesh.folder)/result.bundle.json"
+        try Data(try await mesh.bytes("/api/statements/\(statement)", on: "bob"))
+            .write(to: URL(filePath: bundle))
+        let output = "\(mesh.folder)/result.out"
+        let text = try #require(result["stdout"]?.asString)
+        try text.write(toFile: output, atomically: true, encoding: .utf8)
+        try await mesh.succeed("verify", on: "bob", bundle, "--about", output)
+        let sentence = try await mesh.refusal("verify", on: "bob", bundle, "--about", primes)
+        #expect(sentence.contains("not verified") && sentence.contains("digest"), "\(sentence)")
+        let task = try #require(result["task"]?.asString)
+        for subject in [task, primes] {
+            let refusal = try await mesh.refusal("verify", on: "bob", subject, "--about", output)
+            #expect(refusal.contains("--about"), "\(refusal)")
+        }
+    }
+
+    /// The document that `run --json` gave is worth no more than its words.
+    private func expectChangedDocumentIsRefused(_ result: JSON, _ mesh: TestMesh) async throws {
+        let file = "\(mesh.folder)/result.json"
+        try result.prettyText.write(toFile: file, atomically: true, encoding: .utf8)
+        try await mesh.succeed("verify", on: "bob", file)
+        let changes: [(name: String, value: JSON)] = [
+            ("stdout", "no primes\n"), ("exit_code", 9),
+            ("digest", .string(Digest.of("another").hex)),
+            ("outputs", [["name": "a", "digest": "b", "byte_count": 1]]), ("node", nil),
+        ]
+        for (name, value) in changes {
+            let members = (result.asObject ?? []).map { member in
+                member.isNamed(name) ? JSON.Member(name, value) : member
+            }
+            let changed = JSON.object(members).text
+            try changed.write(toFile: file, atomically: true, encoding: .utf8)
+            let sentence = try await mesh.refusal("verify", on: "bob", file)
+            #expect(sentence.contains("not verified") && sentence.contains(name), "\(sentence)")
+        }
     }
 
     private func expectWrongSigner(_ primes: String, _ mesh: TestMesh) async throws {
@@ -147,19 +191,22 @@ extension MeshTests {
         let added = try await mesh.json(
             "sign", on: "ada", probe, "--kind", "program", "--license", "MIT")
         let digest = try #require(added["digest"]?.asString)
-        try await mesh.succeed("verify", on: "ada", digest)
+        // Nobody computed it, and the command says so.
+        let words = try await mesh.succeed("verify", on: "ada", "--replay", digest)
+        #expect(words.contains("nothing to replay"), "\(words)")
         let before = try await ended(
             program: "probe.elf", digest, arguments: ["arguments"], mesh, on: "ada")
         #expect(before["exit_code"] == 0)
-        for name in mesh.names where Forging.holds(digest, in: mesh, node: name) {
-            try Forging.flipBit(of: digest, at: 70_000, in: mesh, on: name)
-        }
+        let holders = mesh.names.filter { Forging.holds(digest, in: mesh, node: $0) }
+        for name in holders { try Forging.flipBit(of: digest, at: 70_000, in: mesh, on: name) }
         let sentence = try await mesh.refusal("verify", on: "ada", digest)
         #expect(sentence.contains("not verified"))
         let after = try await ended(
             program: "probe.elf", digest, arguments: ["arguments"], mesh, on: "ada")
         #expect(after["state"] == "refused" || after["state"] == "failed", "\(after.text)")
         #expect(after["message"]?.asString?.contains("damaged") == true, "\(after.text)")
+        // Whoever has found it damaged does not keep it: a good copy may come in its place.
+        #expect(holders.contains { !Forging.holds(digest, in: mesh, node: $0) })
     }
 
     @Test func `a revoked node is shut out with all that it signed`() async throws {

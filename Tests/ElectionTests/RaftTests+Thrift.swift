@@ -198,4 +198,29 @@ extension RaftTests {
         accept(5, from: 2)
         #expect(raft.matchIndices.map(\.index) == [5, 5])
     }
+
+    @Test mutating func `a leader has no deadline of a learner that is gone`() {
+        step(.setLearners([NodeID(7)]))
+        leadAll()
+        accept(4, from: 7)
+        // The second of two at one time waits for the learner's turn.
+        for number in 1...2 as ClosedRange<UInt64> {
+            step(.propose([VirtualVoters.command(Int(number))]))
+            accept(4 + number, from: 1)
+        }
+        step(.setLearners([]))
+        for _ in 0..<3 { waitForDeadline() }
+        #expect(raft.nextDeadline > now)
+    }
+
+    @Test mutating func `an entry that fits into no message is not appended`() {
+        leadAll()
+        let last = raft.lastIndex
+        let bundle = [UInt8](repeating: 0, count: Command.byteCountMax)
+        let statement = StatementRecorded(
+            subject: Digest.of("a"), statement: Digest.of("b"), node: NodeID(0), bundle: bundle)
+        step(.propose([Command(body: .statementRecorded(statement))]))
+        #expect(effects == [.refused(.tooLarge)])
+        #expect(raft.lastIndex == last)
+    }
 }

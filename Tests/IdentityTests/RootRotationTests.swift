@@ -80,6 +80,28 @@ struct RootRotationTests {
         #expect(shown.chain == [new.certificate.der, succession.rotation.issuing.der])
     }
 
+    /// Whoever stole the old root lets in keys of their own, with certificates that end early.
+    @Test func `what a certificate that ended before its root signed is a known node's`() throws {
+        let knowing = try TrustStore(root: mesh.trust.root, rotations: [try succession().rotation])
+        let node = try mesh.join("old", lifetimeSeconds: 600)
+        let digest = Digest.of("weights")
+        let added = ArtifactAdded(
+            kind: .model, name: "tiny.gguf", license: "MIT", byteCount: 7, digest: digest,
+            addedBy: node.id, time: Timestamp(seconds: start))
+        let bytes = try node.sign(added.statement).bytes
+        func failed(at seconds: Int64, isKnown: Bool) -> [Check.Name] {
+            let verification = knowing.check(
+                bytes, as: .artifact, digestFound: digest, policy: LicensePolicy(), at: seconds,
+                afterEnd: true, afterDistrust: { isKnown && $0 == node.id }, revoked: { _ in false }
+            )
+            return verification.checks.filter { !$0.ok }.map(\.name)
+        }
+        // Its certificate has ended, and its root is trusted still.
+        #expect(failed(at: start + 3_600, isKnown: false) == [])
+        #expect(failed(at: start + 3_601, isKnown: false) == [.chain, .revocation, .signer])
+        #expect(failed(at: start + 3_601, isKnown: true) == [])
+    }
+
     @Test func `who slept through three roots is led from one to the next`() throws {
         var rotations: [RootRotation] = []
         var (root, key) = (mesh.trust.root, mesh.founding.rootKey)

@@ -165,6 +165,50 @@ struct OverlayTests {
         #expect(Self.messages(&mesh[1], .syncDigest(digest), from: 1).isEmpty)
     }
 
+    @Test func `who died or left before a node came makes no difference to its view`() throws {
+        var old = Self.mesh(of: 4, settings: Self.comparing())[0]
+        Self.hear([Self.rumor(3, .dead), Self.rumor(4, .left)], &old)
+        #expect(old.state(of: NodeID(3)) == .dead)
+        #expect(old.state(of: NodeID(4)) == .left)
+        var new = Self.mesh(of: 2, settings: Self.comparing())[1]
+        let digest = try Self.digest(of: old)
+        #expect(Self.messages(&new, .syncDigest(digest), from: 1).isEmpty)
+        // The other way round as well; and who is there still counts.
+        let back = try Self.digest(of: new)
+        #expect(Self.messages(&old, .syncDigest(back), from: 2).isEmpty)
+        var larger = Self.mesh(of: 3, settings: Self.comparing())[1]
+        #expect(Self.messages(&larger, .syncDigest(digest), from: 1).count == 1)
+    }
+
+    /// How long a node waits after a sync until it compares; its pings are answered meanwhile.
+    private static func pause(of node: FailureDetector, after sync: Sync) -> Duration {
+        var detector = node
+        var effects: [FailureDetector.Effect] = []
+        let message = MembershipMessage(body: .sync(sync))
+        detector.step(.received(message, from: NodeID(2)), at: .zero, into: &effects)
+        while detector.nextDeadline < .zero + .seconds(60) {
+            let now = detector.nextDeadline
+            var sent: [FailureDetector.Effect] = []
+            detector.step(.deadlinePassed, at: now, into: &sent)
+            for case .send(let message, let receiver) in sent {
+                if case .syncDigest = message.body { return now.sinceStart }
+                guard case .ping(let ping) = message.body else { continue }
+                let answer = MembershipMessage(
+                    body: .acknowledgement(Acknowledgement(sequence: ping.sequence)))
+                detector.step(.received(answer, from: receiver), at: now, into: &effects)
+            }
+        }
+        return .seconds(60)
+    }
+
+    @Test func `a sync that says nothing new is no reason to compare soon`() {
+        let node = Self.mesh(of: 3)[0]
+        let known = Sync(reply: true, members: (1...3).map { Self.rumor($0) })
+        #expect(Self.pause(of: node, after: known) >= .seconds(15))
+        let news = Sync(reply: true, members: [Self.rumor(3, .left)])
+        #expect(Self.pause(of: node, after: news) <= .milliseconds(1_500))
+    }
+
     @Test func `of views that differ only the differing part is exchanged`() throws {
         var mesh = Self.mesh(of: 200, settings: Self.comparing())
         let digest = try Self.digest(of: mesh[0])

@@ -219,6 +219,41 @@ struct NodeTests {
         #expect(node.running.isEmpty)
     }
 
+    @Test mutating func `leases that go back with a cancelled one are granted anew`() throws {
+        // Room for two behind the one that runs.
+        step(.capacityChanged(slotCount: 1, backlogCount: 2))
+        let tasks = (1...3).map { submit("task \($0)", request: UInt64($0)) }
+        run(for: .seconds(1))
+        #expect(starts.map(\.task) == tasks)
+        // The worker does not know of it yet.
+        let cancelled = Command(body: .taskCancelled(TaskCancelled(task: tasks[1])))
+        node.step(
+            [.propose(request: 9, cancelled), .tasksReturned([tasks[1], tasks[2]])], at: now,
+            into: &effects)
+        run(for: .seconds(1))
+        let anew = starts.filter { $0.attempt == 2 }
+        #expect(anew.map(\.task) == [tasks[2]])
+    }
+
+    @Test mutating func `what fits into no message is refused`() throws {
+        let last = node.state.appliedIndex
+        let work = ProgramWork(
+            program: NamedArtifact(digest: Digest.of("elf")),
+            environment: [
+                EnvironmentVariable(
+                    name: "A", value: String(repeating: "a", count: Command.byteCountMax))
+            ])
+        let spec = TaskSpec(submitter: Self.id, work: .program(work))
+        let task = TaskSubmitted(task: Digest.of("task"), spec: spec)
+        step(.propose(request: 7, Command(body: .taskSubmitted(task))))
+        guard case .refused(let refusal) = answers[7] else {
+            Issue.record("\(answers)")
+            return
+        }
+        #expect(refusal.kind == .tooLarge)
+        #expect(node.state.appliedIndex == last)
+    }
+
     @Test mutating func `what is asked twice is done once`() {
         _ = submit("task", request: 1)
         _ = submit("task", request: 2)

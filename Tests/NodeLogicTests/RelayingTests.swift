@@ -10,11 +10,14 @@ import Wire
 struct RelayingTests {
     private static let id = NodeID(1)
     private static let edge = NodeID(2)
+    /// A worker that is not there.
+    private static let other = NodeID(3)
     private static let task = Digest.of("a task")
     private var node: Node
     private var now = Instant.zero
     private var effects: [Node.Effect] = []
     private var sequence: UInt64 = 1 << 32
+    private var requestCount: UInt64 = 100
 
     init() {
         let token = Digest.of("token")
@@ -30,6 +33,14 @@ struct RelayingTests {
                 NodeEnrolled(
                     node: Self.edge, name: "tab", role: "edge", certificates: [[2]], token: token)),
             .edgePolicySet(EdgePolicySet(replayPercent: 100)),
+            .tokenCreated(
+                TokenCreated(
+                    token: Self.other.digest, verifier: [1], expiresAt: .max, uses: 1,
+                    role: "worker")),
+            .nodeEnrolled(
+                NodeEnrolled(
+                    node: Self.other, name: "third", role: "worker", certificates: [[3]],
+                    token: Self.other.digest)),
         ]
         node = Node(
             Node.Boot(
@@ -55,13 +66,15 @@ struct RelayingTests {
         node.step(.received(body, from: Self.edge), at: now, into: &effects)
     }
 
-    private mutating func report(running: [UInt64] = [], appliedIndex: UInt64 = 0) {
+    private mutating func report(
+        running: [UInt64] = [], appliedIndex: UInt64 = 0, slotCount: UInt32 = 1
+    ) {
         sequence += 1
         hear(
             .edgeReport(
                 EdgeReport(
-                    sequence: sequence, standing: .home, appliedIndex: appliedIndex, slotCount: 1,
-                    running: running,
+                    sequence: sequence, standing: .home, appliedIndex: appliedIndex,
+                    slotCount: slotCount, running: running,
                     profile: Profile(
                         name: "tab", role: "edge", coreCount: 1, memoryByteCount: 1 << 20,
                         device: Device()))))
@@ -131,6 +144,91 @@ struct RelayingTests {
         #expect(replayCount == 1)
         #expect(node.state.tasks[Self.task]?.completion == nil)
         #expect(node.state.tasks[Self.task]?.lease == nil)
+    }
+
+    @Test mutating func `an edge node that says nothing of its state is drained, its lease void`()
+        throws
+    {
+        for outcome in [TaskOutcome.succeeded, .signalled, .outOfFuel] {
+            self = RelayingTests()
+            var result = try lease()
+            result.end.result = TaskResult(outcome: outcome)
+            hear(.edgeResult(result))
+            run(for: .milliseconds(300))
+            #expect(replayCount == 0)
+            #expect(node.state.node(Self.edge)?.isDrained == true)
+            #expect(node.state.tasks[Self.task]?.state == .queued)
+            #expect(node.state.tasks[Self.task]?.completion == nil)
+        }
+    }
+
+    @Test mutating func `a program that did not run has no state, and its end counts`() throws {
+        var result = try lease()
+        result.end.result = TaskResult(outcome: .refused, sentence: "nobody has signed it")
+        hear(.edgeResult(result))
+        run(for: .milliseconds(300))
+        #expect(node.state.node(Self.edge)?.isDrained == false)
+        #expect(node.state.tasks[Self.task]?.completion?.result.outcome == .refused)
+    }
+
+    private mutating func propose(_ body: Command.Body) {
+        requestCount += 1
+        node.step(.propose(request: requestCount, Command(body: body)), at: now, into: &effects)
+        run(for: .milliseconds(10))
+    }
+
+    /// The bundle begins with the length of the name.
+    private mutating func sign(
+        _ name: String, license: String, by signer: NodeID = Self.id
+    ) {
+        propose(
+            .statementRecorded(
+                StatementRecorded(
+                    subject: Digest.of("elf"), statement: Digest.of(name), kind: "program",
+                    name: name, license: license, node: signer,
+                    bundle: [UInt8(name.utf8.count), 0])))
+    }
+
+    @Test mutating func `an edge node is shown two statements, the best, and none of the revoked`()
+        throws
+    {
+        propose(.policySet(PolicySet(allowedLicenses: ["MIT"])))
+        sign("1", license: "MIT", by: Self.other)
+        for name in ["22", "333"] { sign(name, license: "GPL-3.0-only") }
+        sign("4444", license: "GPL-3.0-only OR MIT")
+        sign("55555", license: "LicenseRef-Task-Input")
+        propose(.nodeRevoked(NodeRevoked(node: Self.other, reason: "stolen")))
+        _ = try lease()
+        let first = effects.compactMap { effect -> [UInt8]? in
+            guard case .send(.edgeOrders(let orders), to: Self.edge) = effect,
+                let lease = orders.leases.first, lease.spec != nil
+            else { return nil }
+            return lease.bundles.compactMap(\.first)
+        }.first
+        #expect(first == [5, 4])
+    }
+
+    @Test mutating func `what does not fit into the orders comes with the next ones`() throws {
+        let text = String(repeating: "a", count: 400 << 10)
+        for name in ["first", "second"] {
+            let program = NamedArtifact(name: name, digest: Digest.of("elf"))
+            propose(
+                .taskSubmitted(
+                    TaskSubmitted(
+                        task: Digest.of(name),
+                        spec: TaskSpec(
+                            submitter: Self.id, name: name, edge: EdgeTerms(use: .only),
+                            work: .program(ProgramWork(program: program, arguments: [text]))))))
+        }
+        report(slotCount: 2)
+        run(for: .milliseconds(300))
+        let leases = try #require(orders?.leases)
+        let areWhole = leases.map { $0.spec != nil }
+        #expect(areWhole == [true, false])
+        // As soon as it has the first.
+        report(running: leases.prefix(1).map(\.number), slotCount: 2)
+        let areWholeNext = orders?.leases.map { $0.spec != nil }
+        #expect(areWholeNext == [false, true])
     }
 
     @Test mutating func `a sleeper keeps its lease until it oversleeps`() throws {

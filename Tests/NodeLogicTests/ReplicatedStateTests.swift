@@ -126,6 +126,21 @@ struct ReplicatedStateTests {
         #expect(apply(leased(2)) != .fresh)
     }
 
+    @Test mutating func `a revoked node takes the tokens that it knew with it`() {
+        _ = apply(created(uses: 9))
+        _ = apply(enrolled(2))
+        #expect(apply(.nodeRevoked(NodeRevoked(node: NodeID(2), reason: "stolen"))) == .fresh)
+        #expect(state.token(token) == nil)
+        #expect(apply(enrolled(3)) == .refused("the token is unknown, used up or revoked"))
+        let next = Digest.of("next token")
+        _ = apply(
+            .tokenCreated(
+                TokenCreated(token: next, verifier: [8], expiresAt: 5, uses: 1, role: "worker")))
+        let third = NodeEnrolled(
+            node: NodeID(3), name: "node 3", role: "worker", certificates: [[9]], token: next)
+        #expect(apply(.nodeEnrolled(third)) == .fresh)
+    }
+
     @Test mutating func `the only voter cannot be revoked`() {
         #expect(apply(.nodeRevoked(NodeRevoked(node: founder, reason: "mistake"))) != .fresh)
         #expect(state.isAdmitted(founder))

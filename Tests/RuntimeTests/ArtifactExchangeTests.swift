@@ -24,14 +24,16 @@ struct ArtifactExchangeTests {
 
         deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-        func add(_ number: UInt64) throws -> ArtifactExchange {
+        func add(
+            _ number: UInt64, limit: ArtifactStore.Limit = .init()
+        ) throws -> ArtifactExchange {
             let node = NodeID(number)
             try FileManager.default.createDirectory(
                 atPath: folder, withIntermediateDirectories: true)
             var logger = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
             logger.logLevel = .critical
             let exchange = ArtifactExchange(
-                store: try ArtifactStore(directory: "\(folder)/\(number)"),
+                store: try ArtifactStore(directory: "\(folder)/\(number)", limit: limit),
                 outlet: Line(own: node, network: self), logger: logger)
             state.withLock { $0.exchanges[node] = exchange }
             return exchange
@@ -191,19 +193,50 @@ struct ArtifactExchangeTests {
         #expect(network.chunkCount(from: 3) <= 5)
     }
 
-    /// A fetch by node 2 of which six pieces are proven. As after kill -9 whoever made it never
-    /// lets go of its files.
-    private func brokenOff(_ bytes: [UInt8]) async throws -> (ArtifactExchange, Digest) {
+    /// A fetch by node 2 of which six pieces are proven.
+    private func brokenOff(
+        _ bytes: [UInt8], limit: ArtifactStore.Limit = .init()
+    ) async throws -> (ArtifactExchange, Digest) {
         let digest = try network.add(1).store.put(bytes)
         // The last pieces come first; then it lies, and there is nobody else.
         network.corrupt(1) { chunk, payload in
             if chunk.offset == 3 << 20 { payload[7] ^= 1 }
         }
-        let reader = try network.add(2)
+        let reader = try network.add(2, limit: limit)
         await #expect(throws: ArtifactExchange.Missing.self) {
             try await reader.fetch(digest, from: [NodeID(1)], byteCountMax: 1 << 30, askCount: 1)
         }
         return (reader, digest)
+    }
+
+    @Test func `what is here but larger than somebody takes is refused to him`() async throws {
+        let holder = try network.add(1)
+        let digest = try holder.store.put(Self.bytes(1_000))
+        try await holder.fetch(digest, byteCountMax: 1_000)
+        await #expect(throws: ArtifactError.tooLarge(byteCountMax: 999)) {
+            try await holder.fetch(digest, byteCountMax: 999)
+        }
+    }
+
+    @Test func `a fetch that broke off keeps no room for what has not come`() async throws {
+        let limit = ArtifactStore.Limit(byteCountMax: 16 << 20, grace: .zero)
+        let (reader, digest) = try await brokenOff(Self.bytes((9 << 20) + 3), limit: limit)
+        #expect(reader.store.usage.byteCount >= 5 << 20)
+        // From now on it may leave, since nothing refers to it.
+        reader.store.refer(to: [])
+        try reader.store.put(Self.bytes(9 << 20))
+        #expect(reader.store.usage.byteCount <= 16 << 20)
+        #expect(!reader.store.contains(digest))
+    }
+
+    @Test func `a fetch goes on with what an earlier one of the same node had`() async throws {
+        let bytes = Self.bytes((9 << 20) + 3)
+        let (reader, digest) = try await brokenOff(bytes)
+        try network.add(3).store.put(bytes)
+        try await reader.fetch(digest, from: [NodeID(3)], byteCountMax: 1 << 30)
+        try reader.store.verify(digest)
+        #expect(network.chunkCount(from: 3) == 4)
+        #expect(reader.store.usage.byteCount == bytes.count)
     }
 
     @Test func `a node that was started again goes on with what it had fetched`() async throws {

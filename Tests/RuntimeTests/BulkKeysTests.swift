@@ -67,4 +67,22 @@ struct BulkKeysTests {
         _ = ada.offerKey(to: NodeID(2))
         #expect(throws: BulkKeys.NoKey.self) { try ada.seal([[1]], to: NodeID(2)) }
     }
+
+    @Test func `a key goes with the link that brought it, and opens what is on its way`() throws {
+        introduce()
+        let early = try ada.seal([[1]], to: NodeID(2))
+        ada.linkEnded(with: NodeID(2))
+        #expect(throws: BulkKeys.NoKey.self) { try ada.seal([[2]], to: NodeID(2)) }
+        #expect(try bob.open(early, from: NodeID(1)) == [1])
+        introduce()
+        let late = try ada.seal([[3]], to: NodeID(2))
+        #expect(try bob.open(late, from: NodeID(1)) == [3])
+    }
+
+    @Test func `an acceptance of which one hears after the link's end brings no key`() {
+        _ = ada.offerKey(to: NodeID(2))
+        ada.linkEnded(with: NodeID(2))
+        ada.keyAccepted(by: NodeID(2))
+        #expect(throws: BulkKeys.NoKey.self) { try ada.seal([[1]], to: NodeID(2)) }
+    }
 }

@@ -117,4 +117,75 @@ struct LeaseChoiceTests {
         // Whoever is no edge node comes first.
         #expect(holders(Self.program(.any), [plugged, Self.worker(3, 1)]) == [NodeID(3)])
     }
+
+    // MARK: What hides nothing
+
+    private static func single(
+        _ name: String, tenant: String = "", priority: Int32 = 0, slots: UInt32 = 1,
+        edge: EdgeTerms? = nil
+    ) -> TaskSubmitted {
+        TaskSubmitted(
+            task: Digest.of(name),
+            spec: TaskSpec(
+                submitter: NodeID(9), name: name, tenant: tenant, priority: priority,
+                slotCount: slots, edge: edge,
+                work: .program(ProgramWork(program: NamedArtifact(digest: Digest.of("elf"))))))
+    }
+
+    @Test(arguments: [
+        (LeaseChoiceTests.single("wide", slots: 9), true),
+        (LeaseChoiceTests.single("edge", edge: EdgeTerms(use: .only)), true),
+        (LeaseChoiceTests.single("many"), false),
+    ])
+    func `what cannot run hides nothing behind it, nor does a long queue of others`(
+        front: TaskSubmitted, isStuck: Bool
+    ) {
+        var table = TaskTable()
+        let count = LeaseChoice.setCountMax + 76
+        for number in 0..<count {
+            var task = front
+            task.task = Digest.of("front \(number)")
+            _ = table.apply(task)
+        }
+        _ = table.apply(Self.single("urgent", priority: isStuck ? 0 : 100))
+        _ = table.apply(Self.single("other", tenant: "b"))
+        let leased = Self.leases(of: table, to: [Self.worker(1, 2)]).map(\.task)
+        #expect(leased == [UInt64(count), UInt64(count + 1)])
+    }
+
+    @Test func `sets that wait for others hide nothing behind them`() {
+        var table = TaskTable()
+        let spec = Self.single("part").spec
+        for number in 0..<5 {
+            let sets = (0..<256).map { position in
+                TaskSet(
+                    name: "\(position)", spec: spec,
+                    after: position == 0 ? [] : [UInt32(position - 1)])
+            }
+            _ = table.apply(
+                JobSubmitted(
+                    job: Digest.of("chain \(number)"), submitter: NodeID(9), sets: sets))
+        }
+        _ = table.apply(Self.single("last"))
+        let leased = Self.leases(of: table, to: [Self.worker(1, 10)]).map(\.task)
+        #expect(leased == [0, 256, 512, 768, 1_024, 1_280])
+    }
+
+    @Test func `a gang begins at once, and what would wait behind others counts for nothing`() {
+        var table = TaskTable()
+        let gang = TaskSet(
+            name: "gang", spec: Self.single("gang").spec,
+            items: [TaskItem(seed: 1), TaskItem(seed: 2)], isGang: true)
+        _ = table.apply(
+            JobSubmitted(job: Digest.of("gang"), submitter: NodeID(9), sets: [gang]))
+        func leased(idle: Int) -> Int {
+            var view = LeaseChoice.View()
+            view.total.slotCount = 4
+            let worker = LeaseChoice.Worker(
+                node: NodeID(1), freeSlotCount: 4, idleSlotCount: idle)
+            return LeaseChoice.grants(of: table, to: [worker], in: view).flatMap(\.tasks).count
+        }
+        #expect(leased(idle: 1) == 0)
+        #expect(leased(idle: 2) == 2)
+    }
 }

@@ -127,6 +127,18 @@ struct TaskTableTests {
         #expect(table.records.count == 5)
     }
 
+    @Test mutating func `a statement about many results names each of them`() {
+        _ = table.apply(submitted())
+        _ = lease(1, index: 2)
+        var ends = finished(attempt: 1, index: 2)
+        ends.statement = [1]
+        ends.ends.insert(ends.ends[0], at: 0)
+        ends.ends[0].task = 7
+        #expect(table.apply(ends) == .refused("the leaves are not those of the results"))
+        ends.ends.removeFirst()
+        #expect(table.apply(ends) == .fresh)
+    }
+
     @Test mutating func `a result of a void lease is not taken`() {
         _ = table.apply(submitted())
         _ = lease(1, index: 2)

@@ -172,6 +172,34 @@ struct ArtifactStoreTests {
         #expect(throws: ArtifactError.tooLarge(byteCountMax: 3_000_000)) { try small.takeUp() }
     }
 
+    @Test func `what a fetch left is dropped alone, not what came whole on another way`() throws {
+        let bytes = Self.bytes(3_500_000)
+        let digest = try breakOff(bytes)
+        store.dropLeftover(of: digest)
+        #expect(store.usage.byteCount == 0)
+        _ = try breakOff(bytes)
+        try store.put(bytes)
+        store.dropLeftover(of: digest)
+        #expect(store.contains(digest))
+        #expect(store.usage.byteCount == bytes.count)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder + "/partial") == [])
+    }
+
+    @Test func `a writer says whether what came stays, and is done then`() throws {
+        let bytes = Self.bytes(3_500_000)
+        let digest = Digest.of(bytes)
+        let empty = try store.fetcher(of: digest, byteCountMax: 1 << 30)
+        #expect(!empty.leaveOff())
+        #expect(try breakOff(bytes) == digest)
+        let writer = try store.fetcher(of: digest, byteCountMax: 1 << 30)
+        #expect(try writer.takeUp() != nil)
+        #expect(writer.leaveOff())
+        // The next one finds it, though the first has not gone yet.
+        let next = try store.fetcher(of: digest, byteCountMax: 1 << 30)
+        #expect(!writer.leaveOff())
+        #expect(try next.takeUp()?.proven.count == 1)
+    }
+
     @Test func `a proof or a piece that was changed proves nothing`() throws {
         let changes: [(Digest) throws -> Void] = [
             { try change(folder + "/partial/\($0.hex)", at: 3_300_000) },

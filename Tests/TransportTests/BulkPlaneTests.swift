@@ -83,17 +83,34 @@ private final class Depot: Sendable {
     let cipher: TestCipher
     let plane: BulkPlane
     private let items: Mailbox<Item>
+    private let askedFor: Mailbox<NodeID>
 
-    init(_ number: UInt64, byteCountInFlightMax: Int = 64 << 20) throws {
+    init(
+        _ number: UInt64, byteCountInFlightMax: Int = 64 << 20, keyWait: Duration = .seconds(20),
+        idleTime: Duration = .seconds(600)
+    ) throws {
         id = NodeID(number)
         cipher = TestCipher(id)
         let items = Mailbox<Item>(capacity: 10_000)
+        let askedFor = Mailbox<NodeID>(capacity: 100)
         var settings = BulkPlane.Settings(bindEndpoint: "tcp://127.0.0.1:*", node: id)
         settings.byteCountInFlightMax = byteCountInFlightMax
-        plane = try BulkPlane(settings: settings, cipher: cipher) { sender, message, payload in
+        settings.keyWait = keyWait
+        settings.idleTime = idleTime
+        plane = try BulkPlane(
+            settings: settings, cipher: cipher, keyless: { _ = askedFor.offer($0) }
+        ) { sender, message, payload in
             _ = items.offer(Item(sender: sender, message: message, payload: payload))
         }
         self.items = items
+        self.askedFor = askedFor
+    }
+
+    /// To whom keys were missing, since the last time.
+    func asked() -> [NodeID] {
+        var batch: [NodeID] = []
+        askedFor.drain(into: &batch)
+        return batch
     }
 
     func knows(_ other: Depot) throws {
@@ -285,13 +302,61 @@ private func waits(_ time: Duration = .seconds(20), until condition: () -> Bool)
         #expect(two.receive(1).map(\.payload) == [[3]])
     }
 
-    @Test func `without a key nothing leaves`() throws {
-        let (one, two) = (try Depot(1), try Depot(2))
+    @Test func `without a key nothing leaves, and what waits in vain is given up`() throws {
+        let (one, two) = (try Depot(1, keyWait: .milliseconds(500)), try Depot(2))
         try one.knows(two)
         one.cipher.hasKey.store(false, ordering: .relaxed)
         try one.plane.send(chunk(1), payload: [1], to: two.id)
+        #expect(one.plane.byteCountInFlight(to: two.id) > 0)
         #expect(waits { one.plane.counters.keylessCount == 1 })
         #expect(waits { one.plane.byteCountInFlight(to: two.id) == 0 })
+        #expect(one.asked() == [two.id])
+        #expect(two.received().isEmpty)
+    }
+
+    @Test func `what waits for a key is sent when it comes, in order`() throws {
+        let (one, two) = (try Depot(1), try Depot(2))
+        try one.knows(two)
+        // A connection that stands: whoever sends does so by himself.
+        try one.plane.send(chunk(0), payload: [], to: two.id)
+        #expect(two.receive(1).count == 1)
+        one.cipher.hasKey.store(false, ordering: .relaxed)
+        for number in 1...3 as ClosedRange<UInt64> {
+            try one.plane.send(chunk(number), payload: [], to: two.id)
+        }
+        #expect(waits { one.asked() == [two.id] })
+        one.cipher.hasKey.store(true, ordering: .relaxed)
+        one.plane.keyArrived()
+        try one.plane.send(chunk(4), payload: [], to: two.id)
+        #expect(two.receive(4).map(\.message) == (1...4).map { chunk($0) })
+        #expect(one.plane.counters.keylessCount == 0)
+    }
+
+    @Test func `so many messages wait for a key, and no more`() throws {
+        let (one, two) = (try Depot(1), try Depot(2))
+        try one.knows(two)
+        one.cipher.hasKey.store(false, ordering: .relaxed)
+        for number in 0..<300 as Range<UInt64> {
+            try one.plane.send(chunk(number), payload: [], to: two.id)
+        }
+        #expect(waits { one.plane.counters.keylessCount == 300 - 256 })
+        try one.plane.closePeer(two.id)
+        #expect(waits { one.plane.byteCountInFlight(to: two.id) == 0 })
+    }
+
+    @Test func `a connection that was not used for long ends, and another is made`() throws {
+        let one = try Depot(1, idleTime: .seconds(1))
+        let (two, gone) = (try Depot(2), try Depot(3))
+        try one.knows(two)
+        try one.knows(gone)
+        gone.plane.close()
+        try one.plane.send(chunk(1), payload: [1, 2, 3], to: gone.id)
+        try one.plane.send(chunk(1), payload: [], to: two.id)
+        #expect(two.receive(1).count == 1)
+        // What could not leave gives its credit back.
+        #expect(waits { one.plane.byteCountInFlight(to: gone.id) == 0 })
+        try one.plane.send(chunk(2), payload: [], to: two.id)
+        #expect(two.receive(1).map(\.message) == [chunk(2)])
     }
 
     @Test func `a closed plane refuses, and what was sent before still leaves`() throws {

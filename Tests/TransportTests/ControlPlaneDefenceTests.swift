@@ -130,7 +130,10 @@ import Wire
     @Test func `a peer's address leads nowhere but to TCP, and its key is measured`() throws {
         var address = server.address
         address.id = NodeID(9)
-        let endpoints = ["inproc://zeromq.zap.01", "ipc:///run/x", "tcp://", "tcp://:x", "nonsense"]
+        let endpoints = [
+            "inproc://zeromq.zap.01", "ipc:///run/x", "tcp://", "tcp://:x", "nonsense",
+            "tcp://localhost:7400", "tcp://lo:7400", "tcp://[localhost]:7400",
+        ]
         for endpoint in endpoints {
             address.endpoint = endpoint
             server.plane?.setPeer(address)
@@ -158,6 +161,23 @@ import Wire
         second.send(.hello(hello), as: node)
         #expect(refusal(to: second)?.contains("not newer") == true)
         #expect(server.hellos == [node])
+    }
+
+    @Test func `a node that has started again is heard, also with its clock set back`() throws {
+        func hello(_ boot: UInt8, _ sequence: UInt64) -> Hello {
+            TestAuthority.hello(
+                of: node, client: keys.publicKey, server: server.keys.publicKey, boot: [boot],
+                sequence: sequence)
+        }
+        let dealer = try RawDealer(to: server, as: keys, route: RawDealer.route(node))
+        dealer.send(.hello(hello(1, 1_000)), as: node)
+        #expect(answer(to: dealer) == .helloAccepted(HelloAccepted(sequence: 1_000)))
+        dealer.send(.hello(hello(1, 999)), as: node)
+        #expect(refusal(to: dealer)?.contains("not newer") == true)
+        dealer.send(.hello(hello(2, 10)), as: node)
+        #expect(answer(to: dealer) == .helloAccepted(HelloAccepted(sequence: 10)))
+        dealer.send(.hello(hello(2, 10)), as: node)
+        #expect(refusal(to: dealer)?.contains("not newer") == true)
     }
 
     @Test func `a hello for another server or another key is refused`() throws {
@@ -248,6 +268,37 @@ import Wire
         #expect(pump([server, peer]) { server.numbers(from: peer) == [1] })
         #expect(strangerCount() == 3)
         withExtendedLifetime(strangers) {}
+    }
+
+    @Test func `strangers use up what strangers may say, and no peer's hello`() throws {
+        var limits = ControlSettings.Limits()
+        limits.strangersMessageCountMax = 4
+        let server = try Station(7, limits: limits)
+        let peer = try Station(8)
+        server.knows(peer)
+        let stranger = try RawDealer(
+            to: server, as: CurveKeyPair.generate(), route: RawDealer.strangerRoute())
+        for _ in 0..<8 {
+            stranger.send(.joinBegin(JoinBegin(token: .of("t"), nonce: [])), as: NodeID(9))
+        }
+        #expect(pump([server]) { server.dropped(.rateLimited) == 4 })
+        peer.knows(server)
+        try peer.send(1, to: server)
+        #expect(pump([server, peer]) { server.numbers(from: peer) == [1] })
+        withExtendedLifetime(stranger) {}
+    }
+
+    @Test func `who is dropped takes no other peer's key along`() throws {
+        let honest = try Station(8)
+        server.knows(honest)
+        // Its certificate names a key that it does not hold.
+        var thief = honest.address
+        thief.id = NodeID(9)
+        server.plane?.setPeer(thief)
+        server.plane?.dropPeer(thief.id)
+        honest.knows(server)
+        try honest.send(1, to: server)
+        #expect(pump([server, honest]) { server.numbers(from: honest) == [1] })
     }
 
     @Test func `a stranger may ask sixteen times in ten seconds`() throws {

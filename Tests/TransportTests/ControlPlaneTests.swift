@@ -54,6 +54,22 @@ import Wire
         #expect(pump([one], within: .seconds(2)) { one.events.contains(.disconnected(two.id)) })
     }
 
+    @Test func `a peer is dialled for its hello also after a failure`() throws {
+        var limits = ControlSettings.Limits()
+        limits.dialTimeout = .seconds(1)
+        let (one, two) = (try Station(1, limits: limits), try Station(2))
+        let (address, endpoint) = (two.address, two.endpoint)
+        two.plane = nil
+        one.plane?.setPeer(address)
+        try one.plane?.dial(two.id)
+        #expect(pump([one]) { !one.authority.endedLinks.isEmpty })
+        // In the pause after the failure nothing waits for the link but this wish.
+        try one.plane?.dial(two.id)
+        try two.start(endpoint: endpoint)
+        #expect(pump([one, two]) { one.events.contains(.connected(two.id)) })
+        #expect(two.hellos == [one.id])
+    }
+
     @Test func `a server restarted on the same port hears hello again`() throws {
         let (one, two) = (try Station(1), try Station(2))
         one.knows(two)
@@ -180,6 +196,8 @@ import Wire
         #expect(pump([one, two]) { two.numbers(from: one) == [1, 2] })
         #expect(two.hellos.count == 2)
         #expect(!one.events.contains(.disconnected(two.id)))
+        // No lost connection; but what its hello brought is void.
+        #expect(one.authority.endedLinks.first == two.id)
     }
 
     @Test func `a port in use is one sentence`() throws {

@@ -18,6 +18,7 @@ final class TestAuthority: HelloAuthority {
     let node: NodeID
     var refusedNodes: Set<NodeID> = []
     var refusedKeys: Set<[UInt8]> = []
+    private(set) var endedLinks: [NodeID] = []
 
     init(_ node: NodeID) { self.node = node }
 
@@ -29,10 +30,14 @@ final class TestAuthority: HelloAuthority {
         return Digest.of(secret + signed).bytes
     }
 
-    static func hello(of node: NodeID, client: [UInt8], server: [UInt8]) -> Hello {
+    static func hello(
+        of node: NodeID, client: [UInt8], server: [UInt8], boot: [UInt8] = [1, 2, 3],
+        sequence: UInt64? = nil
+    ) -> Hello {
+        let next = sequences.add(1, ordering: .relaxed).newValue
         var hello = Hello(
-            certificates: [node.bytes], boot: [1, 2, 3],
-            sequence: sequences.add(1, ordering: .relaxed).newValue, protocolMin: 1, protocolMax: 1,
+            certificates: [node.bytes], boot: boot, sequence: sequence ?? next, protocolMin: 1,
+            protocolMax: 1,
             profile: Profile(name: "node \(node.short)"), bulkKey: Array(node.bytes.reversed()))
         hello.signature = signature(of: hello, by: node, client, server)
         return hello
@@ -56,6 +61,8 @@ final class TestAuthority: HelloAuthority {
     }
 
     func isAllowed(curveKey: [UInt8]) -> Bool { !refusedKeys.contains(curveKey) }
+
+    func linkEnded(with peer: NodeID) { endedLinks.append(peer) }
 }
 
 /// A control plane and everything it told so far.

@@ -18,6 +18,17 @@ struct TransportSettingsTests {
         #expect(!"\(one)".contains("\(one.secretKey[0])"))
     }
 
+    @Test func `an endpoint in numbers is told from one with a name`() {
+        let numeric = ["tcp://192.168.1.5:7400", "tcp://[fd00::5]:1", "tcp://[fe80::1%eth0]:*"]
+        #expect(numeric.allSatisfy { TCPEndpoint.isNumeric($0) })
+        let named = [
+            "tcp://host:7400", "tcp://eth0:7400", "tcp://*:7400", "tcp://fd00::5:7400",
+            "tcp://a:0;1.2.3.4:7400", "tcp://1.2.3:7400", "tcp://[1.2.3.4]:1", "udp://1.2.3.4:1",
+            "tcp://1.2.3.4", "tcp://", "",
+        ]
+        #expect(!named.contains { TCPEndpoint.isNumeric($0) })
+    }
+
     @Test func `every field of a hello and both keys change what is signed`() {
         let (client, server) = ([UInt8](repeating: 1, count: 32), [UInt8](repeating: 2, count: 32))
         let hello = Hello(certificates: [[1], [2]], profile: Profile())

@@ -64,7 +64,11 @@ typedef enum _Swiftlet__Node__V1__RefusalKind {
   /*
    * nobody could decide it in time: later
    */
-  SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_UNAVAILABLE = 3
+  SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_UNAVAILABLE = 3,
+  /*
+   * no entry of the log may be so large
+   */
+  SWIFTLET__NODE__V1__REFUSAL_KIND__REFUSAL_KIND_TOO_LARGE = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(SWIFTLET__NODE__V1__REFUSAL_KIND)
 } Swiftlet__Node__V1__RefusalKind;
 

@@ -1,0 +1,82 @@
+import Basics
+import Election
+import NodeLogic
+import Scheduling
+import Testing
+import Wire
+
+/// A worker without a vote, and what the coordinator sends it.
+struct FollowingTests {
+    private static let coordinator = NodeID(1)
+    private static let id = NodeID(2)
+    private var node: Node
+    private var now = Instant.zero
+    private var effects: [Node.Effect] = []
+
+    init() {
+        let token = Digest.of("token")
+        let commands: [Command.Body] = [
+            .meshFounded(
+                MeshFounded(
+                    mesh: Digest.of("mesh"), founder: Self.coordinator, founderName: "first",
+                    certificates: [[1]])),
+            .tokenCreated(
+                TokenCreated(
+                    token: token, verifier: [1], expiresAt: .max, uses: 1, role: "worker")),
+            .nodeEnrolled(
+                NodeEnrolled(
+                    node: Self.id, name: "second", role: "worker", certificates: [[2]],
+                    token: token)),
+        ]
+        node = Node(
+            Node.Boot(
+                id: Self.id, profile: Profile(name: "second", role: "worker", coreCount: 2),
+                incarnation: 1, hardState: .init(term: 1),
+                entries: commands.enumerated().map {
+                    LogEntry(index: UInt64($0 + 1), term: 1, command: Command(body: $1))
+                }, introductions: []),
+            settings: Node.Settings(), seed: 1, now: .zero)
+        hear(committing: 3, [])
+    }
+
+    private static func append(_ entries: [LogEntry], commitIndex: UInt64) -> Node.Event {
+        let previous = (entries.first?.index ?? 4) - 1
+        return .received(
+            .election(
+                ElectionMessage(
+                    body: .appendRequest(
+                        AppendRequest(
+                            term: 1, previousIndex: previous, previousTerm: 1,
+                            commitIndex: commitIndex, entries: entries)))), from: coordinator)
+    }
+
+    private mutating func hear(committing index: UInt64, _ entries: [LogEntry]) {
+        node.step(Self.append(entries, commitIndex: index), at: now, into: &effects)
+    }
+
+    private var reports: [WorkerReport] {
+        effects.compactMap { effect in
+            if case .send(.workerReport(let report), Self.coordinator) = effect {
+                report
+            } else {
+                nil
+            }
+        }
+    }
+
+    @Test mutating func `a report names all that runs of what it says is applied`() {
+        let spec = TaskSpec(submitter: Self.id, work: .read(ReadWork(artifact: Digest.of("a"))))
+        let submitted = TaskSubmitted(task: Digest.of("task"), spec: spec)
+        let leased = TasksLeased(grants: [LeaseGrant(holder: Self.id, tasks: [0], attempts: [1])])
+        let entries = [Command.Body.taskSubmitted(submitted), .tasksLeased(leased)].enumerated()
+            .map { LogEntry(index: UInt64($0 + 4), term: 1, command: Command(body: $1)) }
+        now = now + .seconds(10)
+        effects = []
+        // Both in one turn of the node.
+        node.step(
+            [Self.append(entries, commitIndex: 5), .deadlinePassed], at: now, into: &effects)
+        #expect(!reports.isEmpty)
+        for report in reports where report.appliedIndex >= 5 { #expect(report.running == [0]) }
+        #expect(reports.contains { $0.appliedIndex == 5 })
+    }
+}
