@@ -79,4 +79,47 @@ struct FollowingTests {
         for report in reports where report.appliedIndex >= 5 { #expect(report.running == [0]) }
         #expect(reports.contains { $0.appliedIndex == 5 })
     }
+
+    private var proposals: [Proposal] {
+        effects.compactMap { effect in
+            if case .send(.proposal(let proposal), Self.coordinator) = effect {
+                proposal
+            } else {
+                nil
+            }
+        }
+    }
+
+    private mutating func pass(_ time: Duration) {
+        now = now + time
+        effects = []
+        node.step(.deadlinePassed, at: now, into: &effects)
+    }
+
+    @Test mutating func `what has a place in the log is not asked for again`() throws {
+        let drained = NodeDrained(node: Self.id, isDrained: true)
+        node.step(
+            .propose(request: 7, Command(body: .nodeDrained(drained))), at: now, into: &effects)
+        let proposal = try #require(proposals.first)
+        pass(.milliseconds(400))
+        #expect(proposals == [proposal])
+        // Another node's word about places counts for nothing.
+        for (sender, isHeard) in [(NodeID(3), false), (Self.coordinator, true)] {
+            node.step(
+                .received(
+                    .proposalReply(
+                        ProposalReply(
+                            request: proposal.request, index: 9, refusalKind: .conflict)),
+                    from: sender), at: now, into: &effects)
+            pass(.milliseconds(400))
+            #expect(proposals.isEmpty == isHeard)
+        }
+        // The place is taken by something else: the command is asked for again.
+        let others = (4...9).map {
+            LogEntry(index: $0, term: 1, command: Command(body: .policySet(PolicySet())))
+        }
+        hear(committing: 9, others)
+        pass(.milliseconds(400))
+        #expect(proposals == [proposal])
+    }
 }

@@ -18,6 +18,23 @@ struct VoterTests {
         #expect(simulator.witness.violations == [])
     }
 
+    @Test(arguments: [(5, 3), (3, 1)])
+    func `where a voter leaves and nobody can take its place, another one goes as well`(
+        nodeCount: Int, voterCount: Int
+    ) {
+        var simulator = Simulator(nodeCount: nodeCount, seed: 5)
+        #expect(
+            simulator.run(for: .seconds(30)) { $0.node(0)?.state.voters.count == nodeCount })
+        simulator.leave(nodeCount - 1)
+        let isOdd = simulator.run(for: .seconds(30)) { simulator in
+            simulator.upNumbers.allSatisfy {
+                simulator.node($0)?.state.voters.count == voterCount
+            }
+        }
+        #expect(isOdd)
+        #expect(simulator.witness.violations == [])
+    }
+
     @Test(arguments: seeds(10))
     func `a voter that is gone for long is replaced`(seed: UInt64) throws {
         var simulator = Simulator(nodeCount: 7, seed: seed)
