@@ -22,7 +22,7 @@ struct OpenAIEmbeddingTests {
         "an encoder stands in the list of models",
         "a decoder gives vectors of its embedding length",
         "an encoder answers no chat and cannot be deployed",
-        "a file that was changed on the disk is refused until it is whole",
+        "a file that was changed on the disk is refused until it was added again",
         "a licence that the policy no longer takes is refused",
     ]
 
