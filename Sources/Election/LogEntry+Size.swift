@@ -64,21 +64,19 @@ extension Command {
 
     private func byteCount(of result: TaskResult) -> Int {
         120 + result.head.count + result.errorHead.count + result.sentence.utf8.count
-            + result.outputs.reduce(0) { $0 + byteCount(of: $1) } + result.holders.count * 34
+            + result.outputs.reduce(0) { $0 + $1.estimatedByteCount } + result.holders.count * 34
     }
 
     private func byteCount(of item: TaskItem) -> Int {
-        let inputs = item.inputs.reduce(16) { $0 + byteCount(of: $1) }
+        let inputs = item.inputs.reduce(16) { $0 + $1.estimatedByteCount }
         return item.arguments.reduce(inputs) { $0 + $1.utf8.count + 4 }
     }
-
-    private func byteCount(of artifact: NamedArtifact) -> Int { 56 + artifact.name.utf8.count }
 
     private func byteCount(of spec: TaskSpec) -> Int {
         let texts = 256 + spec.name.utf8.count + spec.tenant.utf8.count
         switch spec.work {
         case .program(let work):
-            var count = work.inputs.reduce(texts) { $0 + byteCount(of: $1) }
+            var count = work.inputs.reduce(texts) { $0 + $1.estimatedByteCount }
             for argument in work.arguments { count += argument.utf8.count + 4 }
             for variable in work.environment {
                 count += variable.name.utf8.count + variable.value.utf8.count + 8
@@ -95,4 +93,9 @@ extension Command {
         case .read: return texts
         }
     }
+}
+
+extension NamedArtifact {
+    /// About how many bytes it is on the wire.
+    package var estimatedByteCount: Int { 56 + name.utf8.count }
 }

@@ -35,15 +35,12 @@ extension LiveBackend {
             }
             let ending = UploadEnding(writer: writer)
             // Until the disk has it: seconds, where it has much to write.
-            let digest = try await node.uploads.run { try ending.writer.finish() }
+            let digest = try await node.uploads.serve("ends many uploads") {
+                try ending.writer.finish()
+            }
             return ["digest": digest.json, "byte_count": JSON(writer.byteCount)]
         } catch let error as ArtifactError {
             throw APIError(status: 507, message: error.sentence, code: "not_stored")
-        } catch is Lane.LaneFull {
-            throw APIError(
-                status: 503,
-                message: "this node ends many uploads already; try again in a moment",
-                code: "overloaded")
         }
     }
 
@@ -183,13 +180,8 @@ extension LiveBackend {
     /// known after half a second where 20,000 tasks are remembered.
     func taskBundle(with digest: Digest) async throws -> [UInt8]? {
         let tasks = await loop.read { $0.state.tasks }
-        do {
-            return try await node.lookups.run { tasks.bundle(with: digest) }
-        } catch {
-            throw APIError(
-                status: 503,
-                message: "this node looks for many statements already; try again in a moment",
-                code: "overloaded")
+        return try await node.lookups.serve("looks for many statements") {
+            tasks.bundle(with: digest)
         }
     }
 }

@@ -180,16 +180,13 @@ extension LiveBackend {
         do {
             try await node.exchange.fetch(artifact, byteCountMax: ModelShelf.byteCountMax)
             // A large model takes minutes.
-            try await node.files.run { try store.verify(artifact) }
+            try await node.files.serve("reads many files") { try store.verify(artifact) }
             return artifact
         } catch let error as ArtifactError {
             if case .wrongDigest(_, let found) = error { return found }
             throw APIError(status: 503, message: error.sentence, code: "artifact_not_reachable")
-        } catch is Lane.LaneFull {
-            throw APIError(
-                status: 503,
-                message: "this node reads many files already; try again in a moment",
-                code: "overloaded")
+        } catch let error as APIError {
+            throw error
         } catch {
             throw APIError(
                 status: 503, message: TaskWorker.sentence(of: error),

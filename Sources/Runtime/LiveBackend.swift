@@ -172,3 +172,20 @@ extension Digest {
 extension JSON {
     init(_ number: some BinaryInteger) { self = .integer(Int64(clamping: number)) }
 }
+
+extension Lane {
+    /// As `run`, for a request: where as much waits as may wait, the client comes again.
+    ///
+    /// - Parameter doing: what this node does, as in "reads many files".
+    func serve<Value: Sendable>(
+        _ doing: String, _ work: @escaping @Sendable () throws -> Value
+    ) async throws -> Value {
+        do {
+            return try await run(work)
+        } catch is LaneFull {
+            throw APIError(
+                status: 503, message: "this node \(doing) already; try again in a moment",
+                code: "overloaded")
+        }
+    }
+}

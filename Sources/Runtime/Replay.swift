@@ -49,7 +49,7 @@ struct Replay: Sendable {
         let stop = Flag()
         do {
             return try await withTaskCancellationHandler {
-                try await node.replays.run {
+                try await node.replays.serve("replays many results") {
                     // It may have waited for its turn longer than its client.
                     if stop.isRaised { throw CancellationError() }
                     return try work(stop)
@@ -59,11 +59,6 @@ struct Replay: Sendable {
             }
         } catch is GuestRun.Stopped {
             throw CancellationError()
-        } catch is Lane.LaneFull {
-            throw APIError(
-                status: 503,
-                message: "this node replays many results already; try again in a moment",
-                code: "overloaded")
         }
     }
 

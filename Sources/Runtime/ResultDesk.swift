@@ -1,4 +1,5 @@
 import Basics
+import Election
 import Identity
 import NodeLogic
 import Provenance
@@ -21,7 +22,7 @@ final class ResultDesk: Sendable {
         var byteCount: Int {
             200 + ending.result.head.count + ending.result.errorHead.count
                 + ending.result.sentence.utf8.count
-                + ending.result.outputs.reduce(0) { $0 + 56 + $1.name.utf8.count }
+                + ending.result.outputs.reduce(0) { $0 + $1.estimatedByteCount }
         }
     }
 

@@ -170,11 +170,14 @@ package struct LeaseChoice {
             if let line, lines[line].count >= Self.lineCountMax { return false }
             // A gang that does not fit has a word in what others get.
             if !set.isGang {
-                let need = Need(set, table.records[set.tasks.lowerBound].spec)
+                let spec = table.records[set.tasks.lowerBound].spec
+                let need = Need(set, spec)
                 if let known = needs.first(where: { $0.need == need }) {
                     guard known.isMet else { return false }
                 } else {
-                    let isMet = isMet(need, by: set)
+                    let isMet = workers.contains {
+                        set.slotCount <= $0.freeSlotCount && fits(spec, $0, idle: false)
+                    }
                     needs.append((need, isMet))
                     guard isMet else { return false }
                 }
@@ -203,13 +206,6 @@ package struct LeaseChoice {
                 return
             }
             (isProgram, isLarge) = (true, work.inputs.count > LeaseChoice.edgeInputCountMax)
-        }
-    }
-
-    private func isMet(_ need: Need, by set: TaskSetRecord) -> Bool {
-        let spec = table.records[set.tasks.lowerBound].spec
-        return workers.contains {
-            need.slotCount <= $0.freeSlotCount && fits(spec, $0, idle: false)
         }
     }
 

@@ -14,27 +14,13 @@ struct FollowingTests {
     private var effects: [Node.Effect] = []
 
     init() {
-        let token = Digest.of("token")
-        let commands: [Command.Body] = [
-            .meshFounded(
-                MeshFounded(
-                    mesh: Digest.of("mesh"), founder: Self.coordinator, founderName: "first",
-                    certificates: [[1]])),
-            .tokenCreated(
-                TokenCreated(
-                    token: token, verifier: [1], expiresAt: .max, uses: 1, role: "worker")),
-            .nodeEnrolled(
-                NodeEnrolled(
-                    node: Self.id, name: "second", role: "worker", certificates: [[2]],
-                    token: token)),
-        ]
         node = Node(
             Node.Boot(
                 id: Self.id, profile: Profile(name: "second", role: "worker", coreCount: 2),
                 incarnation: 1, hardState: .init(term: 1),
-                entries: commands.enumerated().map {
-                    LogEntry(index: UInt64($0 + 1), term: 1, command: Command(body: $1))
-                }, introductions: []),
+                entries: Beginning.log(
+                    of: Self.coordinator, lettingIn: [(Self.id, "second", "worker")]),
+                introductions: []),
             settings: Node.Settings(), seed: 1, now: .zero)
         hear(committing: 3, [])
     }
@@ -54,14 +40,15 @@ struct FollowingTests {
         node.step(Self.append(entries, commitIndex: index), at: now, into: &effects)
     }
 
-    private var reports: [WorkerReport] {
+    /// What the coordinator was told.
+    private var told: [Envelope.Body] {
         effects.compactMap { effect in
-            if case .send(.workerReport(let report), Self.coordinator) = effect {
-                report
-            } else {
-                nil
-            }
+            if case .send(let body, Self.coordinator) = effect { body } else { nil }
         }
+    }
+
+    private var reports: [WorkerReport] {
+        told.compactMap { if case .workerReport(let report) = $0 { report } else { nil } }
     }
 
     @Test mutating func `a report names all that runs of what it says is applied`() {
@@ -81,13 +68,7 @@ struct FollowingTests {
     }
 
     private var proposals: [Proposal] {
-        effects.compactMap { effect in
-            if case .send(.proposal(let proposal), Self.coordinator) = effect {
-                proposal
-            } else {
-                nil
-            }
-        }
+        told.compactMap { if case .proposal(let proposal) = $0 { proposal } else { nil } }
     }
 
     private mutating func pass(_ time: Duration) {

@@ -14,39 +14,14 @@ struct PlacingTests {
     private var effects: [Node.Effect] = []
 
     init() {
-        let token = Digest.of("token")
-        let commands: [Command.Body] = [
-            .meshFounded(
-                MeshFounded(
-                    mesh: Digest.of("mesh"),
-                    founder: Self.own,
-                    founderName: "first",
-                    certificates: [[1]]
-                )
-            ),
-            .tokenCreated(
-                TokenCreated(token: token, verifier: [7], expiresAt: 5, uses: 1, role: "worker")
-            ),
-            .nodeEnrolled(
-                NodeEnrolled(
-                    node: Self.other,
-                    name: "second",
-                    role: "worker",
-                    certificates: [[2]],
-                    token: token
-                )
-            ),
-        ]
-        let entries = commands.enumerated().map { index, body in
-            LogEntry(index: UInt64(index) + 1, term: 1, command: Command(body: body))
-        }
         node = Node(
             Node.Boot(
                 id: Self.own,
                 profile: Self.profile("first", megabytes: 5_000),
                 incarnation: 1,
                 hardState: .init(term: 1),
-                entries: entries,
+                entries: Beginning.log(
+                    of: Self.own, lettingIn: [(Self.other, "second", "worker")]),
                 introductions: []
             ),
             settings: Node.Settings(),

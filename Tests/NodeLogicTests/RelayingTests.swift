@@ -20,35 +20,15 @@ struct RelayingTests {
     private var requestCount: UInt64 = 100
 
     init() {
-        let token = Digest.of("token")
-        let commands: [Command.Body] = [
-            .meshFounded(
-                MeshFounded(
-                    mesh: Digest.of("mesh"), founder: Self.id, founderName: "first",
-                    certificates: [[1]])),
-            .tokenCreated(
-                TokenCreated(
-                    token: token, verifier: [1], expiresAt: .max, uses: 1, role: "edge")),
-            .nodeEnrolled(
-                NodeEnrolled(
-                    node: Self.edge, name: "tab", role: "edge", certificates: [[2]], token: token)),
-            .edgePolicySet(EdgePolicySet(replayPercent: 100)),
-            .tokenCreated(
-                TokenCreated(
-                    token: Self.other.digest, verifier: [1], expiresAt: .max, uses: 1,
-                    role: "worker")),
-            .nodeEnrolled(
-                NodeEnrolled(
-                    node: Self.other, name: "third", role: "worker", certificates: [[3]],
-                    token: Self.other.digest)),
-        ]
         node = Node(
             Node.Boot(
                 id: Self.id, profile: Profile(name: "first", role: "worker", coreCount: 2),
                 incarnation: 1, hardState: .init(term: 1),
-                entries: commands.enumerated().map {
-                    LogEntry(index: UInt64($0 + 1), term: 1, command: Command(body: $1))
-                }, introductions: []),
+                entries: Beginning.log(
+                    of: Self.id,
+                    lettingIn: [(Self.edge, "tab", "edge"), (Self.other, "third", "worker")],
+                    then: [.edgePolicySet(EdgePolicySet(replayPercent: 100))]),
+                introductions: []),
             settings: Node.Settings(), seed: 1, now: .zero)
         run(for: .seconds(2))
     }
