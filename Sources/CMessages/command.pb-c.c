@@ -1165,12 +1165,12 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__token_created__fiel
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
   {
-    "verifier",
+    "public_key",
     2,
     PROTOBUF_C_LABEL_NONE,
     PROTOBUF_C_TYPE_BYTES,
     0,   /* quantifier_offset */
-    offsetof(Swiftlet__Command__V1__TokenCreated, verifier),
+    offsetof(Swiftlet__Command__V1__TokenCreated, public_key),
     NULL,
     NULL,
     0,             /* flags */
@@ -1215,10 +1215,10 @@ static const ProtobufCFieldDescriptor swiftlet__command__v1__token_created__fiel
 };
 static const unsigned swiftlet__command__v1__token_created__field_indices_by_name[] = {
   2,   /* field[2] = expires_at */
+  1,   /* field[1] = public_key */
   4,   /* field[4] = role */
   0,   /* field[0] = token */
   3,   /* field[3] = uses */
-  1,   /* field[1] = verifier */
 };
 static const ProtobufCIntRange swiftlet__command__v1__token_created__number_ranges[1 + 1] =
 {

@@ -29,7 +29,7 @@
 //   NodeKeys, NodeIdentity  a node's folder          TrustStore                    verifies
 //   MeshFounding            what `init` makes        JoinToken                     invites
 //   RootSuccession          a new root               RootRotation                  leads to it
-//   SealedChannel, SealedBox AES-256-GCM
+//   SealedChannel, SealedBox AES-256-GCM             TokenKey                      proves a token
 
 package import Provenance
 

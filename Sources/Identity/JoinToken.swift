@@ -9,7 +9,8 @@ package import Basics
 ///     ID      which token this is, 16 hexadecimal digits
 ///     SECRET  32 bytes, Base64 for URLs
 ///
-/// The secret is never sent: the joining node sends `proof(of:)` beside its signing request.
+/// The secret is never sent: it is the seed of a `TokenKey`, and the joining node signs its request
+/// with that.
 package struct JoinToken: Sendable, Equatable {
     package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
         /// A name or an IPv4 address, or an IPv6 address without its brackets.
@@ -47,8 +48,7 @@ package struct JoinToken: Sendable, Equatable {
 
     /// A new token with a fresh id and secret.
     ///
-    /// The secret must also reach the replicated state,
-    /// since any coordinator may be the one that checks the proof.
+    /// The public half of its key must also reach the replicated state: any node may be the door.
     package init(endpoints: [Endpoint], meshID: Digest, curvePublicKey: [UInt8]) {
         precondition(curvePublicKey.count == CurveKeyPair.byteCount, "a CURVE key has 32 bytes")
         precondition((1...Self.endpointCountMax).contains(endpoints.count), "1 to 8 endpoints")

@@ -190,7 +190,7 @@ extension TokenCreated: WireMessage, Coded {
         let stored = arena.allocate(Stored.self, count: 1)
         swiftlet__command__v1__token_created__init(stored)
         stored.pointee.token = arena.identity(token)
-        stored.pointee.verifier = arena.bytes(verifier)
+        stored.pointee.public_key = arena.bytes(publicKey)
         stored.pointee.expires_at = expiresAt
         stored.pointee.uses = uses
         stored.pointee.role = arena.text(role)
@@ -200,7 +200,7 @@ extension TokenCreated: WireMessage, Coded {
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(
             token: try Field.identity(stored.pointee.token, "TokenCreated.token"),
-            verifier: Field.bytes(stored.pointee.verifier),
+            publicKey: Field.bytes(stored.pointee.public_key),
             expiresAt: stored.pointee.expires_at,
             uses: stored.pointee.uses,
             role: try Field.text(stored.pointee.role, "TokenCreated.role")

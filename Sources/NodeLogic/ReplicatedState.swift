@@ -165,8 +165,7 @@ package struct ReplicatedState: Sendable {
         case .nodeRevoked(let revoked):
             nodes[nodes.insertionPosition(of: revoked.node)].revocation = revoked.reason
             isAnybodyRevoked = true
-            // What the log keeps of a token is the key of the proof that a joiner gives: whoever
-            // has the disk of a node can let in keys of their own.
+            // Whoever made a token knows its secret, and the log does not say who did.
             for position in tokens.indices { tokens[position].isRevoked = true }
         case .tokenCreated(let created):
             tokens.append(TokenRecord(created: created, usesLeft: created.uses))

@@ -6,9 +6,9 @@ import Wire
 
 /// The joiners at this node's door, from their first word to their certificate.
 ///
-/// A joiner proves that it knows the token's secret by an HMAC over both nonces and its signing
-/// request; before that, this node has proved who it is by signing both nonces. The secret itself
-/// never travels. A node that was let in before, and whose certificate has ended perhaps, signs
+/// A joiner proves that it knows the token's secret by signing both nonces and its signing request
+/// with the key that the secret is the seed of; before that, this node has proved who it is by
+/// signing both nonces. The secret itself never travels. A node that was let in before, and whose certificate has ended perhaps, signs
 /// with its key instead, and its id stands in the token's place. At most `countMax` at a time: the
 /// oldest makes room.
 struct JoinDesk {
@@ -85,10 +85,9 @@ struct JoinDesk {
         guard WallClock.seconds < Int64(clamping: token.expiresAt) else {
             return refuse("the token has expired: create another one")
         }
-        let proof = JoinProof.proof(
-            verifier: token.verifier, nonces: joiners[index].nonces,
-            signingRequest: request.signingRequest)
-        guard MessageCode.areEqual(proof, request.proof) else {
+        let bytes = JoinProof.tokenBytes(
+            nonces: joiners[index].nonces, signingRequest: request.signingRequest)
+        guard TokenKey.verify(request.proof, of: token.publicKey, over: bytes) else {
             return refuse("the token's secret is wrong: copy the whole token")
         }
         joiners[index].role = token.role
@@ -131,12 +130,8 @@ enum JoinProof {
         Array("swiftlet renewal proof v1\0".utf8) + nonces + signingRequest
     }
 
-    /// What the replicated state keeps of a token's secret.
-    static func verifier(ofSecret secret: [UInt8]) -> [UInt8] { Digest.of(secret).bytes }
-
-    static func proof(verifier: [UInt8], nonces: [UInt8], signingRequest: [UInt8]) -> [UInt8] {
-        MessageCode.hmac(
-            Array("swiftlet join proof v1\0".utf8) + nonces + signingRequest,
-            key: SecretBytes(copying: verifier))
+    /// What a joiner signs with its token's key.
+    static func tokenBytes(nonces: [UInt8], signingRequest: [UInt8]) -> [UInt8] {
+        Array("swiftlet join proof v1\0".utf8) + nonces + signingRequest
     }
 }

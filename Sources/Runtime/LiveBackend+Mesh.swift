@@ -116,11 +116,10 @@ extension LiveBackend {
             curvePublicKey: node.identity.keys.curve.publicKey)
         let id = Digest.of(token.id)
         let expiry = WallClock.seconds + timeToLive.components.seconds
-        let secret = token.secret.withBytes { Array($0) }
         try await propose(
             .tokenCreated(
                 TokenCreated(
-                    token: id, verifier: JoinProof.verifier(ofSecret: secret),
+                    token: id, publicKey: try TokenKey(secret: token.secret).publicKey,
                     expiresAt: UInt64(expiry), uses: UInt32(uses), role: role)))
         return [
             "token": .string(token.text),

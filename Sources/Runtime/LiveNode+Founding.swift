@@ -130,10 +130,8 @@ extension LiveNode {
         let bytes: [UInt8]
         switch proof {
         case .secret:
-            let secret = door.token.secret.withBytes { Array($0) }
-            bytes = JoinProof.proof(
-                verifier: JoinProof.verifier(ofSecret: secret), nonces: nonces,
-                signingRequest: request.der)
+            bytes = try TokenKey(secret: door.token.secret).sign(
+                JoinProof.tokenBytes(nonces: nonces, signingRequest: request.der))
         case .ownKey:
             bytes = try keys.key.sign(
                 JoinProof.renewalBytes(nonces: nonces, signingRequest: request.der))

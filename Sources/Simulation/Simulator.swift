@@ -165,7 +165,7 @@ package struct Simulator {
             .tokenCreated(
                 TokenCreated(
                     token: token,
-                    verifier: [1],
+                    publicKey: [1],
                     expiresAt: .max,
                     uses: UInt32(machines.count),
                     role: "worker"
@@ -178,7 +178,7 @@ package struct Simulator {
                 .tokenCreated(
                     TokenCreated(
                         token: edgeToken,
-                        verifier: [1],
+                        publicKey: [1],
                         expiresAt: .max,
                         // A door that dies takes a use along.
                         uses: UInt32(settings.edgeCount * 2),

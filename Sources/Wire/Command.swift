@@ -107,8 +107,8 @@ public struct EdgePolicySet: Hashable, Sendable {
 public struct TokenCreated: Hashable, Sendable {
     /// SHA-256 of the token's id.
     public var token: Digest
-    /// The key with which a joiner proves that it knows the secret: SHA-256 of the secret.
-    public var verifier: [UInt8]
+    /// Ed25519: a joiner signs with the key that the secret is the seed of.
+    public var publicKey: [UInt8]
     /// Seconds since 1970.
     public var expiresAt: UInt64
     public var uses: UInt32
@@ -116,13 +116,13 @@ public struct TokenCreated: Hashable, Sendable {
 
     public init(
         token: Digest,
-        verifier: [UInt8] = [],
+        publicKey: [UInt8] = [],
         expiresAt: UInt64 = 0,
         uses: UInt32 = 0,
         role: String = ""
     ) {
         self.token = token
-        self.verifier = verifier
+        self.publicKey = publicKey
         self.expiresAt = expiresAt
         self.uses = uses
         self.role = role

@@ -103,7 +103,7 @@ public struct JoinRequest: Hashable, Sendable {
     public var token: Digest
     /// PKCS #10.
     public var signingRequest: [UInt8]
-    /// HMAC-SHA-256 under the token's verifier over both nonces and the signing request.
+    /// By the token's key, or a node's own, over both nonces and the signing request.
     public var proof: [UInt8]
     public var name: String
 

@@ -64,7 +64,7 @@ extension TokenCreated: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
         TokenCreated(
             token: .arbitrary(using: &chance),
-            verifier: .arbitrary(using: &chance),
+            publicKey: .arbitrary(using: &chance),
             expiresAt: .arbitrary(using: &chance),
             uses: .arbitrary(using: &chance),
             role: .arbitrary(using: &chance)

@@ -178,9 +178,9 @@ struct  Swiftlet__Command__V1__TokenCreated
    */
   ProtobufCBinaryData token;
   /*
-   * The key with which a joiner proves that it knows the secret: SHA-256 of the secret.
+   * Ed25519: a joiner signs with the key that the secret is the seed of.
    */
-  ProtobufCBinaryData verifier;
+  ProtobufCBinaryData public_key;
   /*
    * seconds since 1970
    */

@@ -184,7 +184,7 @@ struct  Swiftlet__Node__V1__JoinRequest
    */
   ProtobufCBinaryData signing_request;
   /*
-   * HMAC-SHA-256 under the token's verifier over both nonces and the signing request.
+   * By the token's key, or a node's own, over both nonces and the signing request.
    */
   ProtobufCBinaryData proof;
   ProtobufCBinaryData name;
