@@ -180,8 +180,7 @@ extension Node {
             finished.ends.append(record.surrender())
         }
         if isTurn {
-            let second = settings.epochSeconds + UInt64(max(now.sinceStart.components.seconds, 0))
-            for record in state.tasks.overdue(at: second).prefix(LeaseChoice.countMax)
+            for record in state.tasks.overdue(at: second(at: now)).prefix(LeaseChoice.countMax)
             where !record.isExhausted {
                 if let lease = record.lease {
                     requeued.voids.append(
@@ -277,7 +276,7 @@ extension Node {
     /// what the time is.
     private func trims(at now: Instant) -> [Command] {
         let (tasks, plans) = (state.tasks.history, state.plans.history)
-        let seconds = settings.epochSeconds + UInt64(max(now.sinceStart.components.seconds, 0))
+        let seconds = second(at: now)
         let age = UInt64(max(settings.keptDuration.components.seconds, 0))
         var trimmed = HistoryTrimmed(
             at: seconds, taskCount: tasks.forgottenCount, planCount: plans.forgottenCount)

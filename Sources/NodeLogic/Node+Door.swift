@@ -48,6 +48,8 @@ extension Node {
         case snapshotTaken(SnapshotHead?)
         // `.readSnapshot` has: nil where the bytes are not the state that the head says.
         indirect case snapshotRead(SnapshotHead, ReplicatedState?)
+        // Seconds since 1970, now: the clock on the wall was set.
+        case clockSet(second: UInt64)
         // Endpoints or resources of this node changed.
         indirect case profileChanged(Profile)
         // Gossip that this node goes, hand over what it holds, then `.left`.

@@ -39,7 +39,7 @@ package import Wire
 
 package struct Node: Sendable {
     package let id: NodeID
-    package let settings: Settings
+    package internal(set) var settings: Settings
     /// When to call `step(.deadlinePassed)` next.
     package private(set) var nextDeadline: Instant
     package internal(set) var state = ReplicatedState()
@@ -172,6 +172,11 @@ package struct Node: Sendable {
         }
     }
 
+    /// The clock on the wall: seconds since 1970.
+    package func second(at now: Instant) -> UInt64 {
+        settings.epochSeconds + UInt64(max(now.sinceStart.components.seconds, 0))
+    }
+
     package var coordinator: NodeID? { raft.leader }
     package var term: UInt64 { raft.term }
     /// Leads, though perhaps without a quorum at this moment.
@@ -282,6 +287,9 @@ package struct Node: Sendable {
             take(key, at: now, into: &effects)
         case .replayed(let result, let ward, let isSame):
             replayed(result, from: ward, isSame: isSame, at: now, into: &effects)
+        case .clockSet(let second):
+            let elapsed = UInt64(max(now.sinceStart.components.seconds, 0))
+            settings.epochSeconds = second - min(second, elapsed)
         case .profileChanged(let profile):
             detect(.profileChanged(profile), at: now, into: &effects)
         case .snapshotTaken(let head): elect(.snapshotTaken(head), at: now, into: &effects)

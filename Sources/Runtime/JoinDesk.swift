@@ -8,9 +8,9 @@ import Wire
 ///
 /// A joiner proves that it knows the token's secret by signing both nonces and its signing request
 /// with the key that the secret is the seed of; before that, this node has proved who it is by
-/// signing both nonces. The secret itself never travels. A node that was let in before, and whose certificate has ended perhaps, signs
-/// with its key instead, and its id stands in the token's place. At most `countMax` at a time: the
-/// oldest makes room.
+/// signing both nonces. The secret itself never travels. A node that was let in before, and whose
+/// certificate has ended perhaps, signs with its key instead, and its id stands in the token's
+/// place. At most `countMax` at a time: the oldest makes room.
 struct JoinDesk {
     static let countMax = 64
 

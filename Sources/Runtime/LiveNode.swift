@@ -233,7 +233,7 @@ package final class LiveNode: Sendable {
     private func nodeSettings(slotCount: Int) -> Node.Settings {
         var node = Node.Settings()
         node.slotCount = slotCount
-        node.epochSeconds = UInt64(WallClock.seconds)
+        node.epochSeconds = UInt64(clamping: WallClock.seconds)
         node.raft.snapshotEntryCount = settings.snapshotEntryCount
         node.raft.tailEntryCount = settings.snapshotEntryCount / 5
         node.keptTaskCountMax = settings.keptTaskCountMax

@@ -73,6 +73,7 @@ final class NodeCore: TurningCore {
 
     /// Waits for the network until the node's next deadline, and does what there is to do.
     func turn() {
+        followWallClock()
         tell()
         let wait = min(max(node.nextDeadline - now, .zero), .milliseconds(500))
         for event in control.poll(for: wait) { take(event) }
@@ -81,6 +82,16 @@ final class NodeCore: TurningCore {
         checkConditions()
         if parts.credentials.settleDoubt() { parts.keeper.doubt(through: introductions) }
         if book.isSaveDue(at: now) { saveBook() }
+    }
+
+    // Deadlines and sleeps are by the clock on the wall, and somebody may set it.
+    private func followWallClock() {
+        let second = UInt64(clamping: WallClock.seconds)
+        let known = node.second(at: now)
+        // Both are rounded down, so that they may differ by one by themselves.
+        guard max(second, known) - min(second, known) > 1 else { return }
+        parts.logger.info("the clock on the wall was set by \(Int64(second) - Int64(known)) s")
+        step(.clockSet(second: second))
     }
 
     /// When there are no more turns.

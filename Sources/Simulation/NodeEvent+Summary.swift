@@ -28,6 +28,7 @@ extension Node.Event {
         case .certificateHolds: 19
         case .renew: 20
         case .borrow: 21
+        case .clockSet: 22
         }
     }
 
@@ -46,6 +47,7 @@ extension Node.Event {
         case .enrol(let request, _): "is asked to enrol, request \(request)"
         case .certificateHolds(let rest, _, _, _): "has a certificate for \(rest.seconds) s"
         case .renew: "asks for its next certificate"
+        case .clockSet(let second): "has its clock set to second \(second)"
         case .tasksFinished(let endings, _, _):
             endings.map { "finished \($0.task.short) as \($0.attempt)" }.joined(separator: ", ")
         case .tasksReturned(let tasks): "gives \(tasks.count) tasks back"

@@ -25,7 +25,7 @@ struct StateMix {
             apply(
                 .tokenCreated(
                     TokenCreated(
-                        token: .of(name), verifier: [7], expiresAt: 5, uses: 20, role: role)))
+                        token: .of(name), publicKey: [7], expiresAt: 5, uses: 20, role: role)))
         }
     }
 

@@ -18,7 +18,7 @@ enum Beginning {
             return [
                 .tokenCreated(
                     TokenCreated(
-                        token: token, verifier: [1], expiresAt: .max, uses: 1, role: other.role)),
+                        token: token, publicKey: [1], expiresAt: .max, uses: 1, role: other.role)),
                 .nodeEnrolled(
                     NodeEnrolled(
                         node: other.node, name: other.name, role: other.role,

@@ -58,7 +58,9 @@ struct NodeTests {
         node.step(event, at: now, into: &effects)
     }
 
-    private mutating func submit(_ name: String, request: UInt64 = 1) -> Digest {
+    private mutating func submit(
+        _ name: String, request: UInt64 = 1, deadline: UInt64 = 0
+    ) -> Digest {
         let task = Digest.of(name)
         step(
             .propose(
@@ -70,6 +72,7 @@ struct NodeTests {
                             spec: TaskSpec(
                                 submitter: Self.id,
                                 name: name,
+                                deadline: deadline,
                                 work: .read(ReadWork(artifact: task))
                             )
                         )
@@ -312,7 +315,7 @@ struct NodeTests {
                     body: .tokenCreated(
                         TokenCreated(
                             token: token,
-                            verifier: [1],
+                            publicKey: [1],
                             expiresAt: 9,
                             uses: 1,
                             role: "worker"
@@ -350,7 +353,7 @@ struct NodeTests {
         let token = Digest.of("token")
         let created = TokenCreated(
             token: token,
-            verifier: [1],
+            publicKey: [1],
             expiresAt: 9,
             uses: 1,
             role: "worker"
@@ -493,6 +496,19 @@ struct NodeTests {
         let hasLeft = effects.contains { if case .left = $0 { true } else { false } }
         #expect(hasLeft)
         #expect(node.nextDeadline == .distantFuture)
+    }
+
+    @Test mutating func `a deadline is by the clock on the wall, whoever sets it`() {
+        step(.clockSet(second: 1_000_000))
+        let task = submit("a", deadline: 1_000_060)
+        step(.clockSet(second: 999_000))
+        run(for: .seconds(600))
+        #expect(node.second(at: now) == 999_600)
+        #expect(node.state.tasks[task]?.completion == nil)
+        step(.clockSet(second: 1_000_061))
+        run(for: .seconds(1))
+        #expect(
+            node.state.tasks[task]?.completion?.result.sentence == "its deadline has passed")
     }
 }
 

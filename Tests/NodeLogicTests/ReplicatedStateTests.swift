@@ -50,7 +50,7 @@ struct ReplicatedStateTests {
 
     private func created(uses: UInt32) -> Command.Body {
         .tokenCreated(
-            TokenCreated(token: token, verifier: [7], expiresAt: 5, uses: uses, role: "worker")
+            TokenCreated(token: token, publicKey: [7], expiresAt: 5, uses: uses, role: "worker")
         )
     }
 
@@ -135,7 +135,7 @@ struct ReplicatedStateTests {
         let next = Digest.of("next token")
         _ = apply(
             .tokenCreated(
-                TokenCreated(token: next, verifier: [8], expiresAt: 5, uses: 1, role: "worker")))
+                TokenCreated(token: next, publicKey: [8], expiresAt: 5, uses: 1, role: "worker")))
         let third = NodeEnrolled(
             node: NodeID(3), name: "node 3", role: "worker", certificates: [[9]], token: next)
         #expect(apply(.nodeEnrolled(third)) == .fresh)
