@@ -100,7 +100,7 @@ struct Log: Sendable {
 
     mutating func removeAll(after index: UInt64) {
         for entry in slice(from: max(index, snapshotIndex) + 1, through: lastIndex) {
-            newByteCount -= entry.estimatedByteCount
+            newByteCount -= entry.byteCount
         }
         entries.removeLast(entries.count - Int(index - base.index))
         while let last = configurations.last, last.index > index { configurations.removeLast() }
@@ -109,7 +109,7 @@ struct Log: Sendable {
     /// A snapshot stands for all up to its index; so many entries before that are kept.
     mutating func compact(to snapshot: SnapshotHead, keeping tailCount: Int) {
         for entry in slice(from: max(snapshotIndex, base.index) + 1, through: snapshot.index) {
-            newByteCount -= entry.estimatedByteCount
+            newByteCount -= entry.byteCount
         }
         snapshotIndex = snapshot.index
         let passed = configurations.prefix { $0.index <= snapshot.index }.count
@@ -138,7 +138,7 @@ struct Log: Sendable {
     }
 
     private mutating func note(_ entry: LogEntry) {
-        newByteCount += entry.estimatedByteCount
+        newByteCount += entry.byteCount
         switch entry.command?.body {
         case .meshFounded(let mesh): configurations.append((entry.index, [mesh.founder]))
         case .votersChanged(let change):

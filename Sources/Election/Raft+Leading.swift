@@ -210,7 +210,7 @@ extension Raft {
         var byteCount = 0
         var entries: [LogEntry] = []
         for entry in log.slice(from: first, through: log.lastIndex).prefix(count) {
-            byteCount += entry.estimatedByteCount
+            byteCount += entry.byteCount
             if !entries.isEmpty, byteCount > settings.batchByteCountMax { break }
             entries.append(entry)
         }

@@ -26,7 +26,7 @@ extension Raft {
         guard uncommittedCount <= settings.uncommittedEntryCountMax else { return .full }
         var changeCount = 0
         for command in commands {
-            guard command.estimatedByteCount <= Command.byteCountMax else { return .tooLarge }
+            guard command.wireByteCount <= Command.byteCountMax else { return .tooLarge }
             switch command.body {
             case .meshFounded: return .foundedAlready
             case .votersChanged(let change):

@@ -2,17 +2,18 @@ import Basics
 package import Wire
 
 extension FailureDetector {
-    /// No correct node gets there; beyond it `incarnation + 1` could overflow.
-    static let incarnationMax: UInt64 = 1 << 62
-    /// From one word about a node to the next.
+    /// How far any incarnation may be at the beginning of 1970, and by how much that grows in a
+    /// second.
     ///
     /// A node raises its incarnation by one at each start, and by one for what others say of it,
-    /// ten times a second at most: this takes thirteen years.
-    static let incarnationStepMax: UInt64 = 1 << 32
-    /// In the first word about a node: whatever it went through before.
-    static let firstIncarnationMax: UInt64 = 1 << 40
+    /// ten times a second at most; the numbers of an edge node are those of its reports, 2^32 for
+    /// each start: of these it has four hundred thousand.
+    static let incarnationLimit: UInt64 = 1 << 40
+    static let incarnationLimitGrowth: UInt64 = 1 << 20
     /// An endpoint or a name is far shorter.
     static let profileByteCountMax = 512
+    /// A pebibyte: what all nodes have is summed.
+    static let memoryByteCountMax: UInt64 = 1 << 50
     /// ggml has some 40 types of weights.
     static let weightTypeCountMax = 64
 
@@ -65,7 +66,7 @@ extension FailureDetector {
         default: rumors = []
         }
         for rumor in rumors.prefix(settings.memberCountMax) where rumor.node == sender {
-            if isPlausible(rumor), isInReach(rumor, from: nil) {
+            if isPlausible(rumor) {
                 keepWaiting(rumor, into: &effects)
             }
         }
@@ -92,7 +93,7 @@ extension FailureDetector {
         into effects: inout [Effect]
     ) -> Bool {
         let position = position(of: rumor.node)
-        guard isPlausible(rumor), isInReach(rumor, from: position) else {
+        guard isPlausible(rumor) else {
             effects.append(.note(.implausibleRumor(from: sender)))
             return false
         }
@@ -103,6 +104,10 @@ extension FailureDetector {
         }
         guard isAdmitted(rumor.node) else {
             keepWaiting(rumor, into: &effects)
+            return false
+        }
+        guard hasItsRole(rumor, at: position) else {
+            effects.append(.note(.implausibleRumor(from: sender)))
             return false
         }
         guard let index = position else {
@@ -232,25 +237,32 @@ extension FailureDetector {
         effects.append(.changed(rumor.node, rumor.state, rumor.profile))
     }
 
-    func isPlausible(_ rumor: Rumor) -> Bool {
-        rumor.incarnation < Self.incarnationMax && Self.isPlausible(rumor.profile)
-    }
-
-    /// Whether an honest node can have come from what is known of it to this incarnation.
+    /// Whether a node can say this of itself, and outbid it where it did not.
     ///
     /// Else one word about a node would be the last: nothing that it says of itself could ever
-    /// replace that. The numbers of edge nodes are those of their reports, which leap at each
-    /// start, and their relays outbid any. Who is an edge node was decided when it was let in:
-    /// nobody becomes one, free of the bound, by a rumor.
+    /// replace that. The limit is nearly the same at every node, and a moment later it is higher
+    /// than whatever was said before; a limit on steps could be climbed step by step, by one node
+    /// in the eyes of another.
     // Inlined, because a call of a method that changes nothing copies the whole detector.
     @inline(__always)
-    private func isInReach(_ rumor: Rumor, from index: Int?) -> Bool {
-        guard let index else {
-            return rumor.profile.isEdge || rumor.incarnation <= Self.firstIncarnationMax
-        }
-        if members[index].isEdge { return true }
-        let limit = members[index].incarnation + Self.incarnationStepMax
-        return !rumor.profile.isEdge && rumor.incarnation <= limit
+    func isPlausible(_ rumor: Rumor) -> Bool {
+        rumor.incarnation <= incarnationMost && Self.isPlausible(rumor.profile)
+    }
+
+    /// Once a second: it takes a division of 128 bits.
+    mutating func raiseIncarnationLimit(at now: Instant) {
+        incarnationLimitDue = now + .seconds(1)
+        let second = epochSeconds + now.sinceStart.components.seconds
+        let growth = UInt64(min(max(second, 0), 1 << 40)) * Self.incarnationLimitGrowth
+        incarnationMost = Self.incarnationLimit + growth
+    }
+
+    /// Who is an edge node was decided when it was let in: nobody becomes one by a rumor, or is one
+    /// no more.
+    @inline(__always)
+    private func hasItsRole(_ rumor: Rumor, at position: Int?) -> Bool {
+        let isEdge = position.map { members[$0].isEdge } ?? admittedEdges.contains(rumor.node)
+        return rumor.profile.isEdge == isEdge
     }
 
     /// Whether a node can say this of itself: texts and lists are as short as they must be, where
@@ -261,13 +273,16 @@ extension FailureDetector {
             profile.version,
         ]
         return texts.allSatisfy { $0.utf8.count <= profileByteCountMax }
+            && profile.memoryByteCount <= memoryByteCountMax
             && isPlausible(profile.capability)
     }
 
     private static func isPlausible(_ capability: Capability?) -> Bool {
         guard let capability else { return true }
         let count = capability.weightTypes.count
-        return count <= weightTypeCountMax && capability.decodeMegabytes.count == count
+        return count <= weightTypeCountMax
+            && capability.modelMemoryByteCount <= memoryByteCountMax
+            && capability.decodeMegabytes.count == count
             && capability.prefillMegaoperations.count == count
     }
 }
@@ -426,7 +441,10 @@ extension FailureDetector {
 // MARK: Who may be a member
 
 extension FailureDetector {
-    mutating func admit(_ node: NodeID, at now: Instant, into effects: inout [Effect]) {
+    mutating func admit(
+        _ node: NodeID, isEdge: Bool, at now: Instant, into effects: inout [Effect]
+    ) {
+        if isEdge { _ = admittedEdges.insert(node) }
         guard admitted.insert(node) else { return }
         guard let index = waiting.firstIndex(where: { $0.node == node }) else { return }
         let rumor = waiting.remove(at: index)
@@ -436,6 +454,7 @@ extension FailureDetector {
     mutating func expel(_ node: NodeID, into effects: inout [Effect]) {
         guard node != id else { return }
         admitted.remove(node)
+        admittedEdges.remove(node)
         seeds.removeAll { $0.id == node }
         waiting.removeAll { $0.node == node }
         relays.removeAll { $0.origin == node || $0.target == node }

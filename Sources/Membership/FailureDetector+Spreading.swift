@@ -97,13 +97,16 @@ extension FailureDetector {
         nextSync = now
     }
 
-    /// Joining, asks one seed after the other; later, any member.
+    /// Joining, asks one seed, then several at a time, since many may be gone where a whole mesh
+    /// starts; later, any member.
     mutating func syncNext(at now: Instant, into effects: inout [Effect]) {
         if isJoining, !seeds.isEmpty {
             nextSync = now + settings.joinInterval
-            let seed = seeds[seedIndex % seeds.count]
-            seedIndex += 1
-            sendSync(to: seed.id, reply: false, into: &effects)
+            for _ in 0..<(seedIndex == 0 ? 1 : min(settings.fanout, seeds.count)) {
+                let seed = seeds[seedIndex % seeds.count]
+                seedIndex += 1
+                sendSync(to: seed.id, reply: false, into: &effects)
+            }
             return
         }
         nextSync = now + syncPause

@@ -60,8 +60,8 @@ package struct FailureDetector: Sendable {
     package enum Event: Hashable, Sendable {
         /// Join through these nodes, which count as admitted: the operator named them.
         case joining(through: [Seed])
-        /// This node may be a member from now on.
-        case admitted(NodeID)
+        /// This node may be a member from now on, and was let in as an edge node or not.
+        case admitted(NodeID, isEdge: Bool = false)
         /// This node may not be a member any more and is forgotten at once.
         case expelled(NodeID)
         case received(MembershipMessage, from: NodeID)
@@ -140,6 +140,15 @@ package struct FailureDetector: Sendable {
     /// The latest of whom others were told.
     var sightingIndex = 0
     var admitted: SortedNodes
+    /// Of these the edge nodes, which others speak for.
+    var admittedEdges: SortedNodes
+    /// Of the clock on the wall, at the beginning of this node's time: since 1970.
+    package var epochSeconds: Int64 = 0 {
+        didSet { incarnationLimitDue = .zero }
+    }
+    /// No word about anybody may go beyond it; of `raiseIncarnationLimit`.
+    var incarnationMost = incarnationLimit
+    var incarnationLimitDue = Instant.zero
     var overlay: Overlay
     /// How many members are not alive: mostly none, and then nobody need be looked up.
     var doubtfulCount = 0
@@ -220,6 +229,7 @@ package struct FailureDetector: Sendable {
         let ids = members.map(\.id)
         admitted = SortedNodes(ids)
         let edges = SortedNodes(members.filter(\.isEdge).map(\.id))
+        admittedEdges = edges
         overlay = Overlay(own: id, others: ids.filter { $0 != id && !edges.contains($0) })
         chance = Chance(seed: seed)
         locatorChance = Chance(seed: Chance.mix(seed ^ Chance.increment))
@@ -240,9 +250,11 @@ package struct FailureDetector: Sendable {
         at now: Instant,
         into effects: inout [Effect]
     ) -> Instant {
+        if incarnationLimitDue <= now { raiseIncarnationLimit(at: now) }
         switch event {
         case .joining(let seeds): join(through: seeds, at: now)
-        case .admitted(let node): admit(node, at: now, into: &effects)
+        case .admitted(let node, let isEdge):
+            admit(node, isEdge: isEdge, at: now, into: &effects)
         case .expelled(let node): expel(node, into: &effects)
         case .received(let message, let sender):
             if sender != id { receive(message, from: sender, at: now, into: &effects) }

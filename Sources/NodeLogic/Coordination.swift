@@ -146,7 +146,7 @@ struct Coordination: Sendable {
 
     /// Takes note of the gangs that wait now.
     mutating func watchGangs(_ sets: [TaskSetRecord], at now: Instant) {
-        gangWaits = sets.filter(\.isGang).map { set in
+        gangWaits = sets.map { set in
             let wait = gangWaits.first { $0.set == set.position }
             // It waited in vain, others had their turn for as long: it may hold slots again.
             if let wait, now - wait.since < set.gangPatience * 2 { return wait }

@@ -14,7 +14,7 @@ extension Node {
     mutating func take(_ report: WorkerReport, from sender: NodeID, at now: Instant) {
         guard coordination != nil else { return }
         coordination?.hear(report, from: sender, at: now)
-        for ward in report.wards where isEdge(ward.node) {
+        for ward in report.wards where isEdge(ward.node) && speaks(sender, for: ward.node) {
             let word = WorkerReport(
                 appliedIndex: ward.appliedIndex, slotCount: ward.slotCount, running: ward.running)
             coordination?.hear(word, from: ward.node, at: now)
@@ -33,7 +33,9 @@ extension Node {
             coordination?.nextTurn = now + Self.turnInterval
             coordination?.forgetBackOffs(at: now)
             coordination?.watchGangs(
-                state.tasks.open(countMax: LeaseChoice.setCountMax), at: now)
+                state.tasks.open(countMax: LeaseChoice.setCountMax) {
+                    $0.isGang && $0.blockerCount == 0
+                }, at: now)
             self.coordination?.isTurnOwed = true
         }
         updateLearners(at: now, into: &effects)
@@ -122,6 +124,8 @@ extension Node {
         for (place, gang) in gangs.enumerated() where place == 0 || gangs[place - 1] != gang {
             for other in state.tasks.sets[gang].tasks where !named.contains(UInt64(other)) {
                 guard let lease = state.tasks.records[other].lease else { continue }
+                // Its other leases end with the first that is void; these are named for the notes.
+                guard voids.count < LeaseChoice.countMax else { return voids }
                 voids.append(
                     LeaseVoid(
                         task: UInt64(other), attempt: lease.attempt,
@@ -223,6 +227,7 @@ extension Node {
             let slotCount = Int(word.report.slotCount)
             let usedCount = state.tasks.holder(word.node)?.slotCount ?? 0
             view.total.slotCount += slotCount
+            if !node.isEdge { view.total.gangSlotCounts.append(slotCount) }
             let profile = detector.member(word.node)?.profile
             view.total.memoryByteCount += profile?.memoryByteCount ?? 0
             var worker = LeaseChoice.Worker(
@@ -231,11 +236,9 @@ extension Node {
                 idleSlotCount: slotCount - usedCount
             )
             if node.isEdge {
-                let battery = profile?.device?.batteryPercent ?? 0
                 worker.edge = .init(
                     memoryByteCount: profile?.memoryByteCount ?? 0,
-                    isSparing: profile?.device?.isMetered == true
-                        || 1...settings.batteryPercentMin ~= battery)
+                    isSparing: isSparing(profile))
             }
             return worker
         }
@@ -262,7 +265,14 @@ extension Node {
         let commands = state.plans.next {
             state.tasks[$0] != nil || state.tasks.hasForgotten($0)
         }
-        return commands.filter { state.judge($0).refusal?.kind != .quota }
+        return commands.filter { state.judge($0).refusal?.kind != .quota }.map { command in
+            guard let refusal = command.sizeRefusal, case .taskSubmitted(let task) = command.body,
+                let plan = state.plans.plan(ofTask: task.task)
+            else { return command }
+            // One that stands in no entry would take all others of this turn with it.
+            let closed = PlanClosed(plan: plan, succeeded: false, answer: refusal.sentence)
+            return Command(body: .planClosed(closed))
+        }
     }
 
     // MARK: What ended long ago

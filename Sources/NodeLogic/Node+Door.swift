@@ -224,7 +224,7 @@ extension Node {
         // How many tasks this node runs at a time.
         package var slotCount = 1
         // Seconds since 1970 at `Instant.zero`: deadlines of tasks are by the clock on the wall.
-        package var epochSeconds: UInt64 = 0
+        package var epochSeconds: Int64 = 0
         package var reportInterval: Duration = .milliseconds(500)
         // Of a node that works on nothing: no lease depends on it.
         package var idleReportInterval: Duration = .seconds(1)

@@ -12,9 +12,12 @@ extension Node {
         guard leaveDue == nil else { return }
         leaveDue = now + settings.leaveDuration
         leaveDeadline = now + settings.leaveDuration * Self.leaveRounds
-        nextReport = now
         isUnsettled = true
         detect(.leaving, at: now, into: &effects)
+        // First that it takes no more, then what it has: nobody died of that.
+        report(at: now, into: &effects)
+        let begun = runs.filter { !$0.isFinished }.map(\.task)
+        giveBack(begun, because: "its worker leaves", at: now, into: &effects)
     }
 
     mutating func goOnLeaving(at now: Instant, into effects: inout [Effect]) {

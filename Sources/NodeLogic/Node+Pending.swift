@@ -12,7 +12,8 @@ extension Node {
     package func pendingReason(of record: TaskRecord) -> String? {
         guard record.state == .queued else { return nil }
         let tasks = state.tasks
-        let set = tasks.sets[record.setPosition]
+        // Whoever read the record may ask a moment later, when it is forgotten.
+        guard let set = tasks.sets.element(record.setPosition) else { return nil }
         let blocker = set.after.first { !tasks.sets[$0].hasSucceeded }
         if let blocker {
             let other = tasks.sets[blocker]
@@ -27,12 +28,16 @@ extension Node {
         {
             return "the model \(work.model) is still being deployed"
         }
-        let workers = detector.members.filter { member in
+        let present = detector.members.filter { member in
             member.state == .alive
                 && state.node(member.id).map { $0.revocation == nil && !$0.isDrained } ?? false
         }
-        guard !workers.isEmpty else { return "every node is drained or out of reach" }
-        if let reason = edgeReason(record.spec, workers) { return reason }
+        guard !present.isEmpty else { return "every node is drained or out of reach" }
+        if let reason = edgeReason(record.spec, present) { return reason }
+        let workers = present.filter { mayRun(record.spec, on: $0, isGang: set.isGang) }
+        guard !workers.isEmpty else {
+            return "every node that may run it is drained or out of reach"
+        }
         let coreCount = workers.reduce(0) { $0 + Int($1.profile.coreCount) }
         let needed = set.isGang ? set.slotCount * set.queuedCount : set.slotCount
         if needed > coreCount {
@@ -56,6 +61,19 @@ extension Node {
             : "it is next, when a slot is free"
     }
 
+    private func mayRun(_ spec: TaskSpec, on member: Member, isGang: Bool) -> Bool {
+        guard member.isEdge else { return spec.edgeUse != .only }
+        guard case .program = spec.work else { return false }
+        return !isGang && spec.edgeUse != .never
+            && (spec.edgeUse == .any || !isSparing(member.profile))
+    }
+
+    /// Its battery is low, or its link metered.
+    func isSparing(_ profile: Profile?) -> Bool {
+        guard let device = profile?.device else { return false }
+        return device.isMetered || 1...settings.batteryPercentMin ~= device.batteryPercent
+    }
+
     /// Why a task for edge nodes alone waits for another one than are there.
     private func edgeReason(_ spec: TaskSpec, _ workers: [Member]) -> String? {
         guard spec.edgeUse == .only else { return nil }
@@ -65,6 +83,9 @@ extension Node {
         guard work.inputs.count <= LeaseChoice.edgeInputCountMax else {
             return "it has \(work.inputs.count) inputs, and an edge node takes "
                 + "\(LeaseChoice.edgeInputCountMax)"
+        }
+        guard edges.contains(where: { !isSparing($0.profile) }) else {
+            return "every edge node that is there has a low battery or a metered link"
         }
         let largest = edges.map(\.profile.memoryByteCount).max() ?? 0
         guard work.memoryByteCountMax <= largest else {

@@ -315,6 +315,12 @@ extension Node {
     /// Whoever waits for a token of it says so by wishing again.
     private func verdict(on command: Command) -> Verdict {
         let verdict = state.judge(command)
+        if case .fresh = verdict, case .nodeRevoked(let revoked) = command.body,
+            endsQuorum(withoutVoter: revoked.node)
+        {
+            return .refused(
+                "too few of the other voters are there: revoke those first that are gone for good")
+        }
         guard case .done = verdict, case .modelDeployed(let wish) = command.body, wish.epoch == 0,
             let placement = state.deployment(of: wish.model)?.placement
         else { return verdict }
@@ -322,6 +328,15 @@ extension Node {
             $0.node == id || detector.member($0.node)?.state == .alive
         }
         return isServed ? .done : .fresh
+    }
+
+    /// Whether nothing could be decided any more once this voter is heard no more.
+    private func endsQuorum(withoutVoter voter: NodeID) -> Bool {
+        guard state.voters.contains(voter) else { return false }
+        let others = state.voters.filter { $0 != voter }
+        let presentCount = others.count { $0 == id || detector.member($0)?.state == .alive }
+        // They have to decide its end as a voter.
+        return presentCount <= others.count / 2
     }
 
     /// The indices, or nil where this node does not lead or the log is full.
@@ -369,7 +384,7 @@ extension Node {
 extension Command {
     /// Why the log does not take it, where it is too large for one entry.
     package var sizeRefusal: Refusal? {
-        let count = estimatedByteCount
+        let count = wireByteCount
         guard count > Self.byteCountMax else { return nil }
         return Refusal(
             "this has \(count) bytes where an entry of the log has \(Self.byteCountMax) at most: "

@@ -196,10 +196,20 @@ extension Node {
         return now < instant(ofSecond: until) + settings.wakeGrace
     }
 
+    /// Who sleeps until a second on the wall sleeps for longer now, or shorter.
+    mutating func setClock(to second: UInt64, at now: Instant, into effects: inout [Effect]) {
+        settings.epochSeconds = Int64(clamping: second) - now.sinceStart.components.seconds
+        detector.epochSeconds = settings.epochSeconds
+        for sleeper in state.nodes where sleeper.asleepUntil > 0 {
+            let until = instant(ofSecond: sleeper.asleepUntil) + settings.wakeGrace
+            detect(.asleep(sleeper.id, until: until), at: now, into: &effects)
+        }
+    }
+
     // The clock on the wall as this node's clock; a sleep of a thousand years ends earlier.
     private func instant(ofSecond second: UInt64) -> Instant {
-        let seconds = second > settings.epochSeconds ? second - settings.epochSeconds : 0
-        return .zero + .seconds(Int64(clamping: min(seconds, 1 << 32)))
+        let seconds = Int64(clamping: second).subtractingReportingOverflow(settings.epochSeconds)
+        return .zero + .seconds(min(max(seconds.partialValue, 0), 1 << 32))
     }
 
     mutating func touchWards(_ command: Command.Body) {
@@ -320,7 +330,7 @@ extension Node {
     /// About as many as its spec has in a message: as many as in the log.
     private static func byteCount(of record: TaskRecord) -> Int {
         let submitted = TaskSubmitted(task: record.id, spec: record.spec)
-        return Command(body: .taskSubmitted(submitted)).estimatedByteCount
+        return Command(body: .taskSubmitted(submitted)).wireByteCount
     }
 
     /// What its wards hand in cannot come into the log, perhaps for long.

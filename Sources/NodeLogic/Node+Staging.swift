@@ -19,7 +19,7 @@ extension Node {
     /// Loads and unloads as the log places stages.
     mutating func settleStages(at now: Instant, into effects: inout [Effect]) {
         // What was decided before the start is caught up with first: only the last word counts.
-        guard areStagesTouched, state.appliedIndex >= bootIndex else { return }
+        guard areStagesTouched, isCaughtUp else { return }
         areStagesTouched = false
         for deployment in state.deployments {
             let wanted = deployment.placement(of: id)

@@ -56,6 +56,8 @@ extension Node {
         if leaveDue != nil, voters == [id], let newcomer = newcomers.first {
             return [id, newcomer].sorted()
         }
+        // The other one is getting the key.
+        if leaveDue != nil, voters.count > 1, voters.contains(id) { return nil }
         guard voters.count.isMultiple(of: 2), newcomers.isEmpty else { return nil }
         let absent = voters.first { $0 != id && detector.member($0)?.state != .alive }
         return (absent ?? voters.last { $0 != id }).map { voter in
@@ -82,7 +84,11 @@ extension Node {
 
     private func isGone(_ voter: NodeID, at now: Instant) -> Bool {
         if isGoneForGood(voter) { return true }
-        guard voter != id, let member = detector.member(voter) else { return false }
+        guard voter != id else { return false }
+        // The dead are forgotten after a day, and by whoever starts anew.
+        guard let member = detector.member(voter) else {
+            return coordination.map { now - $0.since >= settings.voterDeadMax } ?? false
+        }
         switch member.state {
         case .dead: return true
         case .unreachable: return now - member.since >= settings.voterDeadMax
@@ -92,9 +98,12 @@ extension Node {
 
     private func isGoneForGood(_ voter: NodeID) -> Bool {
         guard state.isAdmitted(voter) else { return true }
-        // Its own leaving a coordinator hands over first.
-        return voter == id
-            ? leaveDue != nil && state.voters.count > 1 : detector.member(voter)?.state == .left
+        guard voter == id else { return detector.member(voter)?.state == .left }
+        // Its own leaving a coordinator hands over first, and the issuing key before: with its
+        // last voter that has it, a mesh could let in nobody any more.
+        func holdsKey(_ voter: NodeID) -> Bool { state.sealedIssuingKey(of: voter) != nil }
+        return leaveDue != nil && state.voters.count > 1
+            && (!holdsKey(id) || state.voters.contains { $0 != id && holdsKey($0) })
     }
 
     /// A coordinator that was not given the key, since its predecessor died before, gets it from

@@ -58,7 +58,7 @@ extension Node {
     // in the reports that it is lost, and leases it anew.
     private func ownLease(of number: Int) -> TaskRecord.Lease? {
         guard let lease = state.tasks.record(UInt64(number))?.lease, lease.holder == id,
-            lease.fence.index > bootIndex
+            lease.fence.index > bootIndex || lease.fence.term > bootTerm
         else { return nil }
         return lease
     }
@@ -124,6 +124,10 @@ extension Node {
         guard ends.count == endings.count || leaves.isEmpty && !ends.isEmpty,
             runs.contains(where: { $0.results == number })
         else {
+            // What was signed together with one that is forgotten is signed no more.
+            let alone = runs.indices.filter { runs[$0].results == number }
+            for place in alone { runs[place].results = 0 }
+            giveBack(alone.map { runs[$0].task }, at: now, into: &effects)
             effects.append(.resultsTaken)
             return
         }
@@ -139,6 +143,7 @@ extension Node {
 
     mutating func giveBack(
         _ tasks: [Digest],
+        because reason: String = "its worker is busy",
         at now: Instant,
         into effects: inout [Effect]
     ) {
@@ -152,7 +157,7 @@ extension Node {
                 LeaseVoid(
                     task: UInt64(number),
                     attempt: runs[place].attempt,
-                    reason: "its worker is busy",
+                    reason: reason,
                     isBlameless: true
                 )
             )

@@ -46,8 +46,10 @@ package struct Node: Sendable {
 
     var detector: FailureDetector
     var raft: Raft
-    // The last entry that was on disk at the start: leases up to here were another life's.
+    // The last entry that was on disk at the start, and the term then: leases up to here were
+    // another life's. What never was committed may be replaced by what comes later and is shorter.
     let bootIndex: UInt64
+    let bootTerm: UInt64
     // Of whom was enrolled or introduced before the log says so; looked up, never iterated.
     var introduced: [NodeID: [[UInt8]]] = [:]
     private var isBegun = false
@@ -129,6 +131,7 @@ package struct Node: Sendable {
             seed: chance.next(),
             now: now
         )
+        detector.epochSeconds = settings.epochSeconds
         raft = Raft(
             id: boot.id,
             settings: settings.raft,
@@ -144,6 +147,7 @@ package struct Node: Sendable {
             appliedIndex = state.appliedIndex
         }
         bootIndex = raft.lastIndex
+        bootTerm = raft.term
         // Numbers of an earlier life must not meet ours at the coordinator.
         requestNumber = chance.next() >> 1
         replaySeed = chance.next()
@@ -172,9 +176,14 @@ package struct Node: Sendable {
         }
     }
 
+    /// All that was on the disk at the start, and still counts, has been applied.
+    package var isCaughtUp: Bool {
+        state.appliedIndex >= bootIndex || state.appliedTerm > bootTerm
+    }
+
     /// The clock on the wall: seconds since 1970.
     package func second(at now: Instant) -> UInt64 {
-        settings.epochSeconds + UInt64(max(now.sinceStart.components.seconds, 0))
+        UInt64(clamping: settings.epochSeconds + now.sinceStart.components.seconds)
     }
 
     package var coordinator: NodeID? { raft.leader }
@@ -288,8 +297,7 @@ package struct Node: Sendable {
         case .replayed(let result, let ward, let isSame):
             replayed(result, from: ward, isSame: isSame, at: now, into: &effects)
         case .clockSet(let second):
-            let elapsed = UInt64(max(now.sinceStart.components.seconds, 0))
-            settings.epochSeconds = second - min(second, elapsed)
+            setClock(to: second, at: now, into: &effects)
         case .profileChanged(let profile):
             detect(.profileChanged(profile), at: now, into: &effects)
         case .snapshotTaken(let head): elect(.snapshotTaken(head), at: now, into: &effects)
@@ -567,7 +575,7 @@ package struct Node: Sendable {
     mutating func admit(_ node: NodeID, at now: Instant, into effects: inout [Effect]) {
         introduced[node] = nil
         guard node != id else { return }
-        detect(.admitted(node), at: now, into: &effects)
+        detect(.admitted(node, isEdge: isEdge(node)), at: now, into: &effects)
         tell(node, into: &effects)
     }
 

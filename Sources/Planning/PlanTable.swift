@@ -33,6 +33,10 @@ package struct PlanTable: Hashable, Sendable {
 
     package subscript(plan: Digest) -> Plan? { positions[plan].map { plans[$0] } }
     package var open: [Plan] { openPositions.map { plans[$0] } }
+    /// Whose step this task is, while it goes on.
+    package func plan(ofTask task: Digest) -> Digest? {
+        awaited[task].map { plans[$0.position].id }
+    }
 
     /// What the coordinator must append now, one command at most for each open plan.
     ///

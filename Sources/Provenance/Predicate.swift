@@ -138,9 +138,10 @@ struct Fields {
         return elements
     }
 
+    // What a task says of itself may be long, as its statement may.
     func texts(_ name: String) throws(PredicateMistake) -> [String] {
-        try list(name) { fields throws(PredicateMistake) in
-            guard let text = fields.json.asString, text.utf8.count <= Self.textByteCountMax else {
+        try list(name, countMax: Statement.byteCountMax) { fields throws(PredicateMistake) in
+            guard let text = fields.json.asString else {
                 throw .malformed(field: fields.path)
             }
             return text
@@ -148,8 +149,9 @@ struct Fields {
     }
 
     func namedDigests(_ name: String) throws(PredicateMistake) -> [NamedDigest] {
-        try list(name, countMax: Statement.subjectCountMax) { fields throws(PredicateMistake) in
-            NamedDigest(name: try fields.text("name"), digest: try fields.digest("sha256"))
+        try list(name, countMax: Statement.byteCountMax) { fields throws(PredicateMistake) in
+            let name = try fields.text("name", byteCountMax: Statement.byteCountMax)
+            return NamedDigest(name: name, digest: try fields.digest("sha256"))
         }
     }
 }

@@ -35,6 +35,8 @@ final class AdmissionDesk: Sendable {
     private static let admissionDuration = Duration.seconds(5)
     // Thousands of tasks a second need not look at the same file each.
     private static let lookDuration = Duration.milliseconds(10)
+    // A hundred bytes each.
+    private static let verifiedCountMax = 1 << 16
     // Hashed in some milliseconds.
     private static let soonByteCountMax = 4 << 20
 
@@ -120,6 +122,19 @@ final class AdmissionDesk: Sendable {
         return reason.map { "\(what) is refused: \($0)" }
     }
 
+    /// Has the artifact here and whole: one that is damaged is fetched anew, once.
+    ///
+    /// - Returns: nil, or what is wrong with it.
+    func bring(
+        _ artifact: Digest, through exchange: ArtifactExchange, from holders: [NodeID] = [],
+        byteCountMax: Int
+    ) async throws -> String? {
+        try await exchange.fetch(artifact, from: holders, byteCountMax: byteCountMax)
+        guard try await damage(of: artifact) != nil else { return nil }
+        try await exchange.fetch(artifact, from: holders, byteCountMax: byteCountMax)
+        return try await damage(of: artifact)
+    }
+
     /// Nil where the file has the digest that it is kept under. One that has not is removed: what
     /// is here is neither fetched nor uploaded again, and would be refused for ever.
     func damage(of artifact: Digest) async throws -> String? {
@@ -138,7 +153,10 @@ final class AdmissionDesk: Sendable {
                 return error.sentence
             }
         }
-        verified.withLock { $0[artifact] = found == nil ? state : nil }
+        verified.withLock {
+            if $0.count >= Self.verifiedCountMax { $0 = [:] }
+            $0[artifact] = found == nil ? state : nil
+        }
         return found
     }
 }

@@ -28,7 +28,10 @@ actor ArtifactCensus {
     }
 
     private func count() async {
-        let references = await loop.read { ArtifactReferences($0.state) }
+        // What the disk has of the log takes effect with a coordinator alone: until then nobody
+        // knows what is referred to, and all stays.
+        let known = await loop.read { $0.isCaughtUp ? ArtifactReferences($0.state) : nil }
+        guard let references = known else { return }
         var artifacts: Set<Digest> = []
         if let last, last.appliedIndex == references.appliedIndex {
             artifacts = last.artifacts

@@ -66,6 +66,8 @@ extension LiveBackend {
             let at = offset.value
             guard at < byteCount else { return nil }
             let piece = try store.read(digest, offset: at, count: 1 << 18)
+            // Somebody has cut the file off meanwhile.
+            guard !piece.isEmpty else { throw ArtifactExchange.Missing(artifact: digest) }
             offset.value += piece.count
             return piece
         })

@@ -66,8 +66,8 @@ struct LiveHands: NodeHands {
         Task {
             var refusal = ""
             do {
-                try await exchange.fetch(
-                    deployment.artifact, byteCountMax: ModelShelf.byteCountMax)
+                _ = try await admission.bring(
+                    deployment.artifact, through: exchange, byteCountMax: ModelShelf.byteCountMax)
                 refusal =
                     try await admission.refusal(
                         of: deployment.artifact, what: "the model \(deployment.model)",

@@ -159,11 +159,11 @@ package final class LiveNode: Sendable {
         generator = Generator(
             loop: loop, exchange: exchange, shelf: models, stages: stages, notary: notary,
             admission: admission, guessCount: settings.guessCount)
+        let slotCount = settings.slotCount ?? coreCount
         worker = TaskWorker(
             loop: loop, exchange: exchange, notary: notary, admission: admission,
             generator: generator,
-            guests: GuestQueue(
-                lanes: lanes, slotCount: settings.slotCount ?? coreCount, loop: loop))
+            guests: GuestQueue(lanes: lanes, slotCount: slotCount, loop: loop), replays: replays)
         let log = try LogStore(path: directory.log)
         snapshots = SnapshotDesk(log: log, loop: loop, logger: logger)
         enroller = Enroller(credentials: credentials, folder: directory.identity)
@@ -233,7 +233,7 @@ package final class LiveNode: Sendable {
     private func nodeSettings(slotCount: Int) -> Node.Settings {
         var node = Node.Settings()
         node.slotCount = slotCount
-        node.epochSeconds = UInt64(clamping: WallClock.seconds)
+        node.epochSeconds = WallClock.seconds
         node.raft.snapshotEntryCount = settings.snapshotEntryCount
         node.raft.tailEntryCount = settings.snapshotEntryCount / 5
         node.keptTaskCountMax = settings.keptTaskCountMax

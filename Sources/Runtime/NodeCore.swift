@@ -89,8 +89,8 @@ final class NodeCore: TurningCore {
         let second = UInt64(clamping: WallClock.seconds)
         let known = node.second(at: now)
         // Both are rounded down, so that they may differ by one by themselves.
-        guard max(second, known) - min(second, known) > 1 else { return }
-        parts.logger.info("the clock on the wall was set by \(Int64(second) - Int64(known)) s")
+        guard !hasLeft, max(second, known) - min(second, known) > 1 else { return }
+        parts.logger.info("the clock on the wall was set from second \(known) to \(second)")
         step(.clockSet(second: second))
     }
 
@@ -277,7 +277,8 @@ final class NodeCore: TurningCore {
         switch command.body {
         case .statementRecorded, .policySet, .nodeRevoked: parts.hands.admissionChanged()
         case .tenantSet: tellQuotas()
-        case .meshFounded(let founded): parts.credentials.enrol(founded.founder)
+        case .meshFounded(let founded) where !isVoid:
+            parts.credentials.enrol(founded.founder)
         case .nodeEnrolled(let enrolled) where !isVoid:
             parts.credentials.enrol(enrolled.node)
             if let entry = book.entry(enrolled.node) {

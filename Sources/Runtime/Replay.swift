@@ -75,8 +75,9 @@ struct Replay: Sendable {
                 ok: false, "the replicated log has no such program task to run again")
         }
         for artifact in work.artifacts {
-            try await node.exchange.fetch(
-                artifact, byteCountMax: TaskWorker.artifactByteCountMax)
+            let damage = try await node.admission.bring(
+                artifact, through: node.exchange, byteCountMax: TaskWorker.artifactByteCountMax)
+            if let damage { return .notComputed(ok: false, damage) }
         }
         let store = node.exchange.store
         let report = try await onLane { stop in

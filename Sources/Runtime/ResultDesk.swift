@@ -20,9 +20,8 @@ final class ResultDesk: Sendable {
         var statement: Statement?
 
         var byteCount: Int {
-            200 + ending.result.head.count + ending.result.errorHead.count
-                + ending.result.sentence.utf8.count
-                + ending.result.outputs.reduce(0) { $0 + $1.estimatedByteCount }
+            // The leaf of the tree, the numbers of the lease.
+            100 + ending.result.wireByteCount
         }
     }
 
@@ -75,8 +74,11 @@ final class ResultDesk: Sendable {
         do {
             let statements = signed.compactMap(\.statement)
             if statements.count == 1 {
-                post(signed, statement: try notary.sign(statements[0]).bytes, leaves: [])
-                return
+                let bundle = try notary.sign(statements[0]).bytes
+                if bundle.count <= ReplicatedState.bundleByteCountMax {
+                    return post(signed, statement: bundle, leaves: [])
+                }
+                // A document that names hundreds of files stands in no entry: its digest is signed.
             }
             let leaves = statements.map { Self.leaf(of: $0) }
             let results = TaskResults(
@@ -87,6 +89,8 @@ final class ResultDesk: Sendable {
         } catch {
             // Without a signature nothing of this counts; the tasks run elsewhere.
             loop.post(event: .tasksReturned(signed.map(\.ending.task)))
+            // Nothing is on its way that would call for the next ones.
+            if others.isEmpty { taken() }
         }
     }
 

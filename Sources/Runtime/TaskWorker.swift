@@ -26,6 +26,7 @@ final class TaskWorker: Sendable {
     private let admission: AdmissionDesk
     private let generator: Generator
     private let guests: GuestQueue
+    private let replays: Lane
     let results: ResultDesk
     private let programs: ProgramShelf
     // Looked up by task, never iterated.
@@ -45,7 +46,7 @@ final class TaskWorker: Sendable {
 
     init(
         loop: NodeLoop, exchange: ArtifactExchange, notary: Notary, admission: AdmissionDesk,
-        generator: Generator, guests: GuestQueue
+        generator: Generator, guests: GuestQueue, replays: Lane
     ) {
         self.loop = loop
         self.exchange = exchange
@@ -53,6 +54,7 @@ final class TaskWorker: Sendable {
         self.admission = admission
         self.generator = generator
         self.guests = guests
+        self.replays = replays
         programs = ProgramShelf(store: exchange.store)
         results = ResultDesk(loop: loop, notary: notary)
     }
@@ -120,8 +122,9 @@ final class TaskWorker: Sendable {
     /// Fetches what the program needs, and judges it.
     private func prepare(_ work: ProgramWork, _ lease: Lease) async throws -> String? {
         for artifact in work.artifacts {
-            try await exchange.fetch(
-                artifact, from: [lease.spec.submitter],
+            // What is wrong with one stands in its refusal.
+            _ = try await admission.bring(
+                artifact, through: exchange, from: [lease.spec.submitter],
                 byteCountMax: Self.artifactByteCountMax)
         }
         return try await refusal(of: work)
@@ -157,7 +160,7 @@ final class TaskWorker: Sendable {
         do {
             let report = try Self.run(
                 work, store: exchange.store, programs: programs, isStopped: isStopped)
-            if report.isShort {
+            if report.isShort, lease.spec.wireByteCount <= Self.shortSpecByteCountMax {
                 let result = Self.shortResult(report)
                 end(lease, result, statement(of: result, report, work, lease))
             } else {
@@ -170,8 +173,11 @@ final class TaskWorker: Sendable {
         }
     }
 
-    /// What of files a result may name: it is an entry of the log, and stays in it.
-    private static let fileCountMax = 1_024
+    /// A statement repeats what its task says, and of these it is surely short enough.
+    private static let shortSpecByteCountMax = 64 << 10
+    /// What of files a result may name: it is an entry of the log, and stays in it. A statement has
+    /// the state and the two outputs beside them.
+    private static let fileCountMax = Statement.subjectCountMax - 3
     private static let fileNameByteCountMax = 128 << 10
 
     /// Why a program that left so many files has no result; nil where it may have one.
@@ -190,6 +196,8 @@ final class TaskWorker: Sendable {
         }
         do {
             let (result, statement) = try await longResult(report, work, lease)
+            // What cannot be signed cannot be proven: two files of one name, or one of 2,000 bytes.
+            _ = try statement.payload()
             end(lease, result, statement)
         } catch {
             end(lease, Self.failure(.failed, sentence: Self.sentence(of: error)))
@@ -221,24 +229,22 @@ final class TaskWorker: Sendable {
     /// Whether the program of this task gives this very result; nil where that cannot be found out
     /// here.
     func replay(_ result: Wire.TaskResult, of spec: TaskSpec) async -> Bool? {
-        guard case .program(let work) = spec.work, let state = result.stateDigest else {
-            return nil
-        }
+        guard case .program(let work) = spec.work, result.stateDigest != nil else { return nil }
         do {
             for artifact in work.artifacts {
-                try await exchange.fetch(
-                    artifact, from: [spec.submitter], byteCountMax: Self.artifactByteCountMax)
+                // A damaged input would give another result, and the blame to an honest device.
+                let damage = try await admission.bring(
+                    artifact, through: exchange, from: [spec.submitter],
+                    byteCountMax: Self.artifactByteCountMax)
+                guard damage == nil else { return nil }
             }
+            // The lanes are promised to tasks: whatever waits there could run elsewhere.
+            let report = try await replays.run { [self] in
+                try Self.run(work, store: exchange.store, programs: programs, isStopped: { false })
+            }
+            return report.gives(result)
         } catch {
             return nil
-        }
-        return await withCheckedContinuation { continuation in
-            guests.add(
-                .init(task: state, isStopped: Flag()) { [self] _ in
-                    let report = try? Self.run(
-                        work, store: exchange.store, programs: programs, isStopped: { false })
-                    continuation.resume(returning: report.map { $0.gives(result) })
-                })
         }
     }
 
@@ -436,9 +442,15 @@ final class TaskWorker: Sendable {
             statement: nil, head: bytes, holders: [loop.own])
     }
 
+    /// The log keeps the sentence, and a relay takes none that is longer than a page.
+    private static let sentenceByteCountMax = 2_048
+
     static func failure(_ outcome: TaskOutcome, sentence: String) -> Wire.TaskResult {
-        Wire.TaskResult(
-            outcome: outcome, exitCode: 126, sentence: sentence, retiredInstructions: 0,
+        let isLong = sentence.utf8.count > sentenceByteCountMax
+        let head = String(decoding: sentence.utf8.prefix(sentenceByteCountMax), as: UTF8.self)
+        return Wire.TaskResult(
+            outcome: outcome, exitCode: 126, sentence: isLong ? head + "…" : sentence,
+            retiredInstructions: 0,
             stateDigest: nil, standardOutput: nil, standardError: nil, outputs: [],
             statement: nil, head: [], holders: [])
     }

@@ -54,10 +54,20 @@ package struct LeaseChoice {
     package struct Total: Hashable, Sendable {
         package var slotCount: Int
         package var memoryByteCount: UInt64
+        /// Of each worker that takes gangs, busy or not.
+        package var gangSlotCounts: [Int]
 
-        package init(slotCount: Int = 1, memoryByteCount: UInt64 = 0) {
+        package init(
+            slotCount: Int = 1, memoryByteCount: UInt64 = 0, gangSlotCounts: [Int] = []
+        ) {
             self.slotCount = slotCount
             self.memoryByteCount = memoryByteCount
+            self.gangSlotCounts = gangSlotCounts
+        }
+
+        /// How many tasks of so many slots each could ever run at once.
+        func gangRoom(_ slotCount: Int) -> Int {
+            gangSlotCounts.reduce(0) { $0 + $1 / max(slotCount, 1) }
         }
     }
 
@@ -347,7 +357,7 @@ package struct LeaseChoice {
         let tasks = table.queued(of: set, countMax: set.tasks.count)
         // A gang of more than one entry's worth of leases goes alone.
         guard !tasks.isEmpty, leases.isEmpty || tasks.count <= Self.countMax - leases.count,
-            tasks.count * set.slotCount <= view.total.slotCount,
+            tasks.count <= view.total.gangRoom(set.slotCount),
             !tasks.contains(where: { view.isHeldBack(table.records[$0]) })
         else { return .empty }
         guard tasks.count <= room(of: set.tenant) else {

@@ -24,9 +24,14 @@ struct WireMessageTests {
             let back = try Message(decoding: bytes, limit: limit)
             #expect(back == message)
             #expect(back.encoded() == bytes)
+            if let measured = message as? any WireSized {
+                #expect(measured.wireByteCount == bytes.count)
+            }
         }
         var chance = Chance(seed: seed)
         #expect(everyMessage.count > 60)
+        // All that stands in a command.
+        #expect(everyMessage.count { $0 is any WireSized.Type } > 40)
         for type in everyMessage { try roundTrip(type, &chance) }
     }
 
@@ -40,7 +45,9 @@ struct WireMessageTests {
         }
         for index in 0..<Command.Body.caseCount {
             let command = Command(body: .arbitrary(caseIndex: index, using: &chance))
-            #expect(try Command(decoding: command.encoded(), limit: limit) == command)
+            let bytes = command.encoded()
+            #expect(try Command(decoding: bytes, limit: limit) == command)
+            #expect(command.wireByteCount == bytes.count)
         }
     }
 

@@ -86,6 +86,7 @@ struct JobMixTests {
             }
             var view = LeaseChoice.View()
             view.total.slotCount = slotCount
+            view.total.gangSlotCounts = slotCounts
             let grants = LeaseChoice.grants(of: table, to: workers, in: view)
             guard !grants.isEmpty else { return }
             for grant in grants {
@@ -206,6 +207,7 @@ struct JobMixTests {
     private static func grant(_ table: inout TaskTable, slots: Int, of total: Int) -> [Int] {
         var view = LeaseChoice.View()
         view.total.slotCount = total
+        view.total.gangSlotCounts = [total]
         let worker = LeaseChoice.Worker(node: NodeID(1), freeSlotCount: slots)
         let grants = LeaseChoice.grants(of: table, to: [worker], in: view)
         guard !grants.isEmpty else { return [] }
@@ -267,12 +269,29 @@ struct JobMixTests {
         #expect(table.records[3].deathCount == 0 && table.records[4].deathCount == 1)
     }
 
+    @Test func `a gang for which no nodes are large enough keeps nothing from others`() {
+        var table = TaskTable()
+        var gang = Self.job("gang", tenant: "", count: 2, gang: true)
+        gang.sets[0].spec.slotCount = 3
+        _ = table.apply(gang)
+        _ = table.apply(Self.job("newcomer", tenant: "", count: 1))
+        let workers = (1...3).map { LeaseChoice.Worker(node: NodeID($0), freeSlotCount: 2) }
+        func tasks(of slotCounts: [Int]) -> [UInt64] {
+            var view = LeaseChoice.View()
+            view.total = .init(slotCount: 6, gangSlotCounts: slotCounts)
+            return LeaseChoice.grants(of: table, to: workers, in: view).flatMap(\.tasks)
+        }
+        #expect(tasks(of: [2, 2, 2]) == [2])
+        // Two that have three slots are busy: the gang waits for them, and others behind it.
+        #expect(tasks(of: [3, 3]).isEmpty)
+    }
+
     @Test func `a gang out of patience lets others go first`() {
         var table = TaskTable()
         _ = table.apply(Self.job("gang", tenant: "", count: 4, gang: true))
         _ = table.apply(Self.job("newcomer", tenant: "", count: 1))
         var view = LeaseChoice.View()
-        view.total.slotCount = 4
+        view.total = .init(slotCount: 4, gangSlotCounts: [4])
         view.isPatient = { _ in false }
         let worker = LeaseChoice.Worker(node: NodeID(1), freeSlotCount: 3)
         let grants = LeaseChoice.grants(of: table, to: [worker], in: view)

@@ -180,7 +180,7 @@ struct LeaseChoiceTests {
             JobSubmitted(job: Digest.of("gang"), submitter: NodeID(9), sets: [gang]))
         func leased(idle: Int) -> Int {
             var view = LeaseChoice.View()
-            view.total.slotCount = 4
+            view.total = .init(slotCount: 4, gangSlotCounts: [4])
             let worker = LeaseChoice.Worker(
                 node: NodeID(1), freeSlotCount: 4, idleSlotCount: idle)
             return LeaseChoice.grants(of: table, to: [worker], in: view).flatMap(\.tasks).count

@@ -27,7 +27,7 @@ struct QuotaTests {
 
     private static func choose(_ table: TaskTable, slots: Int = 100) -> [LeaseGrant] {
         var view = LeaseChoice.View()
-        view.total.slotCount = 100
+        view.total = .init(slotCount: 100, gangSlotCounts: [100])
         let worker = LeaseChoice.Worker(node: NodeID(1), freeSlotCount: slots)
         return LeaseChoice.grants(of: table, to: [worker], in: view)
     }

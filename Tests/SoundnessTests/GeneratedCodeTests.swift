@@ -7,7 +7,7 @@ struct GeneratedCodeTests {
     static let folders: [(path: String, byHand: Set<String>)] = [
         ("Sources/CMessages", []),
         ("Sources/CMessages/include", ["module.modulemap"]),
-        ("Sources/Wire", ["Wire.swift", "StateCodec.swift"]),
+        ("Sources/Wire", ["Wire.swift", "StateCodec.swift", "WireSize.swift"]),
         (
             "Sources/Messages",
             [

@@ -35,9 +35,13 @@ do {
         try file.textForC.write(
             to: folders[2].appending(path: "\(file.stem).proto"), atomically: true, encoding: .utf8)
     }
+    let sizes = SizeWriter(schema, root: "Command")
     try replaceGenerated(
         in: folders[1].appending(path: "Sources/Wire"),
-        with: schema.files.map { ("\($0.swiftStem).swift", WireWriter.text($0)) })
+        with: schema.files.map { ("\($0.swiftStem).swift", WireWriter.text($0)) }
+            + schema.files.compactMap { file in
+                sizes.text(file).map { ("\(file.swiftStem)+Size.swift", $0) }
+            })
     try replaceGenerated(
         in: folders[1].appending(path: "Sources/Messages"),
         with: schema.files.map { ("\($0.swiftStem)+Codec.swift", CodecWriter.text($0)) })
