@@ -2412,7 +2412,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_hold__descriptor =
   (ProtobufCMessageInit) swiftlet__node__v1__artifact_hold__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor swiftlet__node__v1__artifact_held__field_descriptors[2] =
+static const ProtobufCFieldDescriptor swiftlet__node__v1__artifact_held__field_descriptors[3] =
 {
   {
     "artifact",
@@ -2438,15 +2438,28 @@ static const ProtobufCFieldDescriptor swiftlet__node__v1__artifact_held__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "is_full",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Swiftlet__Node__V1__ArtifactHeld, is_full),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned swiftlet__node__v1__artifact_held__field_indices_by_name[] = {
   0,   /* field[0] = artifact */
+  2,   /* field[2] = is_full */
   1,   /* field[1] = refusal */
 };
 static const ProtobufCIntRange swiftlet__node__v1__artifact_held__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_held__descriptor =
 {
@@ -2456,7 +2469,7 @@ const ProtobufCMessageDescriptor swiftlet__node__v1__artifact_held__descriptor =
   "Swiftlet__Node__V1__ArtifactHeld",
   "swiftlet.node.v1",
   sizeof(Swiftlet__Node__V1__ArtifactHeld),
-  2,
+  3,
   swiftlet__node__v1__artifact_held__field_descriptors,
   swiftlet__node__v1__artifact_held__field_indices_by_name,
   1,  swiftlet__node__v1__artifact_held__number_ranges,

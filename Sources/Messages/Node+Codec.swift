@@ -608,13 +608,15 @@ extension ArtifactHeld: WireMessage, Coded {
         swiftlet__node__v1__artifact_held__init(stored)
         stored.pointee.artifact = arena.identity(artifact)
         stored.pointee.refusal = arena.text(refusal)
+        stored.pointee.is_full = isFull ? 1 : 0
         return stored
     }
 
     init(reading stored: UnsafePointer<Stored>) throws(DecodingMistake) {
         self.init(
             artifact: try Field.identity(stored.pointee.artifact, "ArtifactHeld.artifact"),
-            refusal: try Field.text(stored.pointee.refusal, "ArtifactHeld.refusal")
+            refusal: try Field.text(stored.pointee.refusal, "ArtifactHeld.refusal"),
+            isFull: stored.pointee.is_full != 0
         )
     }
 }

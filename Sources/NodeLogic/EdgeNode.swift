@@ -15,7 +15,9 @@ package import Wire
 //            on its own disk before it begins: it goes on without a network, after a restart too.
 //            A result lies on the disk as well, until orders do not name the lease any more: then
 //            the log holds the result, or the lease was void and the result counts nowhere. The
-//            fence of the lease travels with the result, so nothing counts twice.
+//            fence of the lease travels with the result, so nothing counts twice. Long outputs are
+//            kept by its home before that gets the result, or by its spare where the home has no
+//            room; where the spare has none either, the task ends as one that failed.
 //   sleep    Announced, and taken by the whole mesh, before it falls silent.
 //
 //   file              what
@@ -32,6 +34,8 @@ package struct EdgeNode: Sendable {
         case deadlinePassed
         /// The end of `.startTask`, with the signed statement about it.
         indirect case taskFinished(Node.TaskEnding, statement: [UInt8])
+        /// This relay has no room for the long outputs of a task that is done.
+        case outputsRefused(Digest, by: NodeID)
         /// Battery, link, or anything else that this device says of itself has changed.
         indirect case profileChanged(Profile)
         /// It will not be heard until then, in seconds since 1970, which is so long from now: a
@@ -69,6 +73,8 @@ package struct EdgeNode: Sendable {
         package var lease: EdgeLease
         /// Once the work is done.
         package var result: EdgeResult?
+        /// Relays that have no room for its outputs.
+        var refusers: [NodeID] = []
 
         package init(lease: EdgeLease, result: EdgeResult? = nil) {
             self.lease = lease
@@ -209,6 +215,7 @@ package struct EdgeNode: Sendable {
         case .deadlinePassed: break
         case .taskFinished(let ending, let statement):
             finish(ending, statement, at: now, into: &effects)
+        case .outputsRefused(let task, let relay): refuse(task, by: relay, at: now)
         case .profileChanged(let profile):
             guard profile != self.profile else { break }
             self.profile = profile
@@ -327,9 +334,47 @@ package struct EdgeNode: Sendable {
     private mutating func sendResults(at now: Instant, into effects: inout [Effect]) {
         guard let home else { return }
         nextResults = now + settings.resultInterval
-        for task in parked {
-            if let result = task.result { effects.append(.send(.edgeResult(result), to: home)) }
+        for place in parked.indices {
+            if keeper(of: parked[place].lease.task) == nil { giveUp(at: place, into: &effects) }
+            guard let result = parked[place].result else { continue }
+            effects.append(.send(.edgeResult(result), to: home))
         }
+    }
+
+    // MARK: Long outputs
+
+    /// The relay that is to keep the outputs of a task; nil where none is in reach that may have
+    /// room for them.
+    package func keeper(of task: Digest) -> NodeID? {
+        let refusers = parked.first { $0.lease.task == task }?.refusers ?? []
+        return [home, spare].compactMap { $0 }.first { !refusers.contains($0) }
+    }
+
+    private mutating func refuse(_ task: Digest, by relay: NodeID, at now: Instant) {
+        let found = parked.firstIndex { $0.lease.task == task && $0.result != nil }
+        guard let found, !parked[found].refusers.contains(relay) else { return }
+        parked[found].refusers.append(relay)
+        // The spare is asked at once. Where nobody is left, one may still answer before it is given
+        // up: a device that has just woken up knows its home first.
+        if keeper(of: task) != nil { nextResults = now }
+    }
+
+    /// The mesh can never have what no relay keeps: the task ends without it.
+    private mutating func giveUp(at place: Int, into effects: inout [Effect]) {
+        guard var result = parked[place].result else { return }
+        let given = result.end.result
+        let outputs = [given.standardOutput, given.standardError].compactMap { $0 } + given.outputs
+        let byteCount = outputs.reduce(0) { $0 + $1.byteCount }
+        result.end.result = TaskResult(
+            outcome: .failed,
+            exitCode: 126,
+            sentence: "no relay has room for its outputs of \(byteCount) bytes: let relays keep "
+                + "more (up --artifact-limit), or have it write less"
+        )
+        result.statement = []
+        parked[place].result = result
+        parked[place].refusers = []
+        effects.append(.keep(result))
     }
 
     /// Results that wait go to the new home at once.

@@ -133,7 +133,8 @@ extension Statement.Mistake: CustomStringConvertible {
         case .tooManySubjects(let count):
             "The statement has \(count) subjects where \(Statement.subjectCountMax) are allowed."
         case .badSubject(let index):
-            "Subject \(index + 1) of the statement has no name or no SHA-256 digest."
+            "Subject \(index + 1) of the statement has no SHA-256 digest, or no name of at most "
+                + "\(Statement.nameByteCountMax) bytes."
         case .duplicateSubject(let name): "The statement has two subjects called \"\(name)\"."
         case .noPredicate: "The statement has no predicate or no predicate type."
         }

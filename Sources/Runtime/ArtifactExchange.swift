@@ -205,8 +205,8 @@ package actor ArtifactExchange {
     /// What a node says that was asked to keep a copy.
     package enum HoldAnswer: Hashable, Sendable {
         case held
-        /// At once, with one sentence.
-        case refused(String)
+        /// At once, with one sentence; where it is full it will say so again for a while.
+        case refused(String, isFull: Bool)
         case silence
     }
 
@@ -221,7 +221,9 @@ package actor ArtifactExchange {
     }
 
     /// Asks one node, and waits for as long as it comes on: a large artifact takes its time.
-    nonisolated func keepCopy(of artifact: Digest, at node: NodeID) async -> HoldAnswer {
+    package nonisolated func keepCopy(
+        of artifact: Digest, at node: NodeID
+    ) async -> HoldAnswer {
         let key = HolderKey(artifact: artifact, node: node)
         let byteCount = UInt64(store.byteCount(of: artifact) ?? 0)
         let hold = ArtifactHold(artifact: artifact, byteCount: byteCount)
@@ -242,12 +244,12 @@ package actor ArtifactExchange {
     }
 
     package nonisolated func received(_ hold: ArtifactHold, from node: NodeID, byteCountMax: Int) {
-        let answer = { [outlet] (refusal: String) in
-            outlet.send(
-                .artifactHeld(ArtifactHeld(artifact: hold.artifact, refusal: refusal)), to: node)
+        let answer = { [outlet] (refusal: String, isFull: Bool) in
+            let held = ArtifactHeld(artifact: hold.artifact, refusal: refusal, isFull: isFull)
+            outlet.send(.artifactHeld(held), to: node)
         }
         guard hold.byteCount <= UInt64(byteCountMax) else {
-            return answer("it takes artifacts of at most \(byteCountMax) bytes")
+            return answer("it takes artifacts of at most \(byteCountMax) bytes", true)
         }
         let isAccepted = holdsUnderWay.withLock { count in
             guard count < Self.holdsUnderWayMax else { return false }
@@ -255,15 +257,16 @@ package actor ArtifactExchange {
             return true
         }
         guard isAccepted else {
-            return answer("it is taking \(Self.holdsUnderWayMax) copies already")
+            return answer("it is taking \(Self.holdsUnderWayMax) copies already", false)
         }
         Task {
             defer { holdsUnderWay.withLock { $0 -= 1 } }
             do {
                 try await fetch(hold.artifact, from: [node], byteCountMax: byteCountMax)
-                answer("")
+                answer("", false)
             } catch {
-                answer(TaskWorker.sentence(of: error))
+                // Anything else may be over soon: a device that is away comes back.
+                answer(TaskWorker.sentence(of: error), error is ArtifactError)
             }
         }
     }
@@ -271,7 +274,7 @@ package actor ArtifactExchange {
     package nonisolated func received(_ held: ArtifactHeld, from node: NodeID) {
         holds.answer(
             HolderKey(artifact: held.artifact, node: node),
-            with: held.refusal.isEmpty ? .held : .refused(held.refusal))
+            with: held.refusal.isEmpty ? .held : .refused(held.refusal, isFull: held.isFull))
     }
 }
 

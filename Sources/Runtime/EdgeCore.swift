@@ -68,7 +68,10 @@ final class EdgeCore: TurningCore {
         case .connected(let peer):
             parts.bulkKeys.keyAccepted(by: peer)
             step(.connected(peer))
-        case .disconnected(let peer): step(.disconnected(peer))
+        case .disconnected(let peer):
+            // The spare may hold outputs as well.
+            forgetUploads(to: peer)
+            step(.disconnected(peer))
         case .refused(let sentence): parts.logger.warning("refused a connection: \(sentence)")
         case .helloRefused(let peer, let reason):
             parts.logger.warning("node \(peer.short) refused us: \(reason)")
@@ -166,32 +169,36 @@ final class EdgeCore: TurningCore {
         var result = result
         if !artifacts.isEmpty {
             guard case .held(let holder) = uploads[result.task] else {
-                return upload(artifacts, of: result.task, to: relay)
+                return upload(artifacts, of: result.task)
             }
             result.end.result.holders = [holder]
         }
         send(.edgeResult(result), to: relay)
     }
 
-    private func upload(_ artifacts: [Digest], of task: Digest, to relay: NodeID) {
-        guard uploads[task] == nil else { return }
+    private func upload(_ artifacts: [Digest], of task: Digest) {
+        guard uploads[task] == nil, let relay = node.keeper(of: task) else { return }
         uploads[task] = .underWay(to: relay)
         Task { [exchange = parts.exchange, loop = parts.worker.loop] in
-            var isHeld = true
-            for artifact in artifacts {
+            var answer = ArtifactExchange.HoldAnswer.held
+            for artifact in artifacts where answer == .held {
                 // Opens the way back on the bulk plane, and speaks of nothing that is fetched.
                 let greeting = ChunkRefused(
                     artifact: TaskWorker.emptyDigest, reason: "here I am")
                 loop.sendBulk(.chunkRefused(greeting), payload: [], to: relay)
-                isHeld = await exchange.keepCopy(of: artifact, at: [relay]) != nil && isHeld
+                answer = await exchange.keepCopy(of: artifact, at: relay)
             }
-            let upload = isHeld ? Upload.held(by: relay) : nil
-            loop.post { core in
-                // The relay may have been lost meanwhile, or the task.
-                guard core.uploads[task] == .underWay(to: relay) else { return }
-                core.uploads[task] = upload
-            }
+            loop.post { [answer] core in core.endUpload(of: task, to: relay, answer) }
         }
+    }
+
+    private func endUpload(
+        of task: Digest, to relay: NodeID, _ answer: ArtifactExchange.HoldAnswer
+    ) {
+        // The relay may have been lost meanwhile, or the task.
+        guard uploads[task] == .underWay(to: relay) else { return }
+        uploads[task] = answer == .held ? Upload.held(by: relay) : nil
+        if case .refused(_, isFull: true) = answer { step(.outputsRefused(task, by: relay)) }
     }
 
     func sleep(until: UInt64, answer: @escaping @Sendable (String?) -> Void) {

@@ -85,20 +85,31 @@ final class EdgeWorker: Sendable {
             return (TaskWorker.failure(.failed, sentence: "an edge node runs programs alone"), [])
         }
         do {
-            guard try await fetchAll(of: work, flag) else { return (nil, []) }
-            // As they are now: a fetch may take days.
-            let licenses = state.withLock { $0.licenses }
-            return try await lanes.run { [self] in
-                if let refusal = refusal(of: work, lease.bundles, licenses) {
-                    return (TaskWorker.failure(.refused, sentence: refusal), [])
-                }
-                let report = try TaskWorker.run(work, store: exchange.store) { flag.isRaised }
-                return try result(of: report, work, lease, spec)
+            do {
+                return try await perform(work, lease, spec, flag)
+            } catch ArtifactError.wrongDigest {
+                // What was damaged on this disk is good elsewhere. A second time it is the disk.
+                return try await perform(work, lease, spec, flag)
             }
         } catch is GuestRun.Stopped {
             return (nil, [])
         } catch {
             return (TaskWorker.failure(.failed, sentence: TaskWorker.sentence(of: error)), [])
+        }
+    }
+
+    private func perform(
+        _ work: ProgramWork, _ lease: EdgeLease, _ spec: TaskSpec, _ flag: Flag
+    ) async throws -> (Wire.TaskResult?, [UInt8]) {
+        guard try await fetchAll(of: work, flag) else { return (nil, []) }
+        // As they are now: a fetch may take days.
+        let licenses = state.withLock { $0.licenses }
+        return try await lanes.run { [self] in
+            if let refusal = try refusal(of: work, lease.bundles, licenses) {
+                return (TaskWorker.failure(.refused, sentence: refusal), [])
+            }
+            let report = try TaskWorker.run(work, store: exchange.store) { flag.isRaised }
+            return try result(of: report, work, lease, spec)
         }
     }
 
@@ -120,14 +131,19 @@ final class EdgeWorker: Sendable {
         return true
     }
 
+    /// Throws `.wrongDigest` where a file is not what it is called; it is gone then.
     private func refusal(
         of work: ProgramWork, _ bundles: [[UInt8]], _ licenses: [String]
-    ) -> String? {
+    ) throws(ArtifactError) -> String? {
         for (index, subject) in work.subjects.enumerated() {
             let what = "the \(index == 0 ? "program" : "input") \(subject.name)"
             do throws(ArtifactError) {
                 try exchange.store.verify(subject.digest)
             } catch {
+                if case .wrongDigest = error {
+                    exchange.store.remove(subject.digest)
+                    throw error
+                }
                 return "\(what) is refused: \(error.sentence)"
             }
             let objection = notary.objection(
@@ -165,7 +181,17 @@ final class EdgeWorker: Sendable {
         let statement = Provenance.TaskResult(
             result, state: report.digest, of: work, order, node: loop.own
         ).statement
-        return (result, try notary.sign(statement).bytes)
+        let bundle = try notary.sign(statement).bytes
+        let byteCountMax = ReplicatedState.bundleByteCountMax
+        // It is to stand in the log, and a relay drops one that is longer.
+        guard bundle.count <= byteCountMax else {
+            let sentence =
+                "the signed statement about the result has \(bundle.count) bytes where an edge "
+                + "node's may have \(byteCountMax): leave fewer files, or pack them into one, and "
+                + "give shorter arguments"
+            return (TaskWorker.failure(.failed, sentence: sentence), [])
+        }
+        return (result, bundle)
     }
 
     private func keep(

@@ -114,7 +114,7 @@ struct LiveBackend: Backend {
             switch await node.exchange.keepCopy(of: artifact.digest, at: candidate) {
             case .held: return node.copies.note(artifact.digest, at: candidate)
             case .silence: isSilent = true
-            case .refused(let sentence): reason = ", the last one because \(sentence)"
+            case .refused(let sentence, _): reason = ", the last one because \(sentence)"
             }
             asked.append(candidate)
         } while ContinuousClock.now < deadline

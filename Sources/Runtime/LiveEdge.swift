@@ -54,6 +54,8 @@ package final class LiveEdge: Sendable {
     let store: ArtifactStore
     let credentials: Credentials
     private let renewal = Lane(name: "renewal", capacity: 1)
+    /// Held while the identity is saved; true once this node has ended.
+    private let hasEnded = Mutex(false)
     private let bulk: BulkPlane
     private let lock: DirectoryLock
     private let logger: Logger
@@ -165,6 +167,8 @@ package final class LiveEdge: Sendable {
     }
 
     private func close() {
+        // Nobody waits for a renewal, but one that is being saved is saved whole.
+        hasEnded.withLock { $0 = true }
         loop.stop()
         bulk.close()
         worker.close()
@@ -213,8 +217,11 @@ package final class LiveEdge: Sendable {
     }
 
     private func install(_ next: NodeIdentity) throws {
-        try settings.directory.save(next)
-        credentials.update(identity: next)
+        try hasEnded.withLock { hasEnded in
+            guard !hasEnded else { throw RuntimeError("this node has ended") }
+            try settings.directory.save(next)
+            credentials.update(identity: next)
+        }
     }
 
     // MARK: the device
@@ -251,20 +258,16 @@ private struct EdgeWatch: Service {
     let edge: LiveEdge
 
     func run() async throws {
+        // Not awaited: a relay that is dead takes some seconds, and there may be many.
+        let renewing = Task { try await renew() }
+        defer { renewing.cancel() }
         // The sleep is cancelled by a shutdown from outside: that too is a good end.
         try? await cancelWhenGracefulShutdown {
             var last = LiveEdge.device(edge.settings)
             var lookCount = 0
-            // In looks; later and later, up to ten minutes.
-            var nextRenewal = 1
-            var renewalPause = 10
             while !edge.leaving.isRaised {
                 try await Task.sleep(for: .milliseconds(500))
                 lookCount += 1
-                if nextRenewal <= lookCount {
-                    renewalPause = await edge.renewCertificate() ? 10 : min(renewalPause * 2, 1_200)
-                    nextRenewal = lookCount + renewalPause
-                }
                 // What only the start needed goes back at once, and what the first hellos needed.
                 if lookCount == 1 || lookCount == 6 { Footprint.trim() }
                 guard lookCount.isMultiple(of: 60) else { continue }
@@ -277,6 +280,16 @@ private struct EdgeWatch: Service {
                     edge.loop.post { core in core.change { $0.device = device } }
                 }
             }
+        }
+    }
+
+    /// Until it is cancelled; in vain later and later, up to ten minutes.
+    private func renew() async throws {
+        var pause = Duration.seconds(5)
+        try await Task.sleep(for: .milliseconds(500))
+        while true {
+            pause = await edge.renewCertificate() ? .seconds(5) : min(pause * 2, .seconds(600))
+            try await Task.sleep(for: pause)
         }
     }
 }

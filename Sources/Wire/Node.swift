@@ -360,9 +360,12 @@ public struct ArtifactHeld: Hashable, Sendable {
     public var artifact: Digest
     /// Empty where it is held; else one sentence that says why it is not.
     public var refusal: String
+    /// It has no room for it, and will have none soon.
+    public var isFull: Bool
 
-    public init(artifact: Digest, refusal: String = "") {
+    public init(artifact: Digest, refusal: String = "", isFull: Bool = false) {
         self.artifact = artifact
         self.refusal = refusal
+        self.isFull = isFull
     }
 }

@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Glibc
 import Identity
 import Testing
 
@@ -215,6 +216,113 @@ extension MeshTests {
             #expect(waiting["state"]?.asString == "queued")
         }
     }
+
+    @Test func `a result that the log does not take ends in a sentence`() async throws {
+        try await TestMesh.with { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            let long = String(repeating: "x", count: 60_000)
+            let names = (0..<300).map { "file-\($0)" }
+            // Two names of one text: the letter as a whole, and with its accent behind it.
+            let twins = ["caf\u{e9}", "cafe\u{301}"]
+            let calls: [([String], String)] = [
+                (["arguments", "0", long], "where an edge node's may have 65536"),
+                (["leave"] + names, "where an edge node's may have 65536"),
+                (["leave"] + twins, "has two subjects called"),
+            ]
+            for (arguments, sentence) in calls {
+                let run = try await mesh.run(
+                    "run", on: "bob", ["--edge", "only", probe] + arguments)
+                #expect(run.status == 126, "\(run.errors)")
+                #expect(run.errors.contains(sentence), "\(run.errors)")
+            }
+            // Its slot is free again.
+            let run = try await mesh.run("run", on: "bob", ["--edge", "only", probe, "arguments"])
+            #expect(run.status == 0, "\(run.errors)")
+        }
+    }
+
+    @Test func `outputs go to the spare where the relay is full, and end the task where all are`()
+        async throws
+    {
+        try await TestMesh.with { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            var relay = ""
+            try await mesh.wait("a relay and a spare") {
+                let status = try await tab.status(mesh)
+                relay = status["relay"]?.asString ?? ""
+                return !relay.isEmpty && status["spare"]?.asString != nil
+            }
+            var home = "", entry = ""
+            for name in mesh.names {
+                if try await mesh.id(of: name) == relay { home = name } else { entry = name }
+            }
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            // From now on the device has the program.
+            try await mesh.succeed("run", on: entry, "--edge", "only", probe, "arguments")
+            let digest = Digest.of(Array(try Data(contentsOf: URL(filePath: probe)))).hex
+            func task(_ text: String) async throws -> JSON {
+                try await mesh.post(
+                    "/api/tasks?wait_seconds=60",
+                    [
+                        "program": ["name": "probe", "digest": .string(digest)],
+                        "arguments": ["arguments", "0", .string(text)], "edge": "only",
+                    ], on: entry)
+            }
+            try fill(home, mesh)
+            let kept = try await task(String(repeating: "k", count: 5_000))
+            #expect(kept["state"] == "succeeded", "\(kept)")
+            let output = try #require(kept["stdout_digest"]?.asString)
+            #expect(holders(of: output, mesh, among: [home]).isEmpty)
+
+            for name in mesh.names where name != home { try fill(name, mesh) }
+            let lost = try await task(String(repeating: "l", count: 5_000))
+            #expect(lost["state"] == "failed", "\(lost)")
+            let sentence = lost["message"]?.asString ?? ""
+            #expect(sentence.contains("no relay has room for its outputs of"), "\(lost)")
+            try await mesh.wait("the device to let go of it") {
+                try await tab.parkedState(mesh) == nil
+            }
+        }
+    }
+
+    @Test func `a program that was damaged on the device's disk is fetched again`() async throws {
+        try await TestMesh.with { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            try await mesh.succeed("run", on: "bob", "--edge", "only", probe, "arguments")
+            let digest = Digest.of(Array(try Data(contentsOf: URL(filePath: probe)))).hex
+            #expect(holders(of: digest, mesh, among: ["tab"]) == ["tab"])
+            try damage(digest, at: 4_444, on: "tab", mesh)
+            let run = try await mesh.run(
+                "run", on: "bob", ["--edge", "only", probe, "arguments", "0", "again"])
+            #expect(run.status == 0, "\(run.errors)")
+            let kept = "\(mesh.data(of: "tab"))/artifacts/\(digest.prefix(2))/\(digest)"
+            #expect(FileManager.default.contentsEqual(atPath: kept, andPath: probe))
+        }
+    }
+
+    @Test func `a device that is told to stop does not wait for relays that are silent`()
+        async throws
+    {
+        try await TestMesh.with { mesh in
+            let tab = try await EdgeDevice.join("tab", mesh)
+            defer { tab.end() }
+            tab.end()
+            // It asks each relay in turn for the next certificate, which takes 5 s each.
+            let old = try await mesh.age("tab", secondsLeft: 1)
+            for name in mesh.names { mesh.pause(name) }
+            try tab.start(mesh)
+            _ = try await tab.status(mesh)
+            try await Task.sleep(for: .seconds(1))
+            #expect(try await tab.terminate(within: .seconds(3)) == 0)
+            let identity = try NodeIdentity.load(from: mesh.data(of: "tab") + "/identity")
+            #expect(identity.certificate.notAfter == old.notAfter)
+        }
+    }
 }
 
 /// A text for a program.
@@ -267,6 +375,12 @@ final class EdgeDevice {
     }
 
     func end() { process.end() }
+
+    /// SIGTERM; the exit code.
+    func terminate(within limit: Duration) async throws -> Int32 {
+        process.send(SIGTERM)
+        return try await process.finished(within: limit)
+    }
 
     /// Has a task of this number, and has ended asleep before it could do it; gives the task's id.
     func park(_ number: String, _ mesh: TestMesh) async throws -> String {

@@ -30,6 +30,13 @@ enum GuestSource {
             return 0;
         }
 
+        static int leave(const char *name) {
+            FILE *file = fopen(name, "w");
+            if (!file) return 1;
+            fputs("left\n", file);
+            return fclose(file);
+        }
+
         int main(int argc, char **argv) {
             if (argc < 2) return 2;
             if (!strcmp(argv[1], "arguments")) {
@@ -39,6 +46,11 @@ enum GuestSource {
             }
             if (!strcmp(argv[1], "shout")) return shout();
             if (!strcmp(argv[1], "copy") && argc == 4) return copy(argv[2], argv[3]);
+            if (!strcmp(argv[1], "leave")) {
+                for (int i = 2; i < argc; i++)
+                    if (leave(argv[i])) return 1;
+                return 0;
+            }
             if (!strcmp(argv[1], "crash")) {
                 puts("before the crash");
                 fflush(stdout);

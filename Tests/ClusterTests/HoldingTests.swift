@@ -4,7 +4,7 @@ import Testing
 
 extension MeshTests {
     /// The nodes on whose disk an artifact lies, whether or not they run.
-    private func holders(of digest: String, _ mesh: TestMesh, among names: [String]) -> [String] {
+    func holders(of digest: String, _ mesh: TestMesh, among names: [String]) -> [String] {
         names.filter { name in
             let file = "\(mesh.data(of: name))/artifacts/\(digest.prefix(2))/\(digest)"
             return FileManager.default.fileExists(atPath: file)
@@ -73,12 +73,7 @@ extension MeshTests {
     @Test func `a submission that nobody else can hold is refused in a sentence`() async throws {
         try await TestMesh.with { mesh in
             let ledger = try await Guest.build("ledger", in: mesh.folder)
-            for name in ["bob", "eve"] {
-                // Where new artifacts are written.
-                let partial = "\(mesh.data(of: name))/artifacts/partial"
-                try FileManager.default.removeItem(atPath: partial)
-                try Data().write(to: URL(filePath: partial))
-            }
+            for name in ["bob", "eve"] { try fill(name, mesh) }
             let sentence = try await mesh.refusal("run", on: "ada", ledger, "1", "1000")
             #expect(sentence.contains("no other node has taken a copy of ledger.elf"))
             let tasks = try await mesh.get("/api/tasks", on: "ada")["tasks"]?.asArray
@@ -94,10 +89,18 @@ extension MeshTests {
         }
     }
 
+    /// From now on a node can keep nothing that it has not yet.
+    func fill(_ name: String, _ mesh: TestMesh) throws {
+        // Where new artifacts are written.
+        let partial = "\(mesh.data(of: name))/artifacts/partial"
+        try FileManager.default.removeItem(atPath: partial)
+        try Data().write(to: URL(filePath: partial))
+    }
+
     /// Changes one byte of the file that a node keeps an artifact in.
-    private func damage(_ digest: String, at offset: UInt64, on name: String, _ mesh: TestMesh)
-        throws
-    {
+    func damage(
+        _ digest: String, at offset: UInt64, on name: String, _ mesh: TestMesh
+    ) throws {
         let path = "\(mesh.data(of: name))/artifacts/\(digest.prefix(2))/\(digest)"
         try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: path)
         let file = try #require(FileHandle(forUpdatingAtPath: path))

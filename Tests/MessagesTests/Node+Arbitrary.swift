@@ -195,6 +195,10 @@ extension ArtifactHold: Arbitrary {
 
 extension ArtifactHeld: Arbitrary {
     static func arbitrary(using chance: inout Chance) -> Self {
-        ArtifactHeld(artifact: .arbitrary(using: &chance), refusal: .arbitrary(using: &chance))
+        ArtifactHeld(
+            artifact: .arbitrary(using: &chance),
+            refusal: .arbitrary(using: &chance),
+            isFull: .arbitrary(using: &chance)
+        )
     }
 }

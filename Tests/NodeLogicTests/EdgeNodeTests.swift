@@ -103,4 +103,93 @@ struct EdgeNodeTests {
         #expect(isNoted)
         #expect(device.phase == .asleep(until: asked + .seconds(60)))
     }
+
+    // MARK: Long outputs
+
+    private static let other = NodeID(3)
+
+    /// Another relay is its spare.
+    private mutating func meetOther() throws {
+        let introduction = Introduction(
+            node: Self.other, certificates: [[3]],
+            profile: Profile(name: "second", controlEndpoint: "tcp://h:3"))
+        hear(EdgeOrders(isHome: true, relays: [introduction]))
+        // Without a home it asks both, and the first that answers is its home again.
+        step(.disconnected(Self.relay))
+        let asked = effects
+        for relay in [Self.relay, Self.other] {
+            let sequence = try #require(
+                asked.compactMap { effect -> UInt64? in
+                    guard case .send(.edgeReport(let report), to: relay) = effect else {
+                        return nil
+                    }
+                    return report.sequence
+                }.first)
+            step(.received(.edgeOrders(EdgeOrders(sequence: sequence)), from: relay))
+        }
+        #expect(device.home == Self.relay)
+        #expect(device.spare == Self.other)
+    }
+
+    /// A task that is done, with outputs of 9,003 bytes.
+    private mutating func finishTask() -> Digest {
+        let lease = lease(3, at: 9)
+        hear(EdgeOrders(isHome: true, appliedIndex: 10, leases: [lease]))
+        let result = TaskResult(
+            outcome: .succeeded,
+            standardOutput: NamedArtifact(name: "stdout", digest: .of("long"), byteCount: 3),
+            outputs: [NamedArtifact(name: "out", digest: .of("file"), byteCount: 9_000)])
+        let ending = Node.TaskEnding(
+            task: lease.task, attempt: lease.attempt, fence: lease.fence, result: result)
+        step(.taskFinished(ending, statement: [1]))
+        return lease.task
+    }
+
+    private var kept: [EdgeResult] {
+        effects.compactMap { if case .keep(let result) = $0 { result } else { nil } }
+    }
+    private var handedIn: [EdgeResult] {
+        effects.compactMap { effect in
+            if case .send(.edgeResult(let result), to: Self.relay) = effect { result } else { nil }
+        }
+    }
+
+    /// The next round, in which results are handed in that wait.
+    private mutating func waitForRound() {
+        now = now + device.settings.resultInterval
+        step(.deadlinePassed)
+    }
+
+    @Test mutating func `outputs for which a relay has no room are the spare's to keep`() throws {
+        try meetOther()
+        let task = finishTask()
+        #expect(device.keeper(of: task) == Self.relay)
+        step(.outputsRefused(task, by: Self.relay))
+        #expect(device.keeper(of: task) == Self.other)
+        // At once, and as it is.
+        #expect(handedIn.map(\.end.result.outcome) == [.succeeded])
+        #expect(kept.isEmpty)
+    }
+
+    @Test(arguments: [true, false])
+    mutating func `a task whose outputs no relay has room for ends as one that failed`(
+        hasSpare: Bool
+    ) throws {
+        if hasSpare { try meetOther() }
+        let task = finishTask()
+        step(.outputsRefused(task, by: Self.relay))
+        if hasSpare { step(.outputsRefused(task, by: Self.other)) }
+        #expect(kept.isEmpty, "a spare may show up until the next round")
+        waitForRound()
+        let failure = try #require(kept.first)
+        #expect(failure.end.result.outcome == .failed)
+        #expect(failure.end.result.sentence.contains("no relay has room for its outputs of 9003"))
+        #expect(failure.end.result.outputs.isEmpty)
+        #expect(failure.end.fence.index == 9)
+        #expect(failure.statement.isEmpty)
+        #expect(handedIn == [failure])
+        #expect(device.parked.map(\.result) == [failure])
+        // It has no outputs any more that somebody could refuse.
+        #expect(device.keeper(of: task) == Self.relay)
+    }
 }

@@ -292,4 +292,22 @@ struct ArtifactExchangeTests {
         #expect(holder == NodeID(2))
         try second.store.verify(digest)
     }
+
+    @Test func `who has no room for a copy says so, and who cannot be reached says nothing`()
+        async throws
+    {
+        let first = try network.add(1)
+        let digest = try first.store.put(Self.bytes(5 << 20))
+        let limit = ArtifactStore.Limit(byteCountMax: 1 << 20)
+        let second = try network.add(2, limit: limit)
+        let answer = await first.keepCopy(of: digest, at: NodeID(2))
+        guard case .refused(let sentence, isFull: true) = answer else {
+            Issue.record("it answered \(answer)")
+            return
+        }
+        #expect(sentence.contains("there is no room for"))
+        #expect(!second.store.contains(digest))
+        let other = await first.keepCopy(of: digest, at: NodeID(3))
+        #expect(other == .silence)
+    }
 }

@@ -471,10 +471,14 @@ struct  Swiftlet__Node__V1__ArtifactHeld
    * Empty where it is held; else one sentence that says why it is not.
    */
   ProtobufCBinaryData refusal;
+  /*
+   * It has no room for it, and will have none soon.
+   */
+  protobuf_c_boolean is_full;
 };
 #define SWIFTLET__NODE__V1__ARTIFACT_HELD__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&swiftlet__node__v1__artifact_held__descriptor) \
-    , {0,NULL}, {0,NULL} }
+    , {0,NULL}, {0,NULL}, 0 }
 
 
 /* Swiftlet__Node__V1__Hello methods */
