@@ -9,7 +9,7 @@ package struct GenerationResult: Hashable, Sendable {
     package static let tokenCountMax = 1 << 18
 
     package struct Prompt: Hashable, Sendable {
-        /// Of the text's UTF-8, after the chat template.
+        /// Of a raw prompt, or of the messages as JSON, before the chat template.
         package var text: Digest
         /// Of the token ids, as `digest(ofTokens:)` writes them.
         package var tokens: Digest

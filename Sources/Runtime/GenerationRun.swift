@@ -124,25 +124,13 @@ struct GenerationRun: Sendable {
 
     /// The signed form: everything that a replay needs and must find again.
     func result(head: NodeID) -> GenerationResult {
-        var sampling = GenerationResult.Sampling(Sampler.Settings(order.sampling))
-        sampling.tokenCountMax = tokenCountMax
-        sampling.stops = order.stop
-        sampling.grammar = order.grammar.isEmpty ? nil : Digest.of(order.grammar)
-        sampling.grammarKind = order.regex.isEmpty ? .jsonSchema : .regex
-        let promptText: String =
-            switch order.input {
-            case .prompt(let text): text
-            case .messages(let messages):
-                JSON.array(
-                    messages.map { ["role": .string($0.role), "content": .string($0.content)] }
-                ).text
-            }
-        return GenerationResult(
+        GenerationResult(
             requestID: Digest.of(prompt.description + "\(start)").short, model: deployment.artifact,
             prompt: .init(
-                text: Digest.of(promptText), tokens: GenerationResult.digest(ofTokens: prompt),
-                tokenCount: prompt.count),
-            sampling: sampling, tokens: tokens, logits: logits.digest, finishReason: finishReason,
+                text: Digest.of(order.promptText),
+                tokens: GenerationResult.digest(ofTokens: prompt), tokenCount: prompt.count),
+            sampling: order.signedSampling(tokenCountMax: tokenCountMax), tokens: tokens,
+            logits: logits.digest, finishReason: finishReason,
             stages: deployment.stages.map {
                 .init(node: $0.node, layers: Int($0.firstLayer)..<Int($0.lastLayer) + 1)
             }, headNode: head, engineVersion: Generator.engineVersion)

@@ -47,6 +47,27 @@ struct GenerationOrder: Sendable {
 
     /// The text of the constraint, whichever it is; empty without one.
     var grammar: String { regex.isEmpty ? schema : regex }
+
+    /// The prompt as the signed result names it.
+    var promptText: String {
+        switch input {
+        case .prompt(let text): text
+        case .messages(let messages):
+            JSON.array(
+                messages.map { ["role": .string($0.role), "content": .string($0.content)] }
+            ).text
+        }
+    }
+
+    /// What decides which tokens come, as the signed result names it.
+    func signedSampling(tokenCountMax: Int) -> GenerationResult.Sampling {
+        var signed = GenerationResult.Sampling(Sampler.Settings(sampling))
+        signed.tokenCountMax = tokenCountMax
+        signed.stops = stop
+        signed.grammar = grammar.isEmpty ? nil : Digest.of(grammar)
+        signed.grammarKind = regex.isEmpty ? .jsonSchema : .regex
+        return signed
+    }
 }
 
 /// What a generation gave.

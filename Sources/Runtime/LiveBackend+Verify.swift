@@ -9,10 +9,10 @@ import Store
 import Wire
 
 /// One line of a verification, as the API shows it.
-struct VerificationCheck: Sendable {
-    var name: String
-    var ok: Bool
-    var detail: String
+package struct VerificationCheck: Sendable {
+    package var name: String
+    package var ok: Bool
+    package var detail: String
 
     var document: JSON {
         ["name": .string(name), "ok": .bool(ok), "detail": .string(detail)]
@@ -52,7 +52,7 @@ extension LiveBackend {
     ) async throws -> Replay.Verdict {
         let replay = Replay(backend: self)
         guard statement.predicateType == TaskResults.predicateType else {
-            return try await replay.verdict(on: statement)
+            return try await replay.verdict(on: statement, of: document.record)
         }
         var all = Replay.Verdict(checks: [], didCompute: false)
         for result in await results(in: document) {
@@ -70,8 +70,10 @@ extension LiveBackend {
     private struct Document: Sendable {
         var bundle: [UInt8]
         var artifact: Digest?
-        /// The task that is asked about, where the document is about many.
-        var task: Digest?
+        /// The task that is asked about: the document must be about it, maybe among others.
+        var record: TaskRecord?
+
+        var task: Digest? { record?.id }
     }
 
     private func documents(for subject: VerifyRequest.Subject) async throws -> [Document] {
@@ -89,7 +91,7 @@ extension LiveBackend {
                 if record.completion?.proof != nil {
                     let bundle = await loop.read { $0.state.tasks.bundle(of: record) }
                     guard let bundle else { throw Self.forgotten("task", record.id.hex) }
-                    return [Document(bundle: bundle, task: record.id)]
+                    return [Document(bundle: bundle, record: record)]
                 }
                 guard let statement = record.completion?.result.statement else {
                     throw APIError(
@@ -97,7 +99,8 @@ extension LiveBackend {
                         message: "the task \(record.id.short) is \(record.stateName) and has no "
                             + "signed result", code: "no_statement")
                 }
-                return [Document(bundle: try await self.statement(statement.digest))]
+                let bundle = try await self.statement(statement.digest)
+                return [Document(bundle: bundle, record: record)]
             }
             if let digest, let bundle = try await taskBundle(with: digest) {
                 return [Document(bundle: bundle)]
@@ -194,31 +197,24 @@ extension LiveBackend {
         }
     }
 
-    /// A task's result must be the one that the replicated log accepted: a node of this mesh could
-    /// sign another.
+    /// What is signed about a task must be what the replicated log holds of it.
     private func checkRecord(
         of signed: SignedStatement, _ document: Document, _ checks: inout [VerificationCheck]
     ) async {
-        if let results = try? TaskResults(signed.statement) {
-            return checks.append(await check(results, document))
-        }
-        guard let result = try? Provenance.TaskResult(signed.statement),
-            let task = Digest(hex: result.attempt.taskID)
+        let tasks = await loop.read { $0.state.tasks }
+        let recorded = tasks.recordCheck(
+            of: signed.statement, in: document.bundle, asked: document.task)
+        guard let recorded else { return }
+        checks.append(recorded)
+        guard recorded.ok, let record = document.record, let work = record.generation,
+            let completion = record.completion,
+            let result = try? GenerationResult(signed.statement)
         else { return }
-        let recorded = await loop.read { $0.state.tasks[task] }
-        let statement: Digest?
-        if let recorded {
-            statement = await statementDigest(of: recorded)
-        } else {
-            statement = nil
+        let models = await loop.read { node in
+            node.state.statements.filter { $0.kind == "model" && $0.name == work.model }
+                .map(\.subject)
         }
-        let ok = statement == Digest.of(document.bundle)
-        checks.append(
-            VerificationCheck(
-                name: "recorded", ok: ok,
-                detail: ok
-                    ? "the replicated log holds this result for task \(task.short)"
-                    : "the replicated log holds another result, or none, for task \(task.short)"))
+        checks += work.checks(of: result, by: completion.node, models: models)
     }
 
     /// Results that the log holds and that this document signs; the one alone that is asked about.
@@ -235,36 +231,5 @@ extension LiveBackend {
                 return Provenance.TaskResult(record)
             }
         }
-    }
-
-    /// The tree's root must be that of the leaves in the log, and each result's own leaf must be
-    /// what the log says of the task.
-    private func check(_ signed: TaskResults, _ document: Document) async -> VerificationCheck {
-        let sentence = await loop.read { node -> String? in
-            let tasks = node.state.tasks
-            guard let position = tasks.batches.firstNumber(where: {
-                $0.statement == document.bundle
-            }) else { return "the replicated log holds no such statement" }
-            let bytes = tasks.batches[position].leaves
-            let leaves = stride(from: 0, to: bytes.count, by: Digest.byteCount).compactMap {
-                Digest(bytes: bytes[$0..<min($0 + Digest.byteCount, bytes.count)])
-            }
-            guard !leaves.isEmpty, leaves.count == signed.count,
-                MerkleTree.root(of: leaves) == signed.root
-            else { return "the signed root is not that of the leaves in the replicated log" }
-            for record in tasks.records {
-                guard let proof = record.completion?.proof, proof.batch == position,
-                    document.task.map({ $0 == record.id }) ?? true
-                else { continue }
-                guard let result = Provenance.TaskResult(record),
-                    ResultDesk.leaf(of: result.statement) == leaves[proof.leaf]
-                else { return "another result of task \(record.id.short) is signed" }
-            }
-            return nil
-        }
-        return VerificationCheck(
-            name: "recorded", ok: sentence == nil,
-            detail: sentence
-                ?? "the replicated log holds these results, and their leaves lead to the root")
     }
 }

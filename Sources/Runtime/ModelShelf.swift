@@ -61,6 +61,17 @@ package final class ModelShelf: Sendable {
                     }, with: tokenizer)
             }
         }
+
+        /// The text of a generation that has no stop strings, in the pieces of its head.
+        func text(of tokens: [TokenID]) -> String {
+            var stream = UnicodeStream()
+            var text = ""
+            for token in tokens {
+                if tokenizer.endsGeneration(token) { break }
+                text += stream.append(tokenizer.bytes(of: token))
+            }
+            return text + stream.finish()
+        }
     }
 
     private let store: ArtifactStore

@@ -30,12 +30,13 @@ struct Replay: Sendable {
 
     private var node: LiveNode { backend.node }
 
-    func verdict(on statement: Statement) async throws -> Verdict {
+    /// - Parameter record: the task whose statement it is, where that is known.
+    func verdict(on statement: Statement, of record: TaskRecord? = nil) async throws -> Verdict {
         switch statement.predicateType {
         case Provenance.TaskResult.predicateType:
             return try await verdict(on: Provenance.TaskResult(statement))
         case GenerationResult.predicateType:
-            return try await verdict(on: GenerationResult(statement))
+            return try await verdict(on: GenerationResult(statement), of: record)
         default:
             return .notComputed(ok: true, "a statement about an artifact has nothing to replay")
         }
@@ -119,10 +120,19 @@ struct Replay: Sendable {
     // MARK: a generation
 
     /// Puts prompt and text through the whole model again and draws every token anew.
-    private func verdict(on result: GenerationResult) async throws -> Verdict {
+    ///
+    /// The prompt and the grammar of a task stand in the log. Of other generations they are
+    /// artifacts, which nobody may have any more.
+    private func verdict(
+        on result: GenerationResult, of record: TaskRecord?
+    ) async throws -> Verdict {
         let store = node.exchange.store
-        var artifacts = [result.model, result.prompt.tokens]
-        if let grammar = result.sampling.grammar { artifacts.append(grammar) }
+        let work = record?.generation
+        var artifacts = [result.model]
+        if work == nil {
+            artifacts.append(result.prompt.tokens)
+            if let grammar = result.sampling.grammar { artifacts.append(grammar) }
+        }
         for artifact in artifacts {
             try await node.exchange.fetch(artifact, byteCountMax: ModelShelf.byteCountMax)
         }
@@ -131,8 +141,21 @@ struct Replay: Sendable {
             return .notComputed("replay_model", ok: false, damage)
         }
         let book = try node.models.book(of: result.model)
-        let prompt = try store.read(result.prompt.tokens)
-        let grammar = try result.sampling.grammar.map { try store.read($0) }
+        let prompt: [TokenID], grammar: [UInt8]?
+        var checks: [VerificationCheck] = []
+        if let work {
+            let order = GenerationOrder(work)
+            // A prompt that the model refuses has given no tokens.
+            prompt = (try? book.tokens(of: order.input)) ?? []
+            grammar = Array(order.grammar.utf8)
+            let check = work.promptCheck(
+                of: result, tokens: prompt, contextLength: book.file.description.contextLength)
+            guard check.ok else { return Verdict(checks: [check], didCompute: false) }
+            checks.append(check)
+        } else {
+            prompt = Self.tokens(of: try store.read(result.prompt.tokens))
+            grammar = try result.sampling.grammar.map { try store.read($0) }
+        }
         let threadCount = node.threadCount
         let resident = try await node.stages.weights(of: result.model)
         let mismatch = try await onLane { stop in
@@ -143,14 +166,17 @@ struct Replay: Sendable {
                 ?? StageWeights(
                     model: book.file, layers: 0..<book.file.description.layerCount, copies: false)
             return try Self.mismatch(
-                of: result, book: book, weights: weights, prompt: Self.tokens(of: prompt),
-                grammar: grammar, threadCount: threadCount, isStopped: { stop.isRaised })
+                of: result, book: book, weights: weights, prompt: prompt, grammar: grammar,
+                threadCount: threadCount, isStopped: { stop.isRaised })
         }
-        return Verdict(checks: [
+        checks.append(
             VerificationCheck(
                 name: "replay_tokens", ok: mismatch == nil,
-                detail: mismatch ?? "the replay gave the same \(result.tokens.count) tokens")
-        ])
+                detail: mismatch ?? "the replay gave the same \(result.tokens.count) tokens"))
+        if let completion = record?.completion {
+            checks.append(completion.textCheck(book.text(of: result.tokens)))
+        }
+        return Verdict(checks: checks)
     }
 
     private static func tokens(of bytes: [UInt8]) -> [TokenID] {

@@ -417,17 +417,26 @@ final class TaskWorker: Sendable {
     private func perform(_ work: GenerationWork, _ lease: Lease) async throws -> Wire.TaskResult {
         let result = try await generator.generate(GenerationOrder(work)) { _ in }
         let bytes = Array(result.text.utf8)
-        let output = try keep(bytes, as: "text")
+        let output = try exchange.store.put(bytes)
         var holders = [loop.own]
         if let holder = await exchange.keepCopy(of: result.statement.digest, at: loop.peers()) {
             holders.append(holder)
-            _ = await exchange.keepCopy(of: output.digest, at: [holder])
+            _ = await exchange.keepCopy(of: output, at: [holder])
         }
-        return Wire.TaskResult(
+        return Self.result(ofText: bytes, result.statement, holders: holders)
+    }
+
+    /// What the log holds of a generation that has given this text.
+    static func result(
+        ofText bytes: [UInt8], _ statement: Wire.NamedArtifact?, holders: [NodeID]
+    ) -> Wire.TaskResult {
+        Wire.TaskResult(
             outcome: .succeeded, exitCode: 0, sentence: "", retiredInstructions: 0,
-            stateDigest: nil, standardOutput: output, standardError: nil, outputs: [],
-            statement: result.statement, head: Array(bytes.prefix(Self.headByteCountMax)),
-            holders: holders)
+            stateDigest: nil,
+            standardOutput: Wire.NamedArtifact(
+                name: "text", digest: Digest.of(bytes), byteCount: UInt64(bytes.count)),
+            standardError: nil, outputs: [], statement: statement,
+            head: Array(bytes.prefix(headByteCountMax)), holders: holders)
     }
 
     private func perform(_ work: ReadWork) async throws -> Wire.TaskResult {

@@ -1,14 +1,17 @@
 import Basics
 import Foundation
+import Identity
 import Testing
 
 /// A signed bundle whose payload was changed afterwards.
 enum Forging {
     /// Replaces `text` in the payload of the bundle that `node` holds under `statement`; returns
     /// the files of the untouched and of the forged bundle.
+    ///
+    /// - Parameter liar: who signs the forged payload, if anybody does.
     static func change(
         _ statement: String, replacing text: String, with other: String, in mesh: TestMesh,
-        on node: String
+        on node: String, signedBy liar: NodeIdentity? = nil
     ) async throws -> (genuine: String, forged: String) {
         let bundle = try await mesh.bytes("/api/statements/\(statement)", on: node)
         let genuine = "\(mesh.folder)/\(statement.prefix(8)).bundle.json"
@@ -24,10 +27,21 @@ enum Forging {
         try #require(changed != said, "\(text) is not in the payload \(said)")
         let whole = String(decoding: bundle, as: UTF8.self)
         // In JSON text the slash may be escaped; base64 has no other such character.
-        let escaped = payload.replacing("/", with: "\\/")
-        let old = whole.contains(payload) ? payload : escaped
-        let result = whole.replacing(old, with: Data(changed.utf8).base64EncodedString())
+        func written(_ base64: String) -> String {
+            whole.contains(base64) ? base64 : base64.replacing("/", with: "\\/")
+        }
+        var result = whole.replacing(
+            written(payload), with: Data(changed.utf8).base64EncodedString())
         try #require(result != whole)
+        if let liar {
+            let signature = try #require(
+                envelope["signatures"]?.asArray?.first?["sig"]?.asString)
+            let type = "application/vnd.in-toto+json"
+            let signed = "DSSEv1 \(type.utf8.count) \(type) \(changed.utf8.count) \(changed)"
+            let lie: [UInt8] = try liar.sign(Array(signed.utf8))
+            result = result.replacing(
+                written(signature), with: Data(lie).base64EncodedString())
+        }
         try result.write(toFile: forged, atomically: true, encoding: .utf8)
         return (genuine, forged)
     }

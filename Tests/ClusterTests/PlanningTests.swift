@@ -17,6 +17,7 @@ extension MeshTests {
             let calm = try outcome.json()
             expectSteps(calm)
             #expect(calm["state"] == "succeeded", "\(calm.text)")
+            try await expectProposalVerifies(mesh)
 
             let start = ContinuousClock.now
             let timed = try await open(primes, mesh, on: "bob")
@@ -33,6 +34,34 @@ extension MeshTests {
                 "plan of \(duration) whose coordinator died: \(doneSteps(before).count) steps "
                     + "before, \(tools) in all, \(end["answer"]?.text ?? "")")
         }
+    }
+
+    /// A generation that is a task is replayed from what the log holds of it: nobody has the
+    /// tokens of its prompt any more.
+    private func expectProposalVerifies(_ mesh: TestMesh) async throws {
+        let tasks = try await mesh.get("/api/tasks", on: "eve")["tasks"]?.asArray ?? []
+        let proposal = tasks.first { $0["kind"] == "generation" && $0["state"] == "succeeded" }
+        let task = try #require(proposal?["task"]?.asString)
+        let shown = try await mesh.get("/api/tasks/\(task)", on: "eve")
+        let statement = try #require(shown["statement"]?.asString)
+        let bundle = try JSON(
+            parsing: try await mesh.bytes("/api/statements/\(statement)", on: "eve"))
+        let payload = try #require(bundle["dsseEnvelope"]?["payload"]?.asString)
+        let said = try JSON(parsing: try #require(Base64.decode(payload)))
+        let tokens = try #require(said["predicate"]?["prompt"]?["tokens"]?.asString)
+        for name in mesh.names where Forging.holds(tokens, in: mesh, node: name) {
+            try FileManager.default.removeItem(
+                atPath: mesh.data(of: name) + "/artifacts/\(tokens.prefix(2))/\(tokens)")
+        }
+        let verdict = try await mesh.json("verify", on: "eve", "--replay", task)
+        #expect(verdict["verified"] == true, "\(verdict.text)")
+        #expect(verdict["replayed"] == true)
+        let names = (verdict["checks"]?.asArray ?? []).compactMap { $0["name"]?.asString }
+        let wanted = [
+            "recorded", "task_node", "task_model", "task_prompt", "task_sampling",
+            "replay_prompt", "replay_tokens", "replay_text",
+        ]
+        #expect(Set(wanted).isSubset(of: names), "\(names)")
     }
 
     private func end(of plan: String, _ mesh: TestMesh, on node: String) async throws -> JSON {

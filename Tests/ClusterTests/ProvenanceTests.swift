@@ -1,5 +1,6 @@
 import Basics
 import Foundation
+import Identity
 import Testing
 
 extension MeshTests {
@@ -9,6 +10,7 @@ extension MeshTests {
             let result = try await mesh.json("run", on: "ada", primes, "20000")
             try await expectResultVerifies(result, mesh)
             try await expectAnotherFileIsRefused(result, primes, mesh)
+            try await expectSignedLieIsRefused(result, mesh)
             try await expectChangedDocumentIsRefused(result, mesh)
             try await expectWrongSigner(primes, mesh)
             try await expectLicenses(primes, mesh)
@@ -59,6 +61,30 @@ extension MeshTests {
         for subject in [task, primes] {
             let refusal = try await mesh.refusal("verify", on: "bob", subject, "--about", output)
             #expect(refusal.contains("--about"), "\(refusal)")
+        }
+    }
+
+    /// A result that its own node signs counts only where the log holds it.
+    private func expectSignedLieIsRefused(_ result: JSON, _ mesh: TestMesh) async throws {
+        let statement = try #require(result["statement"]?.asString)
+        let task = try #require(result["task"]?.asString)
+        let node = try #require(result["node"]?.asString)
+        var liar: NodeIdentity?
+        for name in mesh.names where try await mesh.id(of: name) == node {
+            liar = try NodeIdentity.load(from: mesh.data(of: name) + "/identity")
+        }
+        let signer = try #require(liar)
+        let output = "\(mesh.folder)/result.out"
+        for id in [String(task.dropLast()), Digest.of("no task").hex] {
+            let files = try await Forging.change(
+                statement, replacing: task, with: id, in: mesh, on: "bob", signedBy: signer)
+            for arguments in [[files.forged], [files.forged, "--about", output]] {
+                let outcome = try await mesh.run("verify", on: "bob", ["--json"] + arguments)
+                #expect(outcome.status != 0)
+                let checks = try outcome.json()["checks"]?.asArray ?? []
+                let failed = checks.filter { $0["ok"] == false }
+                #expect(failed.compactMap { $0["name"]?.asString } == ["recorded"])
+            }
         }
     }
 
