@@ -209,6 +209,7 @@ package struct APIServer: Service {
         PlanRoutes(backend: backend, limits: limits).add(to: router)
         OpenAIRoutes(backend: backend, limits: limits).add(to: router)
         EmbeddingRoutes(backend: backend, limits: limits).add(to: router)
+        router.nameMethods()
         return router
     }
 }

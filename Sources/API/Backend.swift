@@ -17,9 +17,10 @@ package import Basics
 package protocol Backend: Sendable {
     // MARK: the mesh
 
-    /// `id`, `name`, `role`, `state`, `mesh`, `address`, `coordinator`, `term`, `commit_index`,
-    /// `member_count`, `certificate_expires_at` (seconds since 1970), `certificate_warning` (a
-    /// sentence, or null), …; every number in it, at any depth, becomes a metric.
+    /// `id`, `name`, `role`, `state` ("alive", "removed"), `removed` (a sentence where peers say
+    /// so, or null), `mesh`, `address`, `coordinator`, `term`, `commit_index`, `member_count`,
+    /// `certificate_expires_at` (seconds since 1970), `certificate_warning` (a sentence, or null),
+    /// …; every number in it, at any depth, becomes a metric.
     func status() async throws -> JSON
     /// `members` [`id`, `name`, `address`, `state`, `role`, `round_trip_milliseconds` (estimated,
     /// or null), …], `coordinator` (id or null), `term`.
@@ -30,7 +31,8 @@ package protocol Backend: Sendable {
     func tokens() async throws -> JSON
     /// `id`, `revoked`.
     func revokeToken(_ id: String) async throws -> JSON
-    /// `node`, `name`, `revoked`, `reason`. Takes an id, a unique prefix of one, or a name.
+    /// `node`, `name`, `revoked`, `reason`. Takes a name that one node has, an id, or a unique
+    /// prefix of one with four digits or more.
     func revokeNode(_ idOrName: String, reason: String) async throws -> JSON
     /// `id`, `name`. This node has another name from now on, in its next certificate.
     func rename(to name: String) async throws -> JSON
@@ -118,8 +120,9 @@ package protocol Backend: Sendable {
     /// `running_count`, `succeeded_count`, `failed_count`, `after` [names], `gang`, `pending` (why
     /// it does not run, or null)]. Waits for the job's end.
     func job(_ id: String, wait: Duration) async throws -> JSON
-    /// All tasks of a job, in columns: `job`, `tasks` [ids], `states`, `exit_codes`,
-    /// `retired_instructions`, `digests` (null where a task has no result), `nodes`, `attempts`.
+    /// All tasks of a job, in columns: `job`, `tasks` [ids], `states`, `exit_codes` (null where
+    /// nothing ran to its end), `retired_instructions`, `digests` (null where a task has no
+    /// result), `nodes`, `attempts`.
     func jobResults(_ id: String) async throws -> JSON
     /// `job`, `state`.
     func cancelJob(_ id: String) async throws -> JSON
@@ -133,9 +136,10 @@ package protocol Backend: Sendable {
     func tenants() async throws -> JSON
     /// `tasks` [`task`, `name`, `kind`, `state`, `node`, `attempt`, `submitted_at`].
     func tasks() async throws -> JSON
-    /// `task`, `state`, `exit_code`, `stdout`, `stderr`, `stdout_digest`, `stderr_digest`,
-    /// `retired_instructions`, `digest`, `node`, `attempt`, `statement`, `message` (one sentence
-    /// when the state is not `succeeded`), `outputs` [`name`, `digest`, `byte_count`].
+    /// `task`, `state`, `exit_code` (null where nothing ran to its end, as where the deadline
+    /// passed), `stdout`, `stderr`, `stdout_digest`, `stderr_digest`, `retired_instructions`,
+    /// `digest`, `node`, `attempt`, `statement`, `message` (one sentence when the state is not
+    /// `succeeded`), `outputs` [`name`, `digest`, `byte_count`].
     ///
     /// `stdout` and `stderr` are text, for people and scripts; the artifacts that the two digests
     /// name hold the exact bytes. Takes an id or a unique prefix of one. Waits for a final state.
@@ -265,6 +269,13 @@ package struct ProgramRequest: Hashable, Sendable {
 
 /// On which terms a task runs.
 package struct TaskTerms: Hashable, Sendable {
+    package static let priorities: ClosedRange<Int64> = -100...100
+    package static let attemptCounts: ClosedRange<Int64> = 1...100
+    /// In seconds, as the next: a year at most.
+    package static let deadlines: ClosedRange<Int64> = 1...31_536_000
+    package static let gangPatience: ClosedRange<Int64> = 1...86_400
+    package static let slotCounts: ClosedRange<Int64> = 1...1_024
+
     /// Who shares the mesh by weights; "" is a tenant too.
     package var tenant = ""
     /// -100 to 100, the higher first.
@@ -285,6 +296,8 @@ package enum EdgeUse: String, Hashable, Sendable, CaseIterable { case powered, a
 
 /// What a tenant gets; nil leaves it as it was.
 package struct TenantRequest: Hashable, Sendable {
+    static let nameByteCountMax = 64
+
     package var tenant: String
     package var weight: Int?
     /// Tasks that run at once; 0 takes the limit away, here and below.

@@ -1,5 +1,6 @@
 package import Basics
 import Glibc
+import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 package import Logging
@@ -8,8 +9,8 @@ import ServiceLifecycle
 
 /// What an edge node can do for its user.
 package protocol EdgeBackend: Sendable {
-    /// `id`, `name`, `role`, `state` ("alive", "asleep", "alone"), `relay`, `spare`, `parked`,
-    /// `certificate_expires_at`, `certificate_warning`.
+    /// `id`, `name`, `role`, `state` ("alive", "asleep", "alone", "removed"), `removed`, `relay`,
+    /// `spare`, `parked`, `certificate_expires_at`, `certificate_warning`.
     func status() async throws -> JSON
     /// `id`, `until`. Returns once the whole mesh knows.
     func sleep(for time: Duration) async throws -> JSON
@@ -62,12 +63,17 @@ package struct EdgeServer: Service {
             try fields.finish()
             return Response(try await backend.sleep(for: .seconds(seconds)))
         }
-        for path in ["/api/members", "/api/tasks", "/api/tokens", "/api/policy", "/api/models"] {
-            router.get(RouterPath(path)) { _, _ -> Response in
-                throw APIError(
-                    status: 404,
-                    message: "this is an edge node, which knows little of the mesh: ask a node",
-                    code: "edge_node")
+        // What is not above is another node's to answer.
+        let methods: [HTTPRequest.Method] = [.get, .put, .post, .delete]
+        for path in ["/api/**", "/v1/**"] {
+            for method in methods {
+                router.on(RouterPath(path), method: method) { _, _ -> Response in
+                    throw APIError(
+                        status: 404,
+                        message: "This is an edge node, which knows little of the mesh: ask one of "
+                            + "the mesh's nodes.",
+                        code: "edge_node")
+                }
             }
         }
         return router

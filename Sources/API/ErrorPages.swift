@@ -97,6 +97,36 @@ extension APIError {
     }
 }
 
+extension Router<BasicRequestContext> {
+    /// Has each path that is there by now name its methods where it is asked with another one.
+    func nameMethods() {
+        var doors: [(path: RouterPath, methods: [HTTPRequest.Method])] = []
+        for route in routes {
+            if let last = doors.indices.last, doors[last].path == route.path {
+                doors[last].methods.append(route.method)
+            } else {
+                doors.append((route.path, [route.method]))
+            }
+        }
+        let usual: [HTTPRequest.Method] = [.get, .put, .post, .delete, .patch]
+        for door in doors {
+            let names = door.methods.map(\.rawValue)
+            for method in usual where !door.methods.contains(method) {
+                on(door.path, method: method) { request, _ -> Response in
+                    var response = APIError(
+                        status: 405,
+                        message: "\(request.uri.path) takes "
+                            + "\(names.joined(separator: " and ")), not \(method.rawValue).",
+                        code: "method_not_allowed"
+                    ).response
+                    response.headers[.allow] = names.joined(separator: ", ")
+                    return response
+                }
+            }
+        }
+    }
+}
+
 extension Response {
     /// A JSON document as a whole response.
     init(_ document: JSON, status: HTTPResponse.Status = .ok) {

@@ -38,7 +38,7 @@ struct JobRoutes: Sendable {
             var request = request
             var fields = try await request.fields(limits)
             let tenant = TenantRequest(
-                tenant: try fields.string("tenant") ?? "",
+                tenant: try fields.tenant(),
                 weight: try fields.integer("weight", in: 1...1_000).map { Int($0) },
                 runningCountMax: try Self.limit("running_count_max", &fields),
                 queuedCountMax: try Self.limit("queued_count_max", &fields),
@@ -61,7 +61,7 @@ struct JobRoutes: Sendable {
         let items = try fields.objects("items", countMax: itemCountMax) { fields in
             JobRequest.Item(
                 arguments: try fields.strings("arguments") ?? [],
-                inputs: try fields.objects("inputs") { try NamedArtifact(&$0) } ?? [],
+                inputs: try TaskRoutes.inputs(&fields),
                 seed: UInt64(bitPattern: try fields.integer("seed", in: .min ... .max) ?? 0))
         }
         return JobRequest.Set(
@@ -69,6 +69,6 @@ struct JobRoutes: Sendable {
             after: try fields.strings("after") ?? [],
             isGang: try fields.bool("gang") ?? false,
             gangPatienceSeconds: Int(
-                try fields.integer("gang_patience_seconds", in: 1...86_400) ?? 60))
+                try fields.integer("gang_patience_seconds", in: TaskTerms.gangPatience) ?? 60))
     }
 }

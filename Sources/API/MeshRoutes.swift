@@ -18,6 +18,8 @@ struct MeshRoutes: Sendable {
         router.get("/api/status") { _, _ in Response(try await backend.status()) }
         router.get("/api/members") { _, _ in Response(try await backend.members()) }
         router.post("/api/leave") { _, _ in Response(try await backend.leave()) }
+        router.post("/api/sleep") { _, _ -> Response in throw Self.notEdge }
+        router.post("/api/wake") { _, _ -> Response in throw Self.notEdge }
         router.post("/api/rename") { request, _ in
             Response(try await backend.rename(to: try await request.newName(limits)))
         }
@@ -41,6 +43,11 @@ struct MeshRoutes: Sendable {
         addKeys(to: router)
         addPolicy(to: router)
     }
+
+    private static let notEdge = APIError(
+        status: 409,
+        message: "Only edge nodes sleep; a node that shall rest is drained, and then stopped.",
+        code: "not_edge")
 
     private func addTokens(to router: Router<BasicRequestContext>) {
         let (backend, limits) = (backend, limits)

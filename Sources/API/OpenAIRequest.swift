@@ -79,8 +79,7 @@ struct OpenAIRequest: Sendable {
         ] { _ = fields.value(name) }
         let isStream = try fields.bool("stream") ?? false
         var includesUsage = false
-        if let options = fields.value("stream_options") {
-            var options = try RequestFields(options)
+        if var options = try fields.object("stream_options") {
             includesUsage = try options.bool("include_usage") ?? false
             _ = options.value("include_obfuscation")
             try options.finish()

@@ -16,6 +16,10 @@ struct RequestFields {
         guard let members = document.asObject else {
             throw APIError.malformed("The request's body must be a JSON object.")
         }
+        self.init(of: members)
+    }
+
+    private init(of members: [JSON.Member]) {
         // A member that is null says the same as one that is absent.
         self.members = members.filter { !$0.value.isNull }
     }
@@ -81,6 +85,10 @@ struct RequestFields {
         }
     }
 
+    mutating func object(_ name: String) throws -> RequestFields? {
+        try typed(name, "an object") { $0.asObject.map { RequestFields(of: $0) } }
+    }
+
     /// An array of objects, each read by `read`.
     mutating func objects<Value>(
         _ name: String, countMax: Int = 4096, _ read: (inout RequestFields) throws -> Value
@@ -94,10 +102,10 @@ struct RequestFields {
                 })
         else { return nil }
         return try values.map { value in
-            guard value.asObject != nil else {
+            guard let members = value.asObject else {
                 throw APIError.malformed("\(name) must hold objects.", parameter: name)
             }
-            var fields = try RequestFields(value)
+            var fields = RequestFields(of: members)
             let result = try read(&fields)
             try fields.finish()
             return result
@@ -121,6 +129,18 @@ struct RequestFields {
         return (biases ?? []).sorted { $0.token < $1.token }
     }
 
+    /// Who shares the mesh by weights; "" is a tenant too.
+    mutating func tenant() throws -> String {
+        let name = try string("tenant") ?? ""
+        let isPlain = name.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
+        guard isPlain, name.utf8.count <= TenantRequest.nameByteCountMax else {
+            throw APIError.malformed(
+                "tenant must be a name of at most \(TenantRequest.nameByteCountMax) bytes without "
+                    + "control characters.", parameter: "tenant")
+        }
+        return name
+    }
+
     /// `regex`, which cannot stand beside a schema.
     mutating func regex(beside schema: JSON?) throws -> String? {
         guard let regex = try string("regex") else { return nil }
@@ -130,6 +150,14 @@ struct RequestFields {
                 parameter: "regex")
         }
         return regex
+    }
+
+    /// Refuses two of one name, since the program would see one of them.
+    static func checkDistinct(_ names: [String], in parameter: String) throws {
+        var seen: Set<String> = []
+        for name in names where !seen.insert(name).inserted {
+            throw APIError.malformed("\(parameter) names \(name) twice.", parameter: parameter)
+        }
     }
 
     /// Refuses what has not been read, by its name.
@@ -171,7 +199,7 @@ extension Request {
         do {
             return try JSON(parsing: Array(buffer.readableBytesView))
         } catch {
-            throw APIError.malformed("The request's body is not JSON: \(error).")
+            throw APIError.malformed("The request's body cannot be read as JSON: \(error).")
         }
     }
 

@@ -41,10 +41,9 @@ struct TaskRoutes: Sendable {
     }
 
     static func programRequest(_ fields: inout RequestFields) throws -> ProgramRequest {
-        guard let program = fields.value("program") else {
+        guard var programFields = try fields.object("program") else {
             throw APIError.malformed("program is missing.", parameter: "program")
         }
-        var programFields = try RequestFields(program)
         let artifact = try NamedArtifact(&programFields)
         try programFields.finish()
         let environment = try fields.objects("environment") { fields in
@@ -52,10 +51,10 @@ struct TaskRoutes: Sendable {
                 name: try fields.requiredString("name"),
                 value: try fields.string("value") ?? "")
         }
+        try RequestFields.checkDistinct(environment?.map(\.name) ?? [], in: "environment")
         var request = ProgramRequest(
             program: artifact, arguments: try fields.strings("arguments") ?? [],
-            environment: environment ?? [],
-            inputs: try fields.objects("inputs") { try NamedArtifact(&$0) } ?? [],
+            environment: environment ?? [], inputs: try inputs(&fields),
             standardInput: try fields.digest("standard_input"),
             fuel: try fields.integer("fuel", in: 1 ... .max).map { UInt64($0) },
             memoryByteCountMax: try fields.integer("memory_byte_count_max", in: 1 ... .max)
@@ -65,14 +64,22 @@ struct TaskRoutes: Sendable {
         return request
     }
 
+    /// The files of a program.
+    static func inputs(_ fields: inout RequestFields) throws -> [NamedArtifact] {
+        let inputs = try fields.objects("inputs") { try NamedArtifact(&$0) } ?? []
+        try RequestFields.checkDistinct(inputs.map(\.name), in: "inputs")
+        return inputs
+    }
+
     private static func terms(_ fields: inout RequestFields) throws -> TaskTerms {
         var terms = TaskTerms()
-        terms.tenant = try fields.string("tenant") ?? ""
-        terms.priority = Int(try fields.integer("priority", in: -100...100) ?? 0)
-        terms.attemptCountMax = try fields.integer("attempts", in: 1...100).map { Int($0) }
+        terms.tenant = try fields.tenant()
+        terms.priority = Int(try fields.integer("priority", in: TaskTerms.priorities) ?? 0)
+        terms.attemptCountMax =
+            try fields.integer("attempts", in: TaskTerms.attemptCounts).map { Int($0) }
         terms.deadlineSeconds =
-            try fields.integer("deadline_seconds", in: 1...31_536_000).map { Int($0) }
-        terms.slotCount = Int(try fields.integer("slots", in: 1...1_024) ?? 1)
+            try fields.integer("deadline_seconds", in: TaskTerms.deadlines).map { Int($0) }
+        terms.slotCount = Int(try fields.integer("slots", in: TaskTerms.slotCounts) ?? 1)
         if let text = try fields.string("edge") {
             guard let use = EdgeUse(rawValue: text) else {
                 throw APIError.malformed("edge is powered, any, never or only.", parameter: "edge")

@@ -58,6 +58,24 @@ extension Sequence {
     }
 }
 
+extension JSON.Mistake: CustomStringConvertible {
+    /// The end of a sentence; bytes are counted from 0.
+    public var description: String {
+        switch self {
+        case .unexpectedByte(let offset): "byte \(offset) does not belong there"
+        case .truncated: "it ends too early"
+        case .tooDeep(let depthMax): "it nests deeper than \(depthMax) levels"
+        case .badNumber(let offset): "what begins at byte \(offset) is no number"
+        case .badEscape(let offset): "the escape at byte \(offset) is none"
+        case .controlCharacter(let offset):
+            "byte \(offset) is a control character, which a text has as an escape only"
+        case .badUTF8(let offset): "the text that begins at byte \(offset) is not UTF-8"
+        case .duplicateName(let name): "the name \"\(name)\" stands twice in one object"
+        case .trailingBytes(let offset): "something follows its end, at byte \(offset)"
+        }
+    }
+}
+
 /// A recursive-descent reader of RFC 8259 with a bound on its depth.
 private struct JSONParser {
     let bytes: [UInt8]

@@ -79,6 +79,9 @@ struct YAMLFlow {
                 throw YAML.Mistake(line: line, "a mapping in braces reads {key: value, …}")
             }
             next += 1
+            guard !members.contains(where: { $0.key == key }) else {
+                throw YAML.Mistake(line: line, "\(key) stands here twice")
+            }
             members.append(YAML.Member(key: key, line: line, value: try item()))
             skipBlanks()
             if current == "," {

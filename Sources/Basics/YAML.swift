@@ -88,13 +88,19 @@ struct YAMLReader {
 
     init(_ text: String) {
         var number = 0
-        for whole in text.split(separator: "\n", omittingEmptySubsequences: false) {
+        // Some editors write it first.
+        let content = text.first == "\u{FEFF}" ? text.dropFirst() : text[...]
+        for line in content.split(omittingEmptySubsequences: false, whereSeparator: Self.isBreak) {
             number += 1
-            let line = whole.last == "\r" ? whole.dropLast() : whole
             let indent = line.prefix { $0 == " " }.count
             let text = Self.withoutComment(line.dropFirst(indent))
             lines.append(Line(number: number, indent: indent, text: text, whole: line))
         }
+    }
+
+    /// YAML 1.2, section 5.4. A carriage return and a line feed are one Character.
+    private static func isBreak(_ character: Character) -> Bool {
+        character == "\n" || character == "\r\n" || character == "\r"
     }
 
     private static func withoutComment(_ text: Substring) -> Substring {

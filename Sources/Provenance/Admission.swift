@@ -218,7 +218,8 @@ package enum Admission {
             Check(
                 name: .license,
                 ok: false,
-                detail: "The policy does not take the license \(ids.joined(separator: ", "))."
+                detail: "The policy does not take the license \(ids.joined(separator: ", ")); "
+                    + "see `swiftlet policy show`."
             )
         case .malformed(let mistake):
             Check(

@@ -23,6 +23,16 @@ package struct LicensePolicy: Hashable, Sendable {
         "Python-2.0", "Unicode-3.0", "Unlicense", "UPL-1.0", "Zlib",
     ]
 
+    /// A text as an entry of `allowed`; nil where it names no single license.
+    ///
+    /// "Or later" is a choice among licenses, and `verdict` makes it.
+    package static func entry(_ text: String) -> String? {
+        guard let expression = try? LicenseExpression(parsing: text),
+            case .license(id: let id, orLater: false, exception: let exception) = expression
+        else { return nil }
+        return exception.isEmpty ? id : "\(id) WITH \(exception)"
+    }
+
     package enum Verdict: Hashable, Sendable {
         case allowed
         /// The licenses that the policy does not have, one choice of each `OR`.

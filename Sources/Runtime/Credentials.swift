@@ -1,5 +1,6 @@
 import Basics
 import Identity
+import Logging
 import Synchronization
 import Transport
 import Wire
@@ -20,6 +21,8 @@ final class Credentials: HelloAuthority, Sendable {
         /// Of the log; looked up, never iterated.
         var enrolled: Set<NodeID> = []
         var isDoubted = false
+        /// A peer has said that this node was removed, and none has let it in since.
+        var isRemoved = false
         /// Of the last hello.
         var sequence: UInt64 = 0
     }
@@ -69,6 +72,35 @@ final class Credentials: HelloAuthority, Sendable {
             defer { state.isDoubted = false }
             return state.isDoubted
         }
+    }
+
+    private static let removal =
+        "peers say that this node was removed from the mesh: it can only join anew, with a new "
+        + "token and another directory"
+
+    /// A peer does not let this node in.
+    func wasRefused(by peer: NodeID, _ reason: String, _ logger: Logger) {
+        let said = "node \(peer.short) refused us: \(reason)"
+        let own = ChainRefusal.revokedNode(identity.id).description
+        guard reason == ControlPlane.removal || reason == own else {
+            logger.warning("\(said)")
+            return doubt()
+        }
+        let isNews = state.withLock { state in
+            defer { state.isRemoved = true }
+            return !state.isRemoved
+        }
+        if isNews { logger.error("\(Self.removal)") } else { logger.debug("\(said)") }
+    }
+
+    /// A peer has let this node in.
+    func wasAccepted() { state.withLock { $0.isRemoved = false } }
+
+    /// What peers say who do not let this node in.
+    ///
+    /// - Parameter other: who is heard all the same: then those who say so lie, or one of them.
+    func removal(hearing other: NodeID?) -> String? {
+        other == nil && state.withLock({ $0.isRemoved }) ? Self.removal : nil
     }
 
     func isRevoked(_ node: NodeID) -> Bool { state.withLock { $0.revoked.contains(node) } }

@@ -66,6 +66,7 @@ final class EdgeCore: TurningCore {
         switch event {
         case .message(let body, let sender): route(body, from: sender)
         case .connected(let peer):
+            parts.credentials.wasAccepted()
             parts.bulkKeys.keyAccepted(by: peer)
             step(.connected(peer))
         case .disconnected(let peer):
@@ -74,8 +75,7 @@ final class EdgeCore: TurningCore {
             step(.disconnected(peer))
         case .refused(let sentence): parts.logger.warning("refused a connection: \(sentence)")
         case .helloRefused(let peer, let reason):
-            parts.logger.warning("node \(peer.short) refused us: \(reason)")
-            parts.credentials.doubt()
+            parts.credentials.wasRefused(by: peer, reason, parts.logger)
         case .stranger, .helloed: break
         }
     }

@@ -94,7 +94,7 @@ final class EdgeWorker: Sendable {
         } catch is GuestRun.Stopped {
             return (nil, [])
         } catch {
-            return (TaskWorker.failure(.failed, sentence: TaskWorker.sentence(of: error)), [])
+            return (TaskWorker.failure(error, of: work), [])
         }
     }
 

@@ -40,8 +40,9 @@ extension LiveBackend {
             let positions = sets.indices.filter { sets[$0].name == name }
             guard !positions.isEmpty else {
                 throw APIError(
-                    status: 400, message: "no earlier set of this job is called \(name)",
-                    code: "unknown_set", parameter: "after")
+                    status: 400,
+                    message: "no earlier set of this job is called \(name): a set stands behind "
+                        + "those that it waits for", code: "unknown_set", parameter: "after")
             }
             return positions.map { UInt32($0) }
         }
@@ -94,7 +95,7 @@ extension LiveBackend {
         return [
             "job": job.id.json, "tasks": column { $0.id.json },
             "states": column { .string($0.stateName) },
-            "exit_codes": column { $0.completion.map { JSON($0.result.exitCode) } ?? .null },
+            "exit_codes": column { $0.completion?.result.exitCodeDocument ?? .null },
             "retired_instructions": column {
                 $0.completion.map { JSON($0.result.retiredInstructions) } ?? .null
             },

@@ -5,23 +5,28 @@ import Identity
 import Inference
 import NodeLogic
 import Planning
+import Provenance
 import Scheduling
 import Store
 import Wire
 
 extension LiveBackend {
     func status() async throws -> JSON {
-        let profile = node.credentials.profile
+        let credentials = node.credentials
+        let profile = credentials.profile
         let mesh = node.identity.meshID
-        let certificate = node.credentials.identity.certificate
+        let certificate = credentials.identity.certificate
         let warning = CertificateKeeper.warning(certificate)
         await node.census.take()
         let artifacts = node.exchange.store.usage
         return await loop.read { node in
             let tasks = node.state.tasks
+            let removal = credentials.removal(hearing: node.coordinator)
+            let removed: JSON = removal.map { .string($0) } ?? .null
             return [
                 "id": node.id.json, "name": .string(profile.name), "role": .string(profile.role),
-                "state": "alive", "mesh": mesh.json, "address": .string(profile.controlEndpoint),
+                "state": removed == .null ? "alive" : "removed", "removed": removed,
+                "mesh": mesh.json, "address": .string(profile.controlEndpoint),
                 "coordinator": node.coordinator?.json ?? .null,
                 "is_coordinator": .bool(node.isCoordinator), "term": JSON(node.term),
                 "applied_index": JSON(node.appliedIndex),
@@ -163,13 +168,43 @@ extension LiveBackend {
         ]
     }
 
+    /// Fewer digits of an id are rather a name that was mistyped, and a revocation is final.
+    private static let idDigitCountMin = 4
+    private static let listedIDCountMax = 8
+
     /// The one node with this name, or this beginning of an id.
+    ///
+    /// A name is no identity: several nodes may have one. Beside those that are there the ones
+    /// that were revoked, or have left, do not count.
     func nodeRecord(_ idOrName: String) async throws -> NodeRecord {
-        let nodes = await loop.read { $0.state.nodes }
-        let named = nodes.filter { $0.name == idOrName }
-        return named.count == 1
-            ? named[0]
-            : try Self.resolve(idOrName, among: nodes, kind: "node") { $0.id.digest }
+        let (nodes, named) = await loop.read { node in
+            let named = node.state.nodes.filter { $0.name == idOrName }
+            let present = named.filter { record in
+                let state = node.state(of: record.id)
+                return record.revocation == nil && state != nil && state != .left
+            }
+            return (node.state.nodes, present.isEmpty ? named : present)
+        }
+        if let record = named.first {
+            guard named.count > 1 else { return record }
+            let ids = named.prefix(Self.listedIDCountMax).map(\.id.short)
+            let more = ids.count < named.count ? ", …" : ""
+            throw APIError(
+                status: 409,
+                message: "\(named.count) nodes are called \(idOrName): give an id "
+                    + "(\(ids.joined(separator: ", "))\(more))",
+                code: "ambiguous_name", parameter: "node")
+        }
+        let prefix = idOrName.lowercased()
+        guard prefix.count >= Self.idDigitCountMin,
+            nodes.contains(where: { $0.id.hex.hasPrefix(prefix) })
+        else {
+            throw Self.notFound(
+                "no node is called \(idOrName), and no id begins with it (give "
+                    + "\(Self.idDigitCountMin) digits or more): `swiftlet members` lists both",
+                "node_not_found")
+        }
+        return try Self.resolve(idOrName, among: nodes, kind: "node") { $0.id.digest }
     }
 
     func rename(to name: String) async throws -> JSON {
@@ -198,7 +233,22 @@ extension LiveBackend {
         return try await policy()
     }
 
-    func setPolicy(allowedLicenses: [String]) async throws -> JSON {
+    func setPolicy(allowedLicenses texts: [String]) async throws -> JSON {
+        func refusal(_ sentence: String) -> APIError {
+            APIError(
+                status: 400, message: sentence, code: "bad_policy", parameter: "allowed_licenses")
+        }
+        guard !texts.isEmpty else {
+            throw refusal(
+                "a policy without licences would let nothing in: name all that shall be allowed")
+        }
+        let allowedLicenses = try texts.map { text in
+            guard let entry = LicensePolicy.entry(text) else {
+                throw refusal(
+                    "\"\(text)\" is no SPDX id of one licence, as MIT or LicenseRef-Ours are")
+            }
+            return entry
+        }
         try await propose(.policySet(PolicySet(allowedLicenses: allowedLicenses)))
         return try await policy()
     }

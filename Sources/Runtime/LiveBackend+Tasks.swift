@@ -197,7 +197,7 @@ extension LiveBackend {
         ]
         guard let result = record.completion?.result else { return .object(members) }
         members += [
-            .init("exit_code", JSON(result.exitCode)),
+            .init("exit_code", result.exitCodeDocument),
             .init("stdout", .string(try await text(of: result.standardOutput, result))),
             .init("stderr", .string(try await text(of: result.standardError, result))),
             .init("stdout_digest", digest(of: result.standardOutput, record)),
@@ -307,4 +307,11 @@ extension TaskRecord {
     }
 
     var node: NodeID? { lease?.holder ?? completion?.node }
+}
+
+extension Wire.TaskResult {
+    /// Null where no work came to an end that could have a code, as where the deadline passed.
+    var exitCodeDocument: JSON {
+        outcome == .succeeded || stateDigest != nil ? JSON(exitCode) : .null
+    }
 }

@@ -317,9 +317,12 @@ struct EdgeFront: EdgeBackend {
                 return time.map { .number($0 / .milliseconds(1)) } ?? .null
             }
             let isAsleep = if case .asleep = node.phase { true } else { false }
+            let removal = edge.credentials.removal(hearing: node.home)
+            let removed: JSON = removal.map { .string($0) } ?? .null
+            let phase = isAsleep ? "asleep" : node.home == nil ? "alone" : "alive"
             return [
                 "id": identity.id.json, "name": .string(certificate.commonName), "role": "edge",
-                "state": isAsleep ? "asleep" : node.home == nil ? "alone" : "alive",
+                "state": .string(removed == .null ? phase : "removed"), "removed": removed,
                 "mesh": identity.meshID.json, "relay": node.home?.json ?? .null,
                 "relay_milliseconds": milliseconds(node.home),
                 "spare": node.spare?.json ?? .null,

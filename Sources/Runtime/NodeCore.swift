@@ -167,6 +167,7 @@ final class NodeCore: TurningCore {
         case .stranger(let body, let stranger, let curvePublicKey):
             joins.take(body, from: stranger, curvePublicKey: curvePublicKey, core: self)
         case .connected(let peer):
+            parts.credentials.wasAccepted()
             parts.bulkKeys.keyAccepted(by: peer)
             parts.bulk.keyArrived()
             step(.connected(peer))
@@ -176,8 +177,7 @@ final class NodeCore: TurningCore {
             if hello.profile.role == "edge" { welcome(edge: peer) }
         case .refused(let sentence): parts.logger.warning("refused a connection: \(sentence)")
         case .helloRefused(let peer, let reason):
-            parts.logger.warning("node \(peer.short) refused us: \(reason)")
-            parts.credentials.doubt()
+            parts.credentials.wasRefused(by: peer, reason, parts.logger)
         }
     }
 
@@ -275,7 +275,13 @@ final class NodeCore: TurningCore {
     /// What was decided concerns this process, too.
     private func follow(_ command: Command, isVoid: Bool) {
         switch command.body {
-        case .statementRecorded, .policySet, .nodeRevoked: parts.hands.admissionChanged()
+        case .statementRecorded, .policySet: parts.hands.admissionChanged()
+        case .nodeRevoked(let revoked):
+            if revoked.node == node.id {
+                parts.logger.error(
+                    "this node was removed from the mesh (\(revoked.reason)) and stops")
+            }
+            parts.hands.admissionChanged()
         case .tenantSet: tellQuotas()
         case .meshFounded(let founded) where !isVoid:
             parts.credentials.enrol(founded.founder)
@@ -416,6 +422,10 @@ final class NodeCore: TurningCore {
 
     /// Tells the node of a request under a number of its own.
     func ask(_ event: (_ request: UInt64) -> Node.Event, answer: @escaping AnswerTaker) {
+        // Nobody would answer, however long it waited.
+        if let removal = parts.credentials.removal(hearing: node.coordinator) {
+            return answer(.refused(Refusal(removal, .unavailable)), node)
+        }
         nextRequest += 1
         answers[nextRequest] = answer
         step(event(nextRequest))

@@ -169,7 +169,7 @@ final class TaskWorker: Sendable {
         } catch is GuestRun.Stopped {
             return
         } catch {
-            end(lease, Self.failure(.failed, sentence: Self.sentence(of: error)))
+            end(lease, Self.failure(error, of: work))
         }
     }
 
@@ -462,6 +462,21 @@ final class TaskWorker: Sendable {
             retiredInstructions: 0,
             stateDigest: nil, standardOutput: nil, standardError: nil, outputs: [],
             statement: nil, head: [], holders: [])
+    }
+
+    /// What comes of a program that could not even begin.
+    static func failure(_ error: any Error, of work: ProgramWork) -> Wire.TaskResult {
+        guard let mistake = error as? ELFError else {
+            return failure(.failed, sentence: sentence(of: error))
+        }
+        switch mistake {
+        // This machine has no room for it; another one may.
+        case .hostMemory: return failure(.failed, sentence: sentence(of: error))
+        // Everybody would find the same: it is tried nowhere else.
+        default:
+            return failure(
+                .refused, sentence: "the program \(work.program.name) is refused: \(mistake)")
+        }
     }
 
     static func sentence(of error: any Error) -> String {

@@ -15,8 +15,8 @@ package enum ControlEvent: Hashable, Sendable {
     case helloed(NodeID, Hello)
     /// This side turned a connection or a hello away, or could not shake hands: one sentence.
     case refused(String)
-    /// The peer turned our hello away; it is asked again after a while if there is something to
-    /// say.
+    /// The peer turned our hello away, or our key before it; it is asked again after a while if
+    /// there is something to say.
     case helloRefused(by: NodeID, reason: String)
 }
 

@@ -112,7 +112,7 @@ extension ControlPlane {
     private func judge(_ hello: Hello, from node: NodeID, _ route: [UInt8], _ key: [UInt8]) {
         let name = "node \(node.short)"
         guard !droppedNodes.contains(node) else {
-            return refuse("this node was removed from the mesh", route, note: name)
+            return refuse(Self.removal, route, note: name)
         }
         let version = Self.protocolVersion
         guard hello.protocolMin <= version, version <= hello.protocolMax else {

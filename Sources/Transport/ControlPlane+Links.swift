@@ -40,7 +40,8 @@ extension ControlPlane {
             switch change {
             case .handshakeSucceeded: greet(link)
             case .refused:
-                events.append(.refused("node \(peer.id.short) does not let our key in"))
+                // Only the key of a node that was dropped gets such an answer (see Doorkeeper).
+                events.append(.helloRefused(by: peer.id, reason: Self.removal))
                 giveUp(link)
             case .handshakeFailed:
                 let name = "node \(peer.id.short) at \(peer.endpoint)"

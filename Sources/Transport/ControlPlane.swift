@@ -13,6 +13,8 @@ package final class ControlPlane {
     static let protocolVersion: UInt32 = 1
     /// What a server answers to a node whose hello it does not remember.
     static let sayHelloFirst = "say hello first"
+    /// What it answers to a node that it has dropped.
+    package static let removal = "this node was removed from the mesh"
     /// So many messages of one socket are read in a turn, that no socket starves the others.
     static let batchCount = 256
 

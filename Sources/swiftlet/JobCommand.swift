@@ -34,7 +34,7 @@ struct JobCommand: AsyncParsableCommand {
                   fuel: 1_000_000_000     # instructions
                   memory_mib: 64
                   slots: 1                # that it takes on its worker
-                  attempts: 3             # also where it fails by itself, with pauses between
+                  attempts: 3             # for lost workers and failures of the machine
                   deadline_seconds: 600   # after the submission
                   gang: false             # true: all at once or none
                   gang_patience_seconds: 60
@@ -182,7 +182,7 @@ struct DrainCommand: AsyncParsableCommand {
     @OptionGroup var options: NodeOptions
     @Flag(help: "Give it tasks again.")
     var undo = false
-    @Argument(help: "The node's name, its id, or the beginning of it.")
+    @Argument(help: "The node's name, its id, or four digits of that and more.")
     var target: String
 
     func run() async throws {

@@ -1,3 +1,4 @@
+import API
 import Basics
 import Foundation
 
@@ -52,7 +53,7 @@ struct JobFile {
             switch member.key {
             case "name": name = try Self.text(member)
             case "tenant": tenant = try Self.text(member)
-            case "priority": priority = try Self.integer(member, in: -100...100)
+            case "priority": priority = try Self.integer(member, in: TaskTerms.priorities)
             case "tasks": tasks = member.value
             default:
                 throw Self.unknown(member, of: "a job", ["name", "tenant", "priority", "tasks"])
@@ -73,9 +74,9 @@ struct JobFile {
 
     private func entry(_ yaml: YAML) throws -> Entry {
         var entry = Entry()
-        func number(_ member: YAML.Member, _ name: String? = nil, times factor: Int64 = 1) throws {
-            let value = try Self.integer(member, in: 1...(Int64.max / factor))
-            entry.others.append(.init(name ?? member.key, .integer(value * factor)))
+        func number(_ member: YAML.Member, in range: ClosedRange<Int64> = 1 ... .max) throws {
+            let value = try Self.integer(member, in: range)
+            entry.others.append(.init(member.key, .integer(value)))
         }
         for member in try Self.members(of: yaml, "a task") {
             switch member.key {
@@ -90,15 +91,18 @@ struct JobFile {
             case "inputs": entry.inputs = try inputs(member)
             case "stdin": entry.standardInput = path(try Self.text(member))
             case "array": entry.items = try items(member)
-            case "after":
-                let names = try Self.texts(member)
-                entry.others.append(.init("after", .array(names.map { .string($0) })))
+            case "after": entry.others.append(.init("after", try after(member)))
             case "seed":
                 entry.others.append(
                     .init("seed", .integer(try Self.integer(member, in: .min ... .max))))
-            case "memory_mib": try number(member, "memory_byte_count_max", times: 1 << 20)
-            case "fuel", "attempts", "deadline_seconds", "slots", "gang_patience_seconds":
-                try number(member)
+            case "memory_mib":
+                let count = try Self.integer(member, in: 1...(Int64.max >> 20))
+                entry.others.append(.init("memory_byte_count_max", .integer(count << 20)))
+            case "fuel": try number(member)
+            case "attempts": try number(member, in: TaskTerms.attemptCounts)
+            case "deadline_seconds": try number(member, in: TaskTerms.deadlines)
+            case "slots": try number(member, in: TaskTerms.slotCounts)
+            case "gang_patience_seconds": try number(member, in: TaskTerms.gangPatience)
             case "gang":
                 guard let isGang = member.value.asBool else {
                     throw YAML.Mistake(line: member.line, "gang is true or false")
@@ -115,6 +119,18 @@ struct JobFile {
                 .lastPathComponent
         }
         return entry
+    }
+
+    /// Names of entries above this one, as the node wants them.
+    private func after(_ member: YAML.Member) throws -> JSON {
+        let names = try Self.texts(member)
+        for name in names where !entries.contains(where: { $0.name == name }) {
+            throw YAML.Mistake(
+                line: member.line,
+                "no task above this one is called \(name); a task stands below those that it waits "
+                    + "for")
+        }
+        return .array(names.map { .string($0) })
     }
 
     /// `count: N`, or a list of what each task has for itself.
@@ -147,9 +163,13 @@ struct JobFile {
     }
 
     private func inputs(_ member: YAML.Member) throws -> [Input] {
+        var names: Set<String> = []
         func input(_ name: String, _ path: String, _ line: Int) throws -> Input {
             guard FileName.isSafe(name) else {
                 throw YAML.Mistake(line: line, "\(name) is no name for an input")
+            }
+            guard names.insert(name).inserted else {
+                throw YAML.Mistake(line: line, "two inputs have the name \(name)")
             }
             return Input(name: name, path: self.path(path))
         }

@@ -15,7 +15,8 @@ struct StatusCommand: AsyncParsableCommand {
         for member in status.asObject ?? [] {
             let name = member.name.split(separator: "_").joined(separator: " ")
             let isTime = member.name.hasSuffix("_at")
-            if member.name == "certificate_warning", member.value == .null { continue }
+            let isRemark = ["certificate_warning", "removed"].contains(member.name)
+            if isRemark, member.value == .null { continue }
             Terminal.line("\(name): \(isTime ? Text.time(member.value) : Text.cell(member.value))")
         }
     }
@@ -135,7 +136,7 @@ struct RevokeCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var options: NodeOptions
-    @Argument(help: "The node's id, the beginning of one, or its name.")
+    @Argument(help: "The node's name, its id, or four digits of that and more.")
     var target: String
     @Option(help: "Why; it stands in the log.")
     var reason = "unspecified"

@@ -55,7 +55,7 @@ struct RunCommand: AsyncParsableCommand {
         let order = RunOrder(
             program: program, arguments: arguments, environment: try RunOrder.variables(env),
             inputs: try files(), standardInput: try standardInput(), fuel: fuel,
-            memoryByteCountMax: memory.map { $0 << 20 }, seed: seed, edge: edge)
+            memoryByteCountMax: try RunOrder.memoryByteCountMax(memory), seed: seed, edge: edge)
         if local {
             return try await LocalRun.run(
                 order, in: try folders.open(), isJSON: options.json, output: output)
@@ -97,7 +97,7 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func files() throws -> [(name: String, path: String)] {
-        try input.map { text in
+        let files = try input.map { text -> (name: String, path: String) in
             let equals = text.firstIndex(of: "=")
             let path = equals.map { String(text[text.index(after: $0)...]) } ?? text
             let name =
@@ -107,6 +107,8 @@ struct RunCommand: AsyncParsableCommand {
             }
             return (name, path)
         }
+        try RunOrder.checkDistinct(files.map(\.name), "--input")
+        return files
     }
 
     private func standardInput() throws -> [UInt8] {

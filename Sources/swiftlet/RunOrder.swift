@@ -19,12 +19,32 @@ struct RunOrder: Sendable {
 
     /// The variables of `--env NAME=VALUE`.
     static func variables(_ texts: [String]) throws -> [(name: String, value: String)] {
-        try texts.map { text in
+        let variables = try texts.map { text -> (name: String, value: String) in
             guard let equals = text.firstIndex(of: "="), equals != text.startIndex else {
                 throw Refusal("--env \(text) lacks its value; write NAME=VALUE.")
             }
             return (String(text[..<equals]), String(text[text.index(after: equals)...]))
         }
+        try checkDistinct(variables.map(\.name), "--env")
+        return variables
+    }
+
+    /// Refuses two of one name, since the program would see one of them.
+    static func checkDistinct(_ names: [String], _ option: String) throws {
+        var seen: Set<String> = []
+        for name in names where !seen.insert(name).inserted {
+            throw Refusal("\(option) names \(name) twice; leave one of the two out.")
+        }
+    }
+
+    /// What `--memory` says in MiB, in bytes.
+    static func memoryByteCountMax(_ memory: UInt64?) throws -> UInt64? {
+        guard let memory else { return nil }
+        let range: ClosedRange<UInt64> = 1...UInt64(Int64.max >> 20)
+        guard range.contains(memory) else {
+            throw Refusal("--memory is from 1 to \(range.upperBound) MiB.")
+        }
+        return memory << 20
     }
 
     /// Uploads what the node lacks, signs the program, and submits; returns the task's id.

@@ -57,7 +57,7 @@ struct SimCommand: AsyncParsableCommand {
                 program: program, arguments: arguments,
                 environment: try RunOrder.variables(env), inputs: [],
                 standardInput: try stdin.map(ArtifactFile.bytes) ?? [], fuel: fuel ?? .max,
-                memoryByteCountMax: memory.map { $0 << 20 }, seed: 0)
+                memoryByteCountMax: try RunOrder.memoryByteCountMax(memory), seed: 0)
             try await LocalRun.run(
                 order, in: try folders.open(), isJSON: json, output: nil, engine: engine,
                 showsCalls: calls, trace: trace, isHardened: hardened)

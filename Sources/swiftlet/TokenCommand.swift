@@ -42,7 +42,8 @@ struct TokenCommand: AsyncParsableCommand {
             guard let number = Int64(unit == nil ? text[...] : text.dropLast()), 0 < number,
                 number <= 30 * 86_400 / (unit ?? 1)
             else {
-                throw Refusal("\(text) is no time to live; write 90s, 15m, 1h or 2d, at most 30d.")
+                throw Refusal(
+                    "\(text) is no length of time; write 90s, 15m, 1h or 2d, at most 30d.")
             }
             return number * (unit ?? 1)
         }

@@ -53,11 +53,82 @@ struct APIServerTests {
             #expect(broken.json["error"]?["code"] == "invalid_request")
             let list = try await server.post("/api/tasks", "[]")
             #expect(list.status == 400)
+            let twice = try await server.post("/api/tasks", #"{"a": 1, "a": 2}"#)
+            let mistake = twice.json["error"]?["message"]?.asString ?? ""
+            #expect(mistake.hasSuffix(#": the name "a" stands twice in one object."#))
             let hex = try await server.get("/api/artifacts/abc")
             #expect(hex.status == 400)
             let foreign = try await server.get("/api/tasks/boom")
             #expect(foreign.status == 500)
             #expect(!foreign.text.contains("hunter2"))
+        }
+    }
+
+    @Test func `a path that is asked in another way names the ways that it takes`() async throws {
+        try await TestServer.run(backend) { server in
+            for path in ["/api/policy", "/api/tenants"] {
+                let answer = try await server.post(path, "{}")
+                #expect(answer.status == 405)
+                #expect(answer.headers["allow"] == "GET, PUT")
+                let sentence = answer.json["error"]?["message"]?.asString
+                #expect(sentence == "\(path) takes GET and PUT, not POST.")
+            }
+            let part = try await server.send(server.request("DELETE", "/api/tasks/x/cancel"))
+            #expect(part.status == 405 && part.headers["allow"] == "POST")
+        }
+    }
+
+    @Test func `a node that is no edge node says who sleeps`() async throws {
+        try await TestServer.run(backend) { server in
+            for path in ["/api/sleep", "/api/wake"] {
+                let answer = try await server.post(path, "{}")
+                #expect(answer.status == 409 && answer.json["error"]?["code"] == "not_edge")
+            }
+        }
+    }
+
+    @Test func `a tenant has a short name without control characters`() async throws {
+        try await TestServer.run(backend) { server in
+            let program = #""program": {"name": "p", "digest": "\#(Digest.of([7]).hex)"}"#
+            for (name, isGood) in [
+                ("", true), ("team ä", true), (String(repeating: "x", count: 64), true),
+                (String(repeating: "x", count: 65), false), (#"a\nb"#, false), (#"\u009b"#, false),
+            ] {
+                let tenant = #""tenant": "\#(name)""#
+                let answers = [
+                    try await server.send(
+                        server.request("PUT", "/api/tenants", body: "{\(tenant)}")),
+                    try await server.post("/api/tasks", "{\(tenant), \(program)}"),
+                    try await server.post(
+                        "/api/jobs",
+                        #"{"name": "j", "sets": [{"name": "s", \#(tenant), \#(program)}]}"#),
+                ]
+                #expect(answers.map(\.status) == Array(repeating: isGood ? 200 : 400, count: 3))
+            }
+        }
+    }
+
+    @Test func `what is named twice, or is no object, is refused by its name`() async throws {
+        try await TestServer.run(backend) { server in
+            let file = #"{"name": "f", "digest": "\#(Digest.of([7]).hex)"}"#
+            let value = #"{"name": "A", "value": "1"}"#
+            for (members, parameter, sentence) in [
+                (#""program": "xx""#, "program", "program must be an object."),
+                (
+                    #""program": \#(file), "inputs": [\#(file), \#(file)]"#, "inputs",
+                    "inputs names f twice."
+                ),
+                (
+                    #""program": \#(file), "environment": [\#(value), \#(value)]"#, "environment",
+                    "environment names A twice."
+                ),
+            ] {
+                let answer = try await server.post("/api/tasks", "{\(members)}")
+                #expect(answer.status == 400)
+                let error = answer.json["error"]
+                #expect(error?["message"]?.asString == sentence)
+                #expect(error?["param"]?.asString == parameter)
+            }
         }
     }
 

@@ -47,6 +47,17 @@ struct JSONTests {
         #expect(throws: JSON.Mistake.self) { try JSON(parsing: [0x22, 0xff, 0x22]) }
     }
 
+    @Test(arguments: [
+        ("{\"a\":1,\"a\":2}", "the name \"a\" stands twice in one object"),
+        ("[1 2]", "byte 3 does not belong there"), ("[1", "it ends too early"),
+        ("[01]", "what begins at byte 1 is no number"),
+        ("[1] 2", "something follows its end, at byte 4"),
+        (String(repeating: "[", count: 99), "it nests deeper than 64 levels"),
+    ])
+    func `a mistake is told in words`(text: String, words: String) {
+        #expect { try JSON(parsing: text) } throws: { "\($0)" == words }
+    }
+
     @Test func `depth has a bound`() {
         let deep = String(repeating: "[", count: 100) + String(repeating: "]", count: 100)
         #expect(throws: JSON.Mistake.tooDeep(depthMax: 64)) { try JSON(parsing: deep) }

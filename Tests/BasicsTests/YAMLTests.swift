@@ -54,6 +54,20 @@ struct YAMLTests {
                 ])
     }
 
+    @Test(arguments: ["\n", "\r\n", "\r"], ["", "\u{FEFF}"])
+    func `the line ends of other systems are line ends, and their mark is no text`(
+        end: String, mark: String
+    ) throws {
+        let lines = ["name: x  # why", "list:", "- a", "- |", "  one", "  two", "last: \"y\"", ""]
+        let yaml = try YAML(parsing: mark + lines.joined(separator: end))
+        #expect(plain(yaml) == ["name": "x", "list": ["a", "one\ntwo\n"], "last": "y"])
+        guard case .mapping(let members) = yaml.value else {
+            Issue.record("not a mapping")
+            return
+        }
+        #expect(members.map(\.line) == [1, 2, 7])
+    }
+
     @Test func `every value knows its line`() throws {
         let yaml = try YAML(parsing: "a: 1\n\nb:\n  - x\n  - y: 2\n")
         guard case .mapping(let members) = yaml.value,
@@ -71,6 +85,7 @@ struct YAMLTests {
             ("a: 1\na: 2\n", 2), ("a: [1, 2\n", 1), ("a: {b 1}\n", 1), ("a: \"x\n", 1),
             ("a: &x 1\n", 1), ("a: *x\n", 1), ("a: !!str 1\n", 1), ("a: 1\n   b: 2\n", 2), ("", 1),
             ("a:\n\t- 1\n", 2), ("a: > x\n", 1), ("a: \"\\q\"\n", 1), ("a: [1] 2\n", 1),
+            ("a: {b: 1, b: 2}\n", 1),
         ])
     func `what is not understood is refused with its line`(text: String, line: Int) {
         #expect { try YAML(parsing: text) } throws: { ($0 as? YAML.Mistake)?.line == line }

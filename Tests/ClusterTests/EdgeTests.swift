@@ -15,6 +15,13 @@ extension MeshTests {
                 "run", on: "bob", ["--edge", "only", probe, "arguments", "3"])
             #expect(run.status == 3, "\(run.errors)")
             #expect(run.output.contains("2: <3>"))
+            let text = try await mesh.run(
+                "run", on: "bob", ["--json", "--edge", "only", GuestFile.path])
+            #expect(try text.json()["state"] == "refused", "\(text.output)")
+            for words in ["job list", "token create", "drain ada", "policy show"] {
+                let refusal = try await mesh.refusal(words, on: "tab")
+                #expect(refusal.contains("This is an edge node"), "\(words): \(refusal)")
+            }
             // A file is more than a result holds: its relay keeps it.
             let results = "\(mesh.folder)/results"
             let copy = try await mesh.run(
@@ -28,7 +35,7 @@ extension MeshTests {
             let found = try String(contentsOfFile: "\(results)/out.txt", encoding: .utf8)
             #expect(found == given + "copied\n")
             let tasks = try await mesh.get("/api/tasks", on: "ada")["tasks"]?.asArray ?? []
-            #expect(tasks.count == 2)
+            #expect(tasks.count == 3)
             let id = try await mesh.id(of: "tab")
             for task in tasks { #expect(task["node"]?.asString == id) }
             #expect(try await mesh.voters().contains(id) == false)

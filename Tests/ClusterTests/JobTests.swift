@@ -94,10 +94,18 @@ extension MeshTests {
     }
 
     private func expectRefusals(_ file: String, _ mesh: TestMesh) async throws {
-        try Self.yaml(badLine: "  fule: 7\n").write(
-            toFile: file, atomically: true, encoding: .utf8)
-        let refusal = try await mesh.refusal("job submit", on: "ada", file)
-        #expect(refusal.contains("line 8: a task has no key fule"), "\(refusal)")
+        for (line, sentence) in [
+            ("fule: 7", "a task has no key fule"),
+            ("deadline_seconds: 0", "deadline_seconds is a whole number from 1 to 31536000"),
+            ("after: [count]", "no task above this one is called count"),
+            ("inputs: [words.txt, ../words.txt]", "two inputs have the name words.txt"),
+            ("environment: {A: 1, A: 2}", "A stands here twice"),
+        ] {
+            try Self.yaml(badLine: "  \(line)\n").write(
+                toFile: file, atomically: true, encoding: .utf8)
+            let refusal = try await mesh.refusal("job submit", on: "ada", file)
+            #expect(refusal.contains("line 8: \(sentence)"), "\(refusal)")
+        }
 
         let failing = """
             name: failing

@@ -108,6 +108,31 @@ extension MeshTests {
         }
     }
 
+    @Test func `a name that two nodes have names neither, and three digits are no id`()
+        async throws
+    {
+        try await TestMesh.with(["ada", "bob"]) { mesh in
+            let ids = [try await mesh.id(of: "ada"), try await mesh.id(of: "bob")]
+            try await mesh.succeed("rename", on: "bob", "ada")
+            try await mesh.wait("ada to know the new name") {
+                let members = try await mesh.get("/api/members", on: "ada")["members"]?.asArray
+                return members?.allSatisfy { $0["name"] == "ada" } ?? false
+            }
+            let both = try await mesh.refusal("drain", on: "ada", "ada")
+            #expect(both.contains("2 nodes are called ada"), "\(both)")
+            for id in ids { #expect(both.contains(String(id.prefix(12))), "\(both)") }
+            for text in ["bob", String(ids[1].prefix(3))] {
+                let none = try await mesh.refusal("revoke", on: "ada", text)
+                #expect(none.contains("no node is called \(text)"), "\(none)")
+            }
+            // Beside one that is there, one that was revoked does not count.
+            let revoked = try await mesh.json("revoke", on: "ada", String(ids[1].prefix(16)))
+            #expect(revoked["node"]?.asString == ids[1])
+            let drained = try await mesh.json("drain", on: "ada", "ada")
+            #expect(drained["node"]?.asString == ids[0])
+        }
+    }
+
     @Test func `a new coordinator comes after kill -9`() async throws {
         let killCount = TestMesh.count("SWIFTLET_KILLS", default: 5)
         try await TestMesh.with { mesh in

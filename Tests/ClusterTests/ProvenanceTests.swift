@@ -132,6 +132,13 @@ extension MeshTests {
         let nonsense = try await mesh.refusal(
             "sign", on: "bob", primes, "--license", "no licence at all")
         #expect(nonsense.contains("license") || nonsense.contains("licence"))
+        for entry in ["a b", "MIT OR ISC", "GPL-2.0+", ""] {
+            let refusal = try await mesh.refusal("policy set", on: "bob", "MIT", entry)
+            #expect(refusal.contains("\"\(entry)\" is no SPDX id of one licence"), "\(refusal)")
+        }
+        let none = try await NodeSocket(path: mesh.data(of: "bob") + "/node.sock").exchange(
+            "PUT", "/api/policy", ["allowed_licenses": []], within: .seconds(30))
+        #expect(none.status == 400)
 
         // What the policy no longer allows does not run, though it was added when it was allowed.
         let file = "\(mesh.folder)/zero.elf"
@@ -196,6 +203,14 @@ extension MeshTests {
             let here = try await mesh.refusal("run --local", on: nil, program)
             #expect(here.contains(cause), "\(program): \(here)")
         }
+        // Whoever tried it again would find the same.
+        let text = try Data(contentsOf: URL(filePath: #filePath))
+        let digest = Digest.of(Array(text)).hex
+        let task = try await mesh.post(
+            "/api/tasks?wait_seconds=60",
+            ["program": ["name": "text", "digest": .string(digest)], "attempts": 3], on: "eve")
+        #expect(task["state"] == "refused" && task["attempt"] == 1, "\(task.text)")
+        #expect(task["exit_code"] == .null)
     }
 
     /// Copies an ELF file, with its second loadable segment moved onto the first one.
@@ -281,9 +296,10 @@ extension MeshTests {
         _ bad: String, _ id: String, _ good: String, _ mesh: TestMesh
     ) async throws {
         let log = "\(mesh.folder)/\(bad).again"
+        let port = try TestMesh.freePort()
         let node = try ChildProcess(
             TestMesh.program,
-            ["up", "--data", mesh.data(of: bad), "--listen", "tcp://127.0.0.1:9"],
+            ["up", "--data", mesh.data(of: bad), "--listen", "tcp://127.0.0.1:\(port)"],
             output: log, errors: log)
         defer { node.end() }
         let socket = mesh.data(of: bad) + "/node.sock"
@@ -300,5 +316,16 @@ extension MeshTests {
             try await Task.sleep(for: .milliseconds(200))
         }
         #expect(!sawMesh, "a revoked node heard of a coordinator")
+        // It says what became of it, once in its log, and lets nobody wait for a quorum.
+        let status = try await mesh.get("/api/status", on: bad)
+        #expect(status["state"] == "removed", "\(status.text)")
+        let removed = try #require(status["removed"]?.asString)
+        let start = ContinuousClock.now
+        let refusal = try await mesh.refusal("policy show", on: bad)
+        #expect(refusal.contains(removed), "\(refusal)")
+        #expect(ContinuousClock.now - start < .seconds(10))
+        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+        let said = lines.filter { $0.contains(" error ") && $0.contains("[Runtime] \(removed)") }
+        #expect(said.count == 1, "\(said)")
     }
 }

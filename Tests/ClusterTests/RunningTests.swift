@@ -33,6 +33,8 @@ extension MeshTests {
             try await expectFiles(probe, mesh)
             try await expectCrash(probe, mesh)
             try await expectSameDigests(probe, mesh)
+            try await expectMissedDeadline(probe, mesh)
+            try await expectOwnNames(probe, mesh)
         }
     }
 
@@ -165,6 +167,33 @@ extension MeshTests {
             #expect(sentence.count == 1, "\(run.errors)")
             #expect(run.errors.contains("write_through_null"))
             #expect(run.errors.contains("pc 0x") || run.errors.contains("0x"))
+        }
+    }
+
+    /// Nothing ran, so that nothing has an exit code.
+    private func expectMissedDeadline(_ probe: String, _ mesh: TestMesh) async throws {
+        let bytes = try Data(contentsOf: URL(filePath: probe))
+        let program: JSON = ["name": "probe", "digest": .string(Digest.of(Array(bytes)).hex)]
+        // There is no edge node.
+        let task = try await mesh.post(
+            "/api/tasks?wait_seconds=60",
+            ["program": program, "edge": "only", "deadline_seconds": 1], on: "ada")
+        #expect(task["state"] == "failed" && task["exit_code"] == .null, "\(task.text)")
+    }
+
+    /// What is wrong is named as whoever is told wrote it.
+    private func expectOwnNames(_ probe: String, _ mesh: TestMesh) async throws {
+        let cases: [(words: String, rest: [String], sentence: String)] = [
+            ("run", ["--memory", "0", probe], "--memory is from 1 to"),
+            ("run", ["--input", "a=\(probe)", "--input", "a=/dev/null", probe], "names a twice"),
+            ("run", ["--env", "A=1", "--env", "A=2", probe], "names A twice"),
+            ("sleep", ["--for", "1x"], "1x is no length of time"),
+            ("sleep", ["--for", "1m"], "Only edge nodes sleep"),
+            ("wake", [], "Only edge nodes sleep"),
+        ]
+        for (words, rest, sentence) in cases {
+            let outcome = try await mesh.run(words, on: "ada", rest)
+            #expect(outcome.status != 0 && outcome.errors.contains(sentence), "\(outcome.errors)")
         }
     }
 

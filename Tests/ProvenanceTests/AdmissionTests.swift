@@ -63,7 +63,9 @@ struct AdmissionTests {
     @Test func `a license outside the policy is named`() {
         let checks = check(policy: LicensePolicy(allowed: ["MIT"]))
         #expect(failed(checks) == [.license])
-        #expect(checks.last?.detail == "The policy does not take the license Apache-2.0.")
+        let detail =
+            "The policy does not take the license Apache-2.0; see `swiftlet policy show`."
+        #expect(checks.last?.detail == detail)
     }
 
     @Test func `a node cannot sign for another`() {

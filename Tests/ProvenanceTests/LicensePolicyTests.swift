@@ -74,6 +74,20 @@ struct LicensePolicyTests {
         }
     }
 
+    @Test(arguments: [
+        ("MIT", "MIT"), (" (Apache-2.0) ", "Apache-2.0"), ("LicenseRef-Ours", "LicenseRef-Ours"),
+        ("GPL-2.0-only  with  Swift-exception", "GPL-2.0-only WITH Swift-exception"),
+    ])
+    func `an entry of a policy is one license, as it is compared`(text: String, entry: String) {
+        #expect(LicensePolicy.entry(text) == entry)
+        #expect(LicensePolicy(allowed: [entry]).verdict(on: text) == .allowed)
+    }
+
+    @Test(arguments: ["", "a b", "MIT OR ISC", "MIT AND ISC", "GPL-2.0+", "MIT,"])
+    func `what names no single license is no entry`(text: String) {
+        #expect(LicensePolicy.entry(text) == nil)
+    }
+
     @Test func `a policy comes back from its JSON`() throws {
         #expect(try LicensePolicy(policy.json) == policy)
         #expect(throws: PredicateMistake.malformed(field: "allowed_licenses")) {
