@@ -2,7 +2,8 @@ import COpenSSL
 
 /// The Curve25519 key pair of a node's ZeroMQ CURVE sockets (RFC 7748; ZeroMQ RFC 26).
 ///
-/// A CURVE pair is exactly an X25519 pair, so libcrypto makes it.
+/// A CURVE pair is exactly an X25519 pair, so libcrypto makes it. Two nodes also agree by them on
+/// what opens their bulk connections.
 package struct CurveKeyPair: Sendable, Equatable {
     package static let byteCount = 32
 
@@ -28,6 +29,29 @@ package struct CurveKeyPair: Sendable, Equatable {
 
     /// The pair that belongs to a secret of 32 bytes.
     package init(secret: SecretBytes) throws(IdentityError) {
+        let key = try Self.handle(of: secret)
+        var publicKey = [UInt8](repeating: 0, count: Self.byteCount)
+        var count = publicKey.count
+        guard EVP_PKEY_get_raw_public_key(key.pointer, &publicKey, &count) == 1,
+            count == publicKey.count
+        else { throw Libcrypto.error("compute an X25519 public key") }
+        self.publicKey = publicKey
+        self.secret = secret
+    }
+
+    /// The Diffie-Hellman product with another pair's public key (RFC 7748 section 6.1); it
+    /// takes some 60 µs.
+    ///
+    /// Throws where that is no key of 32 bytes, or one whose product is the same with every pair.
+    package func agree(with peer: [UInt8]) throws(IdentityError) -> SecretBytes {
+        let own = try Self.handle(of: secret)
+        guard let pointer = EVP_PKEY_new_raw_public_key(NID_X25519, nil, peer, peer.count) else {
+            throw Libcrypto.error("take an X25519 key")
+        }
+        return try own.agree(with: KeyHandle(owning: pointer), byteCount: Self.byteCount)
+    }
+
+    private static func handle(of secret: SecretBytes) throws(IdentityError) -> KeyHandle {
         let pointer = secret.withBytes { bytes in
             EVP_PKEY_new_raw_private_key(
                 NID_X25519,
@@ -37,14 +61,7 @@ package struct CurveKeyPair: Sendable, Equatable {
             )
         }
         guard let pointer else { throw Libcrypto.error("take an X25519 key") }
-        let key = KeyHandle(owning: pointer)
-        var publicKey = [UInt8](repeating: 0, count: Self.byteCount)
-        var count = publicKey.count
-        guard EVP_PKEY_get_raw_public_key(key.pointer, &publicKey, &count) == 1,
-            count == publicKey.count
-        else { throw Libcrypto.error("compute an X25519 public key") }
-        self.publicKey = publicKey
-        self.secret = secret
+        return KeyHandle(owning: pointer)
     }
 
     /// The public key as ZeroMQ prints keys: 40 characters.

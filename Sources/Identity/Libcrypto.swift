@@ -66,6 +66,23 @@ final class KeyHandle: @unchecked Sendable {
     init(owning pointer: OpaquePointer) { self.pointer = pointer }
 
     deinit { EVP_PKEY_free(pointer) }
+
+    /// The Diffie-Hellman product of this private key and a public one of the same curve.
+    func agree(with peer: KeyHandle, byteCount: Int) throws(IdentityError) -> SecretBytes {
+        guard let context = EVP_PKEY_CTX_new(pointer, nil) else {
+            throw Libcrypto.error("agree on a key")
+        }
+        defer { EVP_PKEY_CTX_free(context) }
+        var count = byteCount
+        var done = EVP_PKEY_derive_init(context) == 1
+        done = done && EVP_PKEY_derive_set_peer(context, peer.pointer) == 1
+        let secret = SecretBytes(count: count) { memory in
+            let start = memory.bindMemory(to: UInt8.self).baseAddress
+            done = done && EVP_PKEY_derive(context, start, &count) == 1
+        }
+        guard done, count == secret.count else { throw Libcrypto.error("agree on a key") }
+        return secret
+    }
 }
 
 /// A parsed X.509 certificate, freed once.

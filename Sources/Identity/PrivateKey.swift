@@ -90,19 +90,7 @@ package final class PrivateKey: Sendable {
 
     /// The x coordinate of the Diffie-Hellman product (SEC 1 section 3.3.1), for `SealedBox`.
     func agree(with peer: PublicKey) throws(IdentityError) -> SecretBytes {
-        guard let context = EVP_PKEY_CTX_new(handle.pointer, nil) else {
-            throw Libcrypto.error("agree on a key")
-        }
-        defer { EVP_PKEY_CTX_free(context) }
-        var count = PublicKey.coordinateByteCount
-        var done = EVP_PKEY_derive_init(context) == 1
-        done = done && EVP_PKEY_derive_set_peer(context, peer.handle.pointer) == 1
-        let secret = SecretBytes(count: count) { memory in
-            let start = memory.bindMemory(to: UInt8.self).baseAddress
-            done = done && EVP_PKEY_derive(context, start, &count) == 1
-        }
-        guard done, count == secret.count else { throw Libcrypto.error("agree on a key") }
-        return secret
+        try handle.agree(with: peer.handle, byteCount: PublicKey.coordinateByteCount)
     }
 }
 

@@ -130,9 +130,13 @@ final class AdmissionDesk: Sendable {
         byteCountMax: Int
     ) async throws -> String? {
         try await exchange.fetch(artifact, from: holders, byteCountMax: byteCountMax)
-        guard try await damage(of: artifact) != nil else { return nil }
-        try await exchange.fetch(artifact, from: holders, byteCountMax: byteCountMax)
-        return try await damage(of: artifact)
+        guard let damage = try await damage(of: artifact) else { return nil }
+        do {
+            try await exchange.fetch(artifact, from: holders, byteCountMax: byteCountMax)
+        } catch is ArtifactExchange.Missing {
+            return damage
+        }
+        return try await self.damage(of: artifact)
     }
 
     /// Nil where the file has the digest that it is kept under. One that has not is removed: what

@@ -1,7 +1,8 @@
 package import Basics
-import Identity
+package import Identity
 import Synchronization
 import Transport
+package import Wire
 
 /// The keys of the bulk plane: each hello brings the receiver a fresh AES-256 key of its sender.
 ///
@@ -10,6 +11,9 @@ import Transport
 /// receiver keeps the last three of each sender, since messages under the old key may still be on
 /// their way when a link is made again. The counter is the nonce and guards against replay: within
 /// one key a receiver takes only counters that it has not seen among the last 1,024.
+///
+/// Who dials shows a ticket: it is made of the product of both nodes' CURVE pairs, so that only
+/// these two can compute it. The listener has the dialler's public key from its certificate.
 package final class BulkKeys: BulkCipher, Sendable {
     private static let receivedKeyCountMax = 3
     private static let headByteCount = 12
@@ -24,17 +28,37 @@ package final class BulkKeys: BulkCipher, Sendable {
         var channel: SealedChannel
         var window = ReplayWindow()
     }
+    private struct Tickets {
+        var shown: [UInt8]
+        var expected: [UInt8]
+    }
+    private struct Peer {
+        var curvePublicKey: [UInt8]
+        /// Once they were asked for.
+        var tickets: Tickets?
+    }
     private struct State {
         // Looked up by node, never iterated.
+        var peers: [NodeID: Peer] = [:]
         var pending: [NodeID: SendKey] = [:]
         var sending: [NodeID: SendKey] = [:]
         var receiving: [NodeID: [ReceiveKey]] = [:]
     }
 
     private let own: NodeID
+    private let mesh: Digest
+    private let curve: Identity.CurveKeyPair
     private let state = Mutex(State())
 
-    package init(own: NodeID) { self.own = own }
+    package init(own: NodeID, mesh: Digest, curve: Identity.CurveKeyPair) {
+        self.own = own
+        self.mesh = mesh
+        self.curve = curve
+    }
+
+    convenience init(_ identity: NodeIdentity) {
+        self.init(own: identity.id, mesh: identity.meshID, curve: identity.keys.curve)
+    }
 
     /// A new key for what this node sends to `peer`; it is used once the peer accepted the hello.
     package func offerKey(to peer: NodeID) -> [UInt8] {
@@ -71,8 +95,9 @@ package final class BulkKeys: BulkCipher, Sendable {
         }
     }
 
-    func forget(_ peer: NodeID) {
+    package func forget(_ peer: NodeID) {
         state.withLock { state in
+            state.peers[peer] = nil
             state.pending[peer] = nil
             state.sending[peer] = nil
             state.receiving[peer] = nil
@@ -116,6 +141,60 @@ package final class BulkKeys: BulkCipher, Sendable {
         }
         guard isNew else { throw NotAuthentic() }
         return plain
+    }
+
+    // MARK: tickets
+
+    /// The key in a peer's certificate.
+    package func setPeer(_ peer: NodeID, curvePublicKey: [UInt8]) {
+        state.withLock { state in
+            guard state.peers[peer]?.curvePublicKey != curvePublicKey else { return }
+            state.peers[peer] = Peer(curvePublicKey: curvePublicKey)
+        }
+    }
+
+    /// The same of all whom an address book has.
+    package func setPeers(_ introductions: [Introduction]) {
+        for introduction in introductions {
+            guard let leaf = introduction.certificates.first,
+                let certificate = try? Certificate(der: leaf),
+                certificate.nodeID == introduction.node, let key = certificate.curvePublicKey
+            else { continue }
+            setPeer(introduction.node, curvePublicKey: key)
+        }
+    }
+
+    package func ticket(for listener: NodeID) -> [UInt8]? { tickets(with: listener)?.shown }
+
+    package func isTicket(_ bytes: [UInt8], of dialler: NodeID) -> Bool {
+        tickets(with: dialler).map { MessageCode.areEqual(bytes, $0.expected) } ?? false
+    }
+
+    /// Computed once for each key of a peer, and not under the lock, where others seal.
+    private func tickets(with peer: NodeID) -> Tickets? {
+        guard let known = state.withLock({ $0.peers[peer] }) else { return nil }
+        if let tickets = known.tickets { return tickets }
+        let secret = try? curve.agree(with: known.curvePublicKey)
+        let tickets = secret.map {
+            Tickets(
+                shown: ticket($0, from: own, to: peer), expected: ticket($0, from: peer, to: own))
+        }
+        state.withLock { state in
+            guard state.peers[peer]?.curvePublicKey == known.curvePublicKey else { return }
+            // A key with which nothing can be agreed on is none.
+            if let tickets { state.peers[peer]?.tickets = tickets } else { state.peers[peer] = nil }
+        }
+        return tickets
+    }
+
+    private func ticket(
+        _ secret: SecretBytes, from dialler: NodeID, to listener: NodeID
+    ) -> [UInt8] {
+        let label = Array("swiftlet bulk ticket v1\n".utf8)
+        let code = MessageCode.derive(
+            from: secret, salt: [], info: label + mesh.bytes + dialler.bytes + listener.bytes,
+            byteCount: MessageCode.byteCount)
+        return Array(code.withBytes { Hex.encode($0) }.utf8)
     }
 
     private func channel(_ key: [UInt8], from: NodeID, to: NodeID) -> SealedChannel {

@@ -98,7 +98,7 @@ package final class Chorus: Sendable {
                     keys: identity.keys.curve.forTransport()),
                 authority: Credentials(
                     identity: identity, profile: voices[index].profile,
-                    bulkKeys: BulkKeys(own: identity.id)))
+                    bulkKeys: BulkKeys(identity)))
             voices[index].profile.controlEndpoint = plane.boundEndpoint
             voices[index].plane = plane
         }

@@ -160,6 +160,8 @@ final class Credentials: HelloAuthority, Sendable {
                     HelloRefusal(sentence: "the hello's signature is not its certificate's"))
             }
             let id = node.certificate.nodeID
+            // Before the peer hears that it is welcome: it may dial the bulk plane at once then.
+            bulkKeys.setPeer(id, curvePublicKey: clientCurveKey)
             bulkKeys.received(key: hello.bulkKey, from: id)
             return .success(id)
         }

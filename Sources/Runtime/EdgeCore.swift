@@ -152,6 +152,7 @@ final class EdgeCore: TurningCore {
             certificate.nodeID == relay.node, let key = certificate.curvePublicKey
         else { return }
         isBookChanged = true
+        parts.bulkKeys.setPeer(relay.node, curvePublicKey: key)
         control.setPeer(
             PeerAddress(
                 id: relay.node, endpoint: relay.profile.controlEndpoint, curvePublicKey: key))

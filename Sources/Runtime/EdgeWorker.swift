@@ -135,19 +135,18 @@ final class EdgeWorker: Sendable {
     private func refusal(
         of work: ProgramWork, _ bundles: [[UInt8]], _ licenses: [String]
     ) throws(ArtifactError) -> String? {
-        for (index, subject) in work.subjects.enumerated() {
-            let what = "the \(index == 0 ? "program" : "input") \(subject.name)"
+        for (what, digest) in work.partsInWords {
             do throws(ArtifactError) {
-                try exchange.store.verify(subject.digest)
+                try exchange.store.verify(digest)
             } catch {
                 if case .wrongDigest = error {
-                    exchange.store.remove(subject.digest)
+                    exchange.store.remove(digest)
                     throw error
                 }
                 return "\(what) is refused: \(error.sentence)"
             }
             let objection = notary.objection(
-                to: subject.digest, bundles: bundles,
+                to: digest, bundles: bundles,
                 licenses: licenses + [Notary.taskInputLicense])
             if let objection { return "\(what) is refused: \(objection)" }
         }

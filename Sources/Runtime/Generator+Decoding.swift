@@ -2,8 +2,10 @@ import API
 import Basics
 import Identity
 import Inference
+import Messages
 import NodeLogic
 import Scheduling
+import Transport
 import Wire
 
 /// How the head of a generation gets its tokens.
@@ -118,6 +120,19 @@ extension Generator {
 
     // MARK: reserving
 
+    /// What is too long for a message would never come to its stage.
+    private static func checkLength(of open: StageOpen) throws {
+        let byteCount = BulkMessage(body: .stageOpen(open)).encoded().count
+        let limit = BulkFraming.headerByteCountMax
+        guard byteCount <= limit else {
+            throw APIError(
+                status: 400,
+                message: "the prompt and what the text must match take \(byteCount) bytes on their "
+                    + "way to another node, where \(limit) are allowed: shorten them",
+                code: "context_length_exceeded", parameter: "messages")
+        }
+    }
+
     /// Asks every stage for room; how many positions all of them know already.
     private func openStages(
         _ session: Digest, _ run: GenerationRun,
@@ -127,6 +142,7 @@ extension Generator {
         for (index, stage) in placed.stages.enumerated() {
             let open = StageOpen(
                 session: session, epoch: placed.epoch, stage: UInt32(index), opening: run.opening)
+            if stage.node != loop.own { try Self.checkLength(of: open) }
             stages.send(.stageOpen(open), to: stage.node)
         }
         var waiting = Set(placed.stages.indices.map { UInt32($0) })

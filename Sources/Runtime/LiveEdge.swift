@@ -69,7 +69,7 @@ package final class LiveEdge: Sendable {
         logger.logLevel = settings.logLevel
         self.logger = logger
         identity = try directory.loadIdentity()
-        let keys = BulkKeys(own: identity.id)
+        let keys = BulkKeys(identity)
         let store = try settings.openStore()
         self.store = store
         let receiver = BulkDestination()

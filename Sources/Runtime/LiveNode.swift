@@ -132,12 +132,11 @@ package final class LiveNode: Sendable {
         let coreCount = ProcessInfo.processInfo.activeProcessorCount
         threadCount = settings.threadCount ?? coreCount
 
-        let keys = BulkKeys(own: identity.id)
+        let keys = BulkKeys(identity)
         loop = NodeLoop(own: identity.id)
         let store = try settings.openStore()
-        let census = ArtifactCensus(loop: loop, store: store)
-        self.census = census
-        exchange = ArtifactExchange(store: store, outlet: loop, logger: logger) {
+        census = ArtifactCensus(loop: loop, store: store)
+        exchange = ArtifactExchange(store: store, outlet: loop, logger: logger) { [census] in
             await census.take()
         }
         models = ModelShelf(store: exchange.store)
@@ -147,7 +146,7 @@ package final class LiveNode: Sendable {
         embeddings = EmbeddingHost(threadCount: threadCount)
         lanes = LanePool(name: "guest", count: settings.slotCount ?? coreCount)
         bulk = try Self.makeBulk(
-            settings, loop: loop, keys: keys, exchange: exchange, stages: stages)
+            settings, loop: loop, keys: keys, exchange: exchange, stages: stages, logger: logger)
         profile = Profile(
             name: identity.name, controlEndpoint: settings.listen,
             bulkEndpoint: bulk.boundEndpoint, role: "worker", coreCount: UInt32(coreCount),
@@ -185,13 +184,16 @@ package final class LiveNode: Sendable {
     /// The bulk plane, whose messages go to the exchange or to the stages.
     private static func makeBulk(
         _ settings: Settings, loop: NodeLoop, keys: BulkKeys, exchange: ArtifactExchange,
-        stages: StageHost
+        stages: StageHost, logger: Logger
     ) throws -> BulkPlane {
-        try BulkPlane(
+        // Peers of before are let in from the first moment: whoever is turned away waits for 3 s.
+        keys.setPeers(settings.directory.introductions())
+        return try BulkPlane(
             settings: .init(
                 bindEndpoint: try Sockets.bulkEndpoint(for: settings.listen), node: loop.own),
             cipher: keys, reading: { stages.hold($0) },
-            keyless: { peer in loop.post { core in core.greet(peer) } }
+            keyless: { peer in loop.post { core in core.greet(peer) } },
+            refused: { logger.warning("refused a bulk connection: \($0)") }
         ) { sender, message, payload in
             if exchange.take(message.body, payload: payload, from: sender) { return }
             stages.received(message.body, payload: payload, from: sender)

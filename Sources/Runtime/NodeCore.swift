@@ -358,6 +358,7 @@ final class NodeCore: TurningCore {
             profile: node.kept(profile, of: peer))
         guard book.keep(entry) else { return }
         parts.credentials.welcome(curvePublicKey: key)
+        parts.bulkKeys.setPeer(peer, curvePublicKey: key)
         if profile.role == "edge" {
             // Many of them dial from one address, and again when a relay dies: none is a stranger.
             control.setPeer(PeerAddress(id: peer, endpoint: "", curvePublicKey: key))

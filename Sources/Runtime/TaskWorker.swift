@@ -121,11 +121,11 @@ final class TaskWorker: Sendable {
 
     /// Fetches what the program needs, and judges it.
     private func prepare(_ work: ProgramWork, _ lease: Lease) async throws -> String? {
-        for artifact in work.artifacts {
-            // What is wrong with one stands in its refusal.
-            _ = try await admission.bring(
-                artifact, through: exchange, from: [lease.spec.submitter],
+        for (what, digest) in work.partsInWords {
+            let damage = try await admission.bring(
+                digest, through: exchange, from: [lease.spec.submitter],
                 byteCountMax: Self.artifactByteCountMax)
+            if let damage { return "\(what) is refused: \(damage)" }
         }
         return try await refusal(of: work)
     }
@@ -133,11 +133,8 @@ final class TaskWorker: Sendable {
     /// Nil where the program and each input, which are here, are signed, untouched and within
     /// policy.
     private func refusal(of work: ProgramWork) async throws -> String? {
-        for (index, subject) in work.subjects.enumerated() {
-            let isProgram = index == 0
-            if let refusal = try await admission.taskRefusal(
-                of: subject.digest, what: "the \(isProgram ? "program" : "input") \(subject.name)")
-            {
+        for (what, digest) in work.partsInWords {
+            if let refusal = try await admission.taskRefusal(of: digest, what: what) {
                 return refusal
             }
         }
@@ -499,6 +496,13 @@ extension ProgramWork {
     }
 
     var artifacts: [Digest] { subjects.map(\.digest) }
+
+    /// The same, and what each is.
+    var partsInWords: [(what: String, digest: Digest)] {
+        subjects.enumerated().map { index, subject in
+            ("the \(index == 0 ? "program" : "input") \(subject.name)", subject.digest)
+        }
+    }
 
     /// What the program reads, as a signed statement names it.
     var namedInputs: [NamedDigest] {

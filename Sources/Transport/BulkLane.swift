@@ -7,9 +7,9 @@ import Wire
 
 /// The sockets of a bulk plane, and who is behind them. Touched under the lock of `BulkSockets`.
 ///
-/// Frames on the wire: `[sender's node id, 32 bytes][sealed]`. The sender's id is a claim, which
-/// the seal proves. A peer that cannot be dialled is answered on the connection from which its last
-/// message came.
+/// Frames on the wire: `[sender's node id, 32 bytes][sealed]`. The sender's id is a claim: it is
+/// the name of the connection (ZAP's `User-Id`), or nothing is opened, and the seal proves it. A
+/// peer that cannot be dialled is answered on the connection from which its last message came.
 ///
 /// A message for whose receiver there is no key waits for it, and the owner is told. Connections
 /// that were not used for long end; the next message makes another.
@@ -42,18 +42,23 @@ final class BulkLane {
 
     private final class Outlet {
         let endpoint: String
+        let ticket: [UInt8]
         let dealer: Socket
         var lastUse = Clock.now
 
         init(
-            _ context: SocketContext, _ endpoint: String, _ settings: BulkPlane.Settings
+            _ context: SocketContext, _ endpoint: String, ticket: [UInt8],
+            _ settings: BulkPlane.Settings
         ) throws(TransportError) {
             guard TCPEndpoint.isNumeric(endpoint) else { throw .badEndpoint(endpoint) }
             let dealer = try Socket(context, kind: ZMQ_DEALER)
             dealer.configureBulk(settings)
             dealer.configureAddressFamily(endpoint)
+            dealer.set(ZMQ_PLAIN_USERNAME, bytes: Array(settings.node.hex.utf8))
+            dealer.set(ZMQ_PLAIN_PASSWORD, bytes: ticket)
             try dealer.connect(endpoint)
             self.endpoint = endpoint
+            self.ticket = ticket
             self.dealer = dealer
         }
     }
@@ -62,8 +67,10 @@ final class BulkLane {
     private let cipher: any BulkCipher
     private let reading: BulkPlane.Reading
     private let keyless: BulkPlane.Keyless
+    private let refused: BulkPlane.Refused
     private let receiver: BulkPlane.Receiver
     private let context: SocketContext
+    private let doorkeeper: Doorkeeper
     private let router: Socket
     private let orders: Mailbox<Order>
     private let waker: Waker
@@ -98,20 +105,24 @@ final class BulkLane {
     /// None of them is empty.
     private var waiting: [NodeID: Letters] = [:]
     private var batch: [Order] = []
+    /// Of whom the log is told: one line for each address, and sixteen in all.
+    private var refusals = Quarantine(each: 1, all: 16, now: Clock.now)
 
     init(
         settings: BulkPlane.Settings, cipher: any BulkCipher,
         reading: @escaping BulkPlane.Reading, keyless: @escaping BulkPlane.Keyless,
-        receiver: @escaping BulkPlane.Receiver,
-        context: SocketContext, router: consuming Socket,
+        refused: @escaping BulkPlane.Refused, receiver: @escaping BulkPlane.Receiver,
+        context: SocketContext, doorkeeper: consuming Doorkeeper, router: consuming Socket,
         orders: Mailbox<Order>, waker: Waker, credits: Credits, tally: BulkTally
     ) {
         self.settings = settings
         self.cipher = cipher
         self.reading = reading
         self.keyless = keyless
+        self.refused = refused
         self.receiver = receiver
         self.context = context
+        self.doorkeeper = doorkeeper
         self.router = router
         self.orders = orders
         self.waker = waker
@@ -119,10 +130,11 @@ final class BulkLane {
         self.tally = tally
     }
 
-    /// Sends and reads what there is.
+    /// Lets in who may connect, sends and reads what there is.
     func turn() -> Awaited {
         waker.clear()
         _ = obey()
+        answerZAP()
         for id in Array(waiting.keys) { sendWaiting(to: id) }
         closeIdle()
         reading(true)
@@ -133,10 +145,13 @@ final class BulkLane {
         _ = obey()
         // A descriptor tells of changes alone (ZMQ_FD in zmq_getsockopt(3)): nobody may wait for
         // one before a last look has found nothing.
-        if router.hasSilentInput || outlets.values.contains(where: { $0.dealer.hasSilentInput }) {
+        if doorkeeper.socket.hasSilentInput || router.hasSilentInput
+            || outlets.values.contains(where: { $0.dealer.hasSilentInput })
+        {
             return Awaited()
         }
-        let sockets = [router.descriptor] + outlets.values.map { $0.dealer.descriptor }
+        let doors = [doorkeeper.socket.descriptor, router.descriptor]
+        let sockets = doors + outlets.values.map { $0.dealer.descriptor }
         let descriptors = ([waker.descriptor] + sockets).map {
             pollfd(fd: $0, events: Int16(POLLIN), revents: 0)
         }
@@ -191,13 +206,16 @@ final class BulkLane {
                 send(header, payload, to: id, parcel)
             case .setPeer(let id, let endpoint):
                 droppedNodes.remove(id)
-                let old =
-                    if let endpoint {
-                        addresses.put(Address(id: id, endpoint: endpoint))
-                    } else {
-                        addresses.removeElement(of: id)
-                    }
-                if old?.endpoint != endpoint { outlets[id] = nil }
+                if let endpoint {
+                    addresses.put(Address(id: id, endpoint: endpoint))
+                } else {
+                    addresses.removeElement(of: id)
+                }
+                if let outlet = outlets[id],
+                    outlet.endpoint != endpoint || outlet.ticket != cipher.ticket(for: id)
+                {
+                    outlets[id] = nil
+                }
             case .closePeer(let id): close(id)
             case .dropPeer(let id):
                 droppedNodes.insert(id)
@@ -262,10 +280,15 @@ final class BulkLane {
         var sent = Socket.Sent.unreachable
         if let position = addresses.position(of: id) {
             let endpoint = addresses[position].endpoint
-            if outlets[id] == nil { outlets[id] = try? Outlet(context, endpoint, settings) }
+            if outlets[id] == nil, let ticket = cipher.ticket(for: id) {
+                outlets[id] = try? Outlet(context, endpoint, ticket: ticket, settings)
+            }
             if let outlet = outlets[id] {
                 outlet.lastUse = Clock.now
                 sent = outlet.dealer.send([sender], then: sealed, letter.parcel)
+                // A queue without bound is never full: there is none any more. libzmq gives up on
+                // whoever speaks another protocol, such as what had the port before the peer.
+                if case .full = sent { outlets[id] = nil }
             }
         } else if let route = routes[id] {
             sent = router.send([route, sender], then: sealed, letter.parcel)
@@ -278,6 +301,27 @@ final class BulkLane {
         return true
     }
 
+    /// Lets in whoever has a ticket.
+    ///
+    /// That is cheap to see, so strangers keep no peer out by coming often, from the same address
+    /// or another. One may be a peer of whom this node has not heard yet: it is told to come again.
+    private func answerZAP() {
+        doorkeeper.answer { credentials, address in
+            let name = String(decoding: credentials[0], as: UTF8.self)
+            if let id = NodeID(hex: name), !droppedNodes.contains(id),
+                cipher.isTicket(credentials[1], of: id)
+            {
+                return .welcome(name: id.hex)
+            }
+            tally.count(\.refusedCount)
+            if refusals.admits(address, now: Clock.now) {
+                let place = String(decoding: address, as: UTF8.self)
+                refused("who dialled from \(place) has no ticket of a node that is known here")
+            }
+            return .notNow
+        }
+    }
+
     private func readRouter() {
         for _ in 0..<Self.batchCount {
             guard let received = router.receive() else { return }
@@ -285,10 +329,11 @@ final class BulkLane {
                 tally.count(\.malformedCount)
                 continue
             }
-            guard let id = NodeID(bytes: received.frames[1]),
-                read(received.frames[2], from: id)
-            else { continue }
-            routes[id] = received.frames[0]
+            guard let id = NodeID(bytes: received.frames[1]), received.userID == id.hex else {
+                tally.count(\.spoofedCount)
+                continue
+            }
+            if read(received.frames[2], from: id) { routes[id] = received.frames[0] }
         }
     }
 
@@ -314,9 +359,9 @@ final class BulkLane {
             tally.count(\.unsealedCount)
             return false
         }
-        let limit = settings.messageByteCountMax
         guard let (header, payload) = BulkFraming.split(plaintext),
-            let message = try? BulkMessage(decoding: header, limit: limit)
+            let message = try? BulkMessage(
+                decoding: header, limit: BulkFraming.headerByteCountMax)
         else {
             tally.count(\.malformedCount)
             return true

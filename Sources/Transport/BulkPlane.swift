@@ -9,8 +9,13 @@ package import Wire
 /// The sockets have a libzmq context of their own, so that nothing here delays a probe, and a
 /// thread that reads them and runs the receiver's closure; who sends does it by itself where nobody
 /// else has the sockets, else leaves it to that thread. CURVE would copy and cipher each
-/// message in software; the sockets are plain, and each message is sealed by the `BulkCipher`. A
-/// stranger can connect, and say nothing that opens.
+/// message in software; here connections are in the clear, and each message is sealed by the
+/// `BulkCipher`.
+///
+/// Nobody connects without a ticket that only the dialler and this node can compute. A stranger
+/// gets no further than the handshake: whoever can send frames can begin a message that never ends,
+/// and libzmq keeps its parts. Whoever reads the network may see a ticket and show it again, and
+/// can still say nothing that opens.
 ///
 /// What `send` accepted is bounded in bytes for each peer, until it has left this process.
 package final class BulkPlane: Sendable {
@@ -46,6 +51,10 @@ package final class BulkPlane: Sendable {
     /// It must not send.
     package typealias Keyless = @Sendable (NodeID) -> Void
 
+    /// Told on the plane's thread, in a sentence, that somebody was not let in; seldom enough for a
+    /// log. It must not send.
+    package typealias Refused = @Sendable (String) -> Void
+
     /// Messages that wait for the plane's thread; their bytes are bounded by the credits.
     private static let orderCountMax = 8_192
     /// Room for what sealing adds.
@@ -65,14 +74,20 @@ package final class BulkPlane: Sendable {
 
     package init(
         settings: Settings, cipher: any BulkCipher, reading: @escaping Reading = { _ in },
-        keyless: @escaping Keyless = { _ in }, receiver: @escaping Receiver
+        keyless: @escaping Keyless = { _ in }, refused: @escaping Refused = { _ in },
+        receiver: @escaping Receiver
     ) throws(TransportError) {
         let context = try SocketContext()
+        // Before the server socket: see Doorkeeper.
+        let doorkeeper = try Doorkeeper(context, .plain)
         let router = try Socket(context, kind: ZMQ_ROUTER)
         router.configureBulk(settings)
         router.configureAddressFamily(settings.bindEndpoint ?? "")
         router.set(ZMQ_ROUTER_MANDATORY, 1)
         router.set(ZMQ_BACKLOG, 1_024)
+        router.set(ZMQ_PLAIN_SERVER, 1)
+        // An empty domain would switch ZAP off.
+        router.set(ZMQ_ZAP_DOMAIN, bytes: Array("swiftlet".utf8))
         if let endpoint = settings.bindEndpoint { try router.bind(endpoint) }
         boundEndpoint = settings.bindEndpoint == nil ? "" : router.boundEndpoint()
         self.settings = settings
@@ -80,8 +95,8 @@ package final class BulkPlane: Sendable {
         credits = Credits(limit: settings.byteCountInFlightMax)
         let lane = BulkLane(
             settings: settings, cipher: cipher, reading: reading, keyless: keyless,
-            receiver: receiver, context: context, router: router, orders: orders, waker: waker,
-            credits: credits, tally: tally)
+            refused: refused, receiver: receiver, context: context, doorkeeper: doorkeeper,
+            router: router, orders: orders, waker: waker, credits: credits, tally: tally)
         let sockets = BulkSockets(lane, waker: waker, tally: tally)
         self.sockets = sockets
         thread = try OwnThread { sockets.run() }
@@ -94,7 +109,8 @@ package final class BulkPlane: Sendable {
     /// Bytes accepted for a peer that have not left yet.
     package func byteCountInFlight(to id: NodeID) -> Int { credits.taken(by: id) }
 
-    /// Where a peer listens; nil for a node that only dials out.
+    /// Where a peer listens; nil for a node that only dials out. Told again where the peer has
+    /// another ticket.
     package func setPeer(_ id: NodeID, bulkEndpoint: String?) throws(TransportError) {
         try order(.setPeer(id, bulkEndpoint), for: id)
     }
@@ -123,6 +139,9 @@ package final class BulkPlane: Sendable {
         _ message: BulkMessage, payload: [UInt8], to id: NodeID
     ) throws(TransportError) {
         let header = message.encoded()
+        guard header.count <= BulkFraming.headerByteCountMax else {
+            throw .tooLarge(byteCount: header.count, limit: BulkFraming.headerByteCountMax)
+        }
         let byteCount =
             BulkFraming.prefixByteCount + header.count + payload.count + Self.sealByteCountMax
         let limit = settings.messageByteCountMax
@@ -155,7 +174,11 @@ package final class BulkPlane: Sendable {
 package struct BulkCounters: Hashable, Sendable {
     package var sentCount = 0
     package var receivedCount = 0
-    /// Did not open: a wrong key, a flipped bit, a replay, a stranger.
+    /// Not let in: strangers, and peers of whom nothing is known yet, each time that they come.
+    package var refusedCount = 0
+    /// Said to be of another node than the one whose connection it came on.
+    package var spoofedCount = 0
+    /// Did not open: a wrong key, a flipped bit, a replay.
     package var unsealedCount = 0
     /// Opened, and was no message that this version can read.
     package var malformedCount = 0

@@ -4,20 +4,24 @@ import Wire
 
 /// Listening: who may connect, whose hello is accepted, which messages are read.
 extension ControlPlane {
+    /// A connection's name is its key in hexadecimal. Strangers are let in, into quarantine;
+    /// revoked keys are not.
     func answerZAP() {
-        let refused = doorkeeper.answer { key, address in
+        doorkeeper.answer { credentials, address in
+            let key = credentials[0]
             guard !droppedKeys.contains(key), authority.isAllowed(curveKey: key) else {
+                if quarantine.admits(key, now: clock.now) {
+                    let name = Hex.encode(key.prefix(6))
+                    events.append(.refused("the key \(name)… may not connect"))
+                }
                 return .never
             }
             // A peer comes back as often as it must, whoever else knocks.
             if isPeer(curvePublicKey: key) || arrivals.admits(address, now: clock.now) {
-                return .welcome
+                return .welcome(name: Hex.encode(key))
             }
             counters.drop(.rateLimited)
             return .notNow
-        }
-        for key in refused where quarantine.admits(key, now: clock.now) {
-            events.append(.refused("the key \(Hex.encode(key.prefix(6)))… may not connect"))
         }
     }
 

@@ -75,7 +75,7 @@ package final class ControlPlane {
     ) throws(TransportError) {
         let context = try SocketContext()
         // Before the server socket: see Doorkeeper.
-        let doorkeeper = try Doorkeeper(context)
+        let doorkeeper = try Doorkeeper(context, .curve)
         let router = try Socket(context, kind: ZMQ_ROUTER)
         router.configureControl(settings.limits)
         router.configureAddressFamily(settings.bindEndpoint ?? "")

@@ -29,14 +29,14 @@ final class SocketContext {
 struct Socket: ~Copyable {
     enum Sent { case queued, full, unreachable, failed(Int32) }
 
-    /// One message: its first frames, and whose key the connection proved (ZAP's User-Id).
+    /// One message: its first frames, and by which name the connection was let in (ZAP's User-Id).
     struct Received {
         var frames: [[UInt8]] = []
         var frameCount = 0
         var userID: String?
     }
 
-    /// More frames than any message of ours has are counted, not kept.
+    /// More frames than any message for us has are counted, not kept. A request of ZAP has eight.
     private static let keptFrameCountMax = 8
 
     private let context: SocketContext

@@ -32,8 +32,16 @@
 // goes with the connection: whoever has started again, and knows it no more, has lost the
 // connection too. A bulk message without a key waits while the control plane dials.
 //
+// Connections of the bulk plane are in the clear, and none is anonymous. They use PLAIN (ZeroMQ RFC
+// 24): the user is the dialling node's id, the password a ticket that only the two nodes can
+// compute (`BulkCipher`). ZAP names the connection by that id, which every message on it must give
+// as its sender's. Strangers get no further than this handshake. They are answered 300, and not
+// 400, after which a DEALER never dials again: one may be a peer of whom this node has not heard
+// yet. Its libzmq sees the handshake time out after 3 s, and dials again.
+//
 // Limits: bytes of a message (libzmq cuts the connection that exceeds them), messages waiting for a
 // hello, messages in a socket (HWM), hellos and join requests of one connection, of all strangers
 // and of each peer in ten seconds, bytes on their way to one peer of the bulk plane, messages that
-// wait there for a key. A full queue is an error that the sender sees. What libzmq does not let us
-// limit: the count of parts of one message.
+// wait there for a key, the header of a bulk message, which is decoded as a whole. A full queue is
+// an error that the sender sees. What libzmq does not let us limit: the count of parts of one
+// message, which is why the bulk plane reads none of a stranger's.

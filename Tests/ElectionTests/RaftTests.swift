@@ -394,7 +394,9 @@ struct RaftTests {
     @Test mutating func `batches end at their number of entries and bytes`() {
         var settings = Raft.Settings()
         settings.batchEntryCountMax = 10
-        settings.batchByteCountMax = 3_000
+        // An entry counts for 40 bytes beside its command.
+        let byteCount = 40 + VirtualVoters.command(10).wireByteCount
+        settings.batchByteCountMax = byteCount * 5 + byteCount / 2
         raft = Self.raft(settings: settings)
         lead()
         accept(4, from: 1)
@@ -403,7 +405,6 @@ struct RaftTests {
             guard case .appendRequest(let request) = body, receiver == NodeID(1) else { return nil }
             return request
         }
-        // About 512 bytes each: five fit into 3,000.
         #expect(requests.map(\.entries.count) == [5, 5, 5, 5, 5])
         #expect(requests.flatMap(\.entries).map(\.index) == Array(5...29))
         // Node 2 never answered, so nothing is poured into the void.

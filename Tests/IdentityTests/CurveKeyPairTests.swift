@@ -16,6 +16,42 @@ struct CurveKeyPairTests {
         )
     }
 
+    @Test func `two pairs agree on one secret, as RFC 7748 says`() throws {
+        // RFC 7748 section 6.1, Alice's and Bob's key pairs.
+        let alice = try CurveKeyPair(
+            secret: SecretBytes(
+                copying: try #require(
+                    Hex.decode("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a")
+                )
+            )
+        )
+        let bob = try CurveKeyPair(
+            secret: SecretBytes(
+                copying: try #require(
+                    Hex.decode("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb")
+                )
+            )
+        )
+        let secret = try alice.agree(with: bob.publicKey)
+        #expect(
+            secret.withBytes { Hex.encode($0) }
+                == "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"
+        )
+        #expect(try bob.agree(with: alice.publicKey) == secret)
+        #expect(try bob.agree(with: bob.publicKey) != secret)
+    }
+
+    @Test func `no pair agrees with what is no key, or with one that any secret fits`() throws {
+        let pair = try CurveKeyPair.generate()
+        let zero = [UInt8](repeating: 0, count: 32)
+        var one = zero
+        one[0] = 1
+        // RFC 7748 section 6.1: the product with 0 or 1 is zero.
+        for peer in [[], Array(zero.dropLast()), zero + [0], zero, one] {
+            #expect(throws: IdentityError.self) { try pair.agree(with: peer) }
+        }
+    }
+
     @Test func `pairs differ and come back from their files`() throws {
         let folder = try TestFolder()
         let path = folder.path + "/curve.key"

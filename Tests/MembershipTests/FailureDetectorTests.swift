@@ -484,8 +484,8 @@ struct FailureDetectorTests {
         #expect(detector.member(Self.own)?.state == .alive)
     }
 
-    @Test mutating func `a joining node asks one seed after the other until one answers`() {
-        let seeds = [2, 3].map {
+    @Test mutating func `a joining node asks one seed, then several at a time, until one answers`() {
+        let seeds = (2...6).map {
             FailureDetector.Seed(id: NodeID($0), profile: VirtualMesh.profile(2))
         }
         step(.joining(through: seeds))
@@ -493,7 +493,7 @@ struct FailureDetectorTests {
         let asked = runDeadlines(until: .zero + .milliseconds(3_500)).compactMap {
             if case .sync = $0.message { $0.to } else { nil }
         }
-        #expect(asked == [NodeID(2), NodeID(3), NodeID(2), NodeID(3)])
+        #expect(asked == [2, 3, 4, 5, 6, 2, 3, 4, 5, 6].map { NodeID($0) })
         receive(.sync(Sync(reply: true, members: [rumor(3)])), from: NodeID(3))
         #expect(!detector.isJoining)
         #expect(state(3) == .alive)

@@ -1,6 +1,8 @@
 import Basics
+import Identity
 import Runtime
 import Testing
+import Wire
 
 struct ReplayWindowTests {
     private var window = ReplayWindow()
@@ -28,7 +30,15 @@ struct ReplayWindowTests {
 }
 
 struct BulkKeysTests {
-    private let ada = BulkKeys(own: NodeID(1)), bob = BulkKeys(own: NodeID(2))
+    private static let mesh = Digest.of("a mesh")
+    private let curves: [CurveKeyPair]
+    private let ada: BulkKeys, bob: BulkKeys
+
+    init() throws {
+        curves = try (0..<3).map { _ in try CurveKeyPair.generate() }
+        ada = BulkKeys(own: NodeID(1), mesh: Self.mesh, curve: curves[0])
+        bob = BulkKeys(own: NodeID(2), mesh: Self.mesh, curve: curves[1])
+    }
 
     private func introduce() {
         bob.received(key: ada.offerKey(to: NodeID(2)), from: NodeID(1))
@@ -77,6 +87,76 @@ struct BulkKeysTests {
         introduce()
         let late = try ada.seal([[3]], to: NodeID(2))
         #expect(try bob.open(late, from: NodeID(1)) == [3])
+    }
+
+    private func acquaint() {
+        ada.setPeer(NodeID(2), curvePublicKey: curves[1].publicKey)
+        bob.setPeer(NodeID(1), curvePublicKey: curves[0].publicKey)
+    }
+
+    @Test func `a ticket is one node's for another, and no one else's`() throws {
+        acquaint()
+        let ticket = try #require(ada.ticket(for: NodeID(2)))
+        #expect((1...255).contains(ticket.count))
+        #expect(!ticket.contains(0))
+        #expect(bob.isTicket(ticket, of: NodeID(1)))
+        #expect(ada.ticket(for: NodeID(2)) == ticket)
+        // Each direction has its own.
+        #expect(bob.ticket(for: NodeID(1)) != ticket)
+        #expect(!ada.isTicket(ticket, of: NodeID(2)))
+        for index in ticket.indices {
+            var changed = ticket
+            changed[index] ^= 1
+            #expect(!bob.isTicket(changed, of: NodeID(1)))
+        }
+        #expect(!bob.isTicket([], of: NodeID(1)))
+        #expect(!bob.isTicket(ticket, of: NodeID(3)))
+    }
+
+    @Test func `who has another key, name or mesh has another ticket`() throws {
+        acquaint()
+        let strangers = [
+            BulkKeys(own: NodeID(1), mesh: Self.mesh, curve: curves[2]),
+            BulkKeys(own: NodeID(3), mesh: Self.mesh, curve: curves[0]),
+            BulkKeys(own: NodeID(1), mesh: .of("another mesh"), curve: curves[0]),
+        ]
+        for stranger in strangers {
+            stranger.setPeer(NodeID(2), curvePublicKey: curves[1].publicKey)
+            let ticket = try #require(stranger.ticket(for: NodeID(2)))
+            #expect(!bob.isTicket(ticket, of: NodeID(1)))
+        }
+    }
+
+    @Test func `a node has no ticket before its key is known, nor after it was forgotten`() throws {
+        #expect(ada.ticket(for: NodeID(2)) == nil)
+        acquaint()
+        let ticket = try #require(ada.ticket(for: NodeID(2)))
+        #expect(bob.isTicket(ticket, of: NodeID(1)))
+        bob.forget(NodeID(1))
+        #expect(!bob.isTicket(ticket, of: NodeID(1)))
+        acquaint()
+        #expect(bob.isTicket(ticket, of: NodeID(1)))
+        // Another key, and one with which nothing can be agreed on.
+        for key in [curves[2].publicKey, [UInt8](repeating: 0, count: 32)] {
+            bob.setPeer(NodeID(1), curvePublicKey: key)
+            #expect(!bob.isTicket(ticket, of: NodeID(1)))
+        }
+    }
+
+    @Test func `a node that starts again knows the tickets of its address book`() throws {
+        let node = try MeshFounding(nodeName: "first", at: 1_780_272_000).node
+        let old = BulkKeys(own: node.id, mesh: Self.mesh, curve: node.keys.curve)
+        old.setPeer(NodeID(2), curvePublicKey: curves[1].publicKey)
+        let ticket = try #require(old.ticket(for: NodeID(2)))
+        let profile = Profile(name: "first")
+        bob.setPeers([
+            Introduction(node: NodeID(3), certificates: node.chain, profile: profile),
+            Introduction(node: NodeID(4), certificates: [[1]], profile: profile),
+            Introduction(node: NodeID(5), profile: profile),
+            Introduction(node: node.id, certificates: node.chain, profile: profile),
+        ])
+        #expect(bob.isTicket(ticket, of: node.id))
+        #expect(!bob.isTicket(ticket, of: NodeID(3)))
     }
 
     @Test func `an acceptance of which one hears after the link's end brings no key`() {

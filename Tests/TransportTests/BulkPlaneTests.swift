@@ -5,146 +5,6 @@ import Testing
 import Transport
 import Wire
 
-/// Seals with a keyed checksum and a counter, in the place of AES-GCM: it notices what a real
-/// cipher notices (a flipped bit, a wrong pair of nodes, a replay), and hides nothing.
-private final class TestCipher: BulkCipher {
-    struct Mistake: Error {}
-
-    private struct State {
-        var sent: UInt64 = 0
-        var seen: [NodeID: Set<UInt64>] = [:]
-    }
-
-    let node: NodeID
-    let hasKey = Atomic(true)
-    private let state = Mutex(State())
-
-    init(_ node: NodeID) { self.node = node }
-
-    func seal(_ frames: [[UInt8]], to receiver: NodeID) throws -> [UInt8] {
-        guard hasKey.load(ordering: .relaxed) else { throw Mistake() }
-        let counter = state.withLock { state in
-            state.sent += 1
-            return state.sent
-        }
-        var sealed = Self.bytes(counter) + [UInt8](repeating: 0, count: 8)
-        for frame in frames { sealed += frame }
-        let sum = Self.checksum(sealed, from: node, to: receiver)
-        sealed.replaceSubrange(8..<16, with: Self.bytes(sum))
-        return sealed
-    }
-
-    func open(_ sealed: [UInt8], from sender: NodeID) throws -> [UInt8] {
-        guard sealed.count >= 16 else { throw Mistake() }
-        var zeroed = sealed
-        zeroed.replaceSubrange(8..<16, with: [UInt8](repeating: 0, count: 8))
-        let sum = Self.checksum(zeroed, from: sender, to: node)
-        guard Array(sealed[8..<16]) == Self.bytes(sum) else { throw Mistake() }
-        let counter = sealed[0..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        let isNew = state.withLock { $0.seen[sender, default: []].insert(counter).inserted }
-        guard isNew else { throw Mistake() }
-        return Array(sealed[16...])
-    }
-
-    private static func bytes(_ value: UInt64) -> [UInt8] {
-        (0..<8).map { UInt8(truncatingIfNeeded: value >> ($0 * 8)) }
-    }
-
-    private static func checksum(_ bytes: [UInt8], from: NodeID, to: NodeID) -> UInt64 {
-        let seed = from.bytes[7] &+ to.bytes[7] &* 3
-        return bytes.withUnsafeBytes { buffer in
-            var sum = UInt64(seed) &+ 14_695_981_039_346_656_037
-            var offset = 0
-            // Words, then single bytes: debug builds are slow.
-            while offset + 8 <= buffer.count {
-                sum = (sum ^ buffer.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-                    &* 1_099_511_628_211
-                sum ^= sum >> 29
-                offset += 8
-            }
-            while offset < buffer.count {
-                sum = (sum ^ UInt64(buffer[offset])) &* 1_099_511_628_211
-                offset += 1
-            }
-            return sum
-        }
-    }
-}
-
-/// A bulk plane and what it received.
-private final class Depot: Sendable {
-    struct Item: Sendable {
-        var sender: NodeID
-        var message: BulkMessage
-        var payload: [UInt8]
-    }
-
-    let id: NodeID
-    let cipher: TestCipher
-    let plane: BulkPlane
-    private let items: Mailbox<Item>
-    private let askedFor: Mailbox<NodeID>
-
-    init(
-        _ number: UInt64, byteCountInFlightMax: Int = 64 << 20, keyWait: Duration = .seconds(20),
-        idleTime: Duration = .seconds(600)
-    ) throws {
-        id = NodeID(number)
-        cipher = TestCipher(id)
-        let items = Mailbox<Item>(capacity: 10_000)
-        let askedFor = Mailbox<NodeID>(capacity: 100)
-        var settings = BulkPlane.Settings(bindEndpoint: "tcp://127.0.0.1:*", node: id)
-        settings.byteCountInFlightMax = byteCountInFlightMax
-        settings.keyWait = keyWait
-        settings.idleTime = idleTime
-        plane = try BulkPlane(
-            settings: settings, cipher: cipher, keyless: { _ = askedFor.offer($0) }
-        ) { sender, message, payload in
-            _ = items.offer(Item(sender: sender, message: message, payload: payload))
-        }
-        self.items = items
-        self.askedFor = askedFor
-    }
-
-    /// To whom keys were missing, since the last time.
-    func asked() -> [NodeID] {
-        var batch: [NodeID] = []
-        askedFor.drain(into: &batch)
-        return batch
-    }
-
-    func knows(_ other: Depot) throws {
-        try plane.setPeer(other.id, bulkEndpoint: other.plane.boundEndpoint)
-    }
-
-    func received() -> [Item] {
-        var batch: [Item] = []
-        items.drain(into: &batch)
-        return batch
-    }
-
-    /// Waits for so many messages, or gives what came in time.
-    func receive(_ count: Int, within time: Duration = .seconds(20)) -> [Item] {
-        let end = ContinuousClock.now + time
-        var batch: [Item] = []
-        while batch.count < count, ContinuousClock.now < end { items.drain(into: &batch) }
-        return batch
-    }
-}
-
-private func chunk(_ offset: UInt64) -> BulkMessage {
-    BulkMessage(
-        body: .chunk(
-            Chunk(
-                artifact: .of("a"), offset: offset, totalByteCount: 64 << 20, before: .of(""))))
-}
-
-private func waits(_ time: Duration = .seconds(20), until condition: () -> Bool) -> Bool {
-    let end = ContinuousClock.now + time
-    while ContinuousClock.now < end { if condition() { return true } }
-    return false
-}
-
 @Suite(.serialized) struct BulkPlaneTests {
     @Test func `messages arrive with their payloads, in order, both ways`() throws {
         let (one, two) = (try Depot(1), try Depot(2))
@@ -203,9 +63,9 @@ private func waits(_ time: Duration = .seconds(20), until condition: () -> Bool)
 
     @Test func `a flipped bit, a replay and a false sender are dropped`() throws {
         let (one, two) = (try Depot(1), try Depot(2))
-        let raw = try RawDealer(two.plane.boundEndpoint)
+        let raw = try RawDealer(to: two, as: one.id)
         let header = chunk(7)
-        let frames = [[UInt8](framed(header)), [1, 2, 3]]
+        let frames = [framed(header), [1, 2, 3]]
         let sealed = try one.cipher.seal(frames, to: two.id)
         for index in sealed.indices {
             var flipped = sealed
@@ -213,7 +73,8 @@ private func waits(_ time: Duration = .seconds(20), until condition: () -> Bool)
             raw.send(one.id.bytes, flipped)
         }
         #expect(waits { two.plane.counters.unsealedCount == sealed.count })
-        raw.send(NodeID(3).bytes, sealed)
+        let other = try RawDealer(to: two, as: NodeID(3))
+        other.send(NodeID(3).bytes, sealed)
         #expect(waits { two.plane.counters.unsealedCount == sealed.count + 1 })
         #expect(two.received().isEmpty)
         // Untouched it opens, once.
@@ -228,7 +89,7 @@ private func waits(_ time: Duration = .seconds(20), until condition: () -> Bool)
 
     @Test func `what is sealed and no message is dropped`() throws {
         let (one, two) = (try Depot(1), try Depot(2))
-        let raw = try RawDealer(two.plane.boundEndpoint)
+        let raw = try RawDealer(to: two, as: one.id)
         for plaintext in [[], [1, 2], [255, 255, 255, 255, 0], [2, 0, 0, 0, 9, 9]] as [[UInt8]] {
             raw.send(one.id.bytes, try one.cipher.seal([plaintext], to: two.id))
         }
@@ -236,6 +97,7 @@ private func waits(_ time: Duration = .seconds(20), until condition: () -> Bool)
         raw.send([1, 2, 3], [4])
         raw.send(one.id.bytes, [], [])
         #expect(waits { two.plane.counters.malformedCount == 6 })
+        #expect(two.plane.counters.spoofedCount == 1)
         #expect(two.received().isEmpty)
     }
 
@@ -272,6 +134,30 @@ private func waits(_ time: Duration = .seconds(20), until condition: () -> Bool)
             return
         }
         #expect(one.plane.byteCountInFlight(to: two.id) == 0)
+    }
+
+    @Test func `a header over the limit is refused at both ends`() throws {
+        let (one, two) = (try Depot(1), try Depot(2))
+        try one.knows(two)
+        let limit = 1 << 20
+        func message(reasonByteCount: Int) -> BulkMessage {
+            let reason = String(repeating: "a", count: reasonByteCount)
+            let refused = ChunkRefused(artifact: .of("a"), reason: reason)
+            return BulkMessage(body: .chunkRefused(refused))
+        }
+        let overhead = message(reasonByteCount: limit).encoded().count - limit
+        let longest = message(reasonByteCount: limit - overhead)
+        try one.plane.send(longest, payload: [], to: two.id)
+        #expect(two.receive(1).map(\.message) == [longest])
+
+        let longer = message(reasonByteCount: limit - overhead + 1)
+        #expect(throws: TransportError.tooLarge(byteCount: limit + 1, limit: limit)) {
+            try one.plane.send(longer, payload: [], to: two.id)
+        }
+        let raw = try RawDealer(to: two, as: one.id)
+        raw.send(one.id.bytes, try one.cipher.seal([framed(longer)], to: two.id))
+        #expect(waits { two.plane.counters.malformedCount == 1 })
+        #expect(two.received().isEmpty)
     }
 
     @Test func `a node that only dials out is answered on its connection`() throws {
@@ -372,10 +258,5 @@ private func waits(_ time: Duration = .seconds(20), until condition: () -> Bool)
             try one.plane.send(chunk(9), payload: [], to: two.id)
         }
         #expect(two.receive(8).map(\.message) == (0..<8).map { chunk($0) })
-    }
-
-    private func framed(_ message: BulkMessage) -> [UInt8] {
-        let header = message.encoded()
-        return [UInt8(header.count), 0, 0, 0] + header
     }
 }

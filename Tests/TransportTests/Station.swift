@@ -165,10 +165,12 @@ final class RawDealer {
     private let context: UnsafeMutableRawPointer
     private let socket: UnsafeMutableRawPointer
 
-    /// - `curve`: own keys and the server's public key; nil for the NULL mechanism.
+    /// - `curve`: own keys and the server's public key.
+    /// - `plain`: for the PLAIN mechanism; where both are nil it is NULL.
     init(
         _ endpoint: String, route: [UInt8]? = nil,
-        curve: (keys: CurveKeyPair, server: [UInt8])? = nil
+        curve: (keys: CurveKeyPair, server: [UInt8])? = nil,
+        plain: (user: String, password: [UInt8])? = nil
     ) throws {
         context = try #require(zmq_ctx_new())
         socket = try #require(zmq_socket(context, ZMQ_DEALER))
@@ -179,6 +181,10 @@ final class RawDealer {
             zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, curve.server, 32)
             zmq_setsockopt(socket, ZMQ_CURVE_PUBLICKEY, curve.keys.publicKey, 32)
             zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, curve.keys.secretKey, 32)
+        }
+        if let plain {
+            zmq_setsockopt(socket, ZMQ_PLAIN_USERNAME, plain.user, plain.user.utf8.count)
+            zmq_setsockopt(socket, ZMQ_PLAIN_PASSWORD, plain.password, plain.password.count)
         }
         #expect(zmq_connect(socket, endpoint) == 0)
     }
