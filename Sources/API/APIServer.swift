@@ -76,6 +76,35 @@ package struct APIServer: Service {
                 host: String(isBracketed ? host.dropFirst().dropLast() : host), port: Int(port),
                 certificateChainPath: certificatePath, privateKeyPath: keyPath, key: apiKey)
         }
+
+        /// Tries the address and lets it go again: one sentence where nobody can listen there.
+        package func checkAddress() throws {
+            func refusal(_ reason: String) -> APIError {
+                let place = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+                return APIError(
+                    status: 500, message: "HTTPS cannot listen on \(place): \(reason).",
+                    code: "bad_address")
+            }
+            guard let address = try? SocketAddress.makeAddressResolvingHost(host, port: port)
+            else { throw refusal("\(host) is no host that is known here; write --http HOST:PORT") }
+            let descriptor = socket(
+                address.protocol.rawValue, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+            defer { close(descriptor) }
+            // As the listener does: connections that have just ended do not keep the port.
+            var isReused: Int32 = 1
+            setsockopt(
+                descriptor, SOL_SOCKET, SO_REUSEADDR, &isReused,
+                socklen_t(MemoryLayout<Int32>.size))
+            let code = address.withSockAddr { pointer, byteCount in
+                bind(descriptor, pointer, socklen_t(byteCount)) == 0 ? 0 : errno
+            }
+            guard code == 0 else {
+                throw refusal(
+                    code == EADDRINUSE
+                        ? "the port is in use; stop the other process, or choose another --http"
+                        : "\(String(cString: strerror(code))); choose another --http")
+            }
+        }
     }
 
     /// The limits, with the defaults that we would run ourselves.

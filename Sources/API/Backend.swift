@@ -22,8 +22,8 @@ package protocol Backend: Sendable {
     /// `certificate_expires_at` (seconds since 1970), `certificate_warning` (a sentence, or null),
     /// …; every number in it, at any depth, becomes a metric.
     func status() async throws -> JSON
-    /// `members` [`id`, `name`, `address`, `state`, `role`, `round_trip_milliseconds` (estimated,
-    /// or null), …], `coordinator` (id or null), `term`.
+    /// `members` [`id`, `name`, `address`, `state`, `role`, `drained`, `running_task_count`,
+    /// `round_trip_milliseconds` (estimated, or null), …], `coordinator` (id or null), `term`.
     func members() async throws -> JSON
     /// `token`, `command` (the whole join command), `id`, `expires_at`, `uses`, `role`.
     func createToken(timeToLive: Duration, uses: Int, role: String) async throws -> JSON
@@ -118,11 +118,12 @@ package protocol Backend: Sendable {
     func jobs() async throws -> JSON
     /// One of `jobs`, with `sets` [`name`, `state`, `task_count`, `queued_count`,
     /// `running_count`, `succeeded_count`, `failed_count`, `after` [names], `gang`, `pending` (why
-    /// it does not run, or null)]. Waits for the job's end.
+    /// it does not run, or null), `failure` (why it has failed, or null)]. Waits for the job's end.
     func job(_ id: String, wait: Duration) async throws -> JSON
-    /// All tasks of a job, in columns: `job`, `tasks` [ids], `states`, `exit_codes` (null where
-    /// nothing ran to its end), `retired_instructions`, `digests` (null where a task has no
-    /// result), `nodes`, `attempts`.
+    /// All tasks of a job, in columns: `job`, `tasks` [ids], `names` (of their sets), `states`,
+    /// `exit_codes` (null where nothing ran to its end), `retired_instructions`, `digests` (null
+    /// where a task has no result), `nodes`, `attempts`, `messages` (a sentence, or null where there
+    /// is nothing to say).
     func jobResults(_ id: String) async throws -> JSON
     /// `job`, `state`.
     func cancelJob(_ id: String) async throws -> JSON
@@ -134,8 +135,9 @@ package protocol Backend: Sendable {
     /// `queued_count_max`, `fuel` (that its tasks which are not over may burn), `fuel_max`]; a
     /// limit is null where there is none.
     func tenants() async throws -> JSON
-    /// `tasks` [`task`, `name`, `kind`, `state`, `node`, `attempt`, `submitted_at`].
-    func tasks() async throws -> JSON
+    /// `tasks` [`task`, `name`, `kind`, `state`, `node`, `attempt`, `exit_code` (null until it has
+    /// one), `job` (null of a task by itself), `submitted_at`]; of one job where one is named.
+    func tasks(ofJob job: String?) async throws -> JSON
     /// `task`, `state`, `exit_code` (null where nothing ran to its end, as where the deadline
     /// passed), `stdout`, `stderr`, `stdout_digest`, `stderr_digest`, `retired_instructions`,
     /// `digest`, `node`, `attempt`, `statement`, `message` (one sentence when the state is not

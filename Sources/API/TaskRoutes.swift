@@ -8,7 +8,9 @@ struct TaskRoutes: Sendable {
 
     func add(to router: Router<BasicRequestContext>) {
         let (backend, limits) = (backend, limits)
-        router.get("/api/tasks") { _, _ in Response(try await backend.tasks()) }
+        router.get("/api/tasks") { request, _ in
+            Response(try await backend.tasks(ofJob: request.uri.queryParameters.get("job")))
+        }
         router.post("/api/tasks") { request, _ in
             var request = request
             let wait = try request.wait()

@@ -77,12 +77,20 @@ package enum SecureFile {
     }
 
     /// Makes a folder that only its owner may enter, with the folders above it.
-    static func makeFolder(_ path: String) throws(IdentityError) {
-        guard !path.isEmpty, !exists(path) else { return }
-        if let parent = parent(of: path), !exists(parent) { try makeFolder(parent) }
-        guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
-            throw .file(operation: "create the folder", path: path, code: errno)
+    package static func makeFolder(_ path: String) throws(IdentityError) {
+        guard !path.isEmpty, !isFolder(path) else { return }
+        if let parent = parent(of: path) { try makeFolder(parent) }
+        guard mkdir(path, 0o700) != 0 else { return }
+        let code = errno
+        // Another process was faster, or something else stands there.
+        guard code == EEXIST, isFolder(path) else {
+            throw .file(operation: "create the folder", path: path, code: code)
         }
+    }
+
+    private static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     /// The system's words for an error number.

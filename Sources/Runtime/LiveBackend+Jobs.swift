@@ -66,13 +66,19 @@ extension LiveBackend {
         return await loop.read { node in
             let tasks = node.state.tasks
             guard let job = tasks.job(job) else { return .null }
-            let sets = tasks.sets[job.sets].map { set -> JSON in
+            let sets = tasks.sets[job.sets]
+            let documents = sets.map { set -> JSON in
                 let state =
                     set.isOver
                     ? set.hasSucceeded ? "succeeded" : "failed"
                     : set.leasedCount > 0 ? "running" : "queued"
                 let reason = tasks.queued(of: set, countMax: 1).first.flatMap { number in
                     node.pendingReason(of: tasks.records[number])
+                }
+                let failure = Self.failed(in: set, tasks).map { record -> String in
+                    let name = "task \(record.id.short)"
+                    return Self.sentence(of: record, among: sets).map { "\(name): \($0)" }
+                        ?? "\(name) exited with \(record.completion?.result.exitCode ?? 0)"
                 }
                 return [
                     "name": .string(set.name), "state": .string(state),
@@ -82,18 +88,22 @@ extension LiveBackend {
                     "failed_count": JSON(set.failedCount),
                     "after": .array(set.after.map { .string(tasks.sets[$0].name) }),
                     "gang": .bool(set.isGang), "pending": reason.map { .string($0) } ?? .null,
+                    "failure": failure.map { .string($0) } ?? .null,
                 ]
             }
-            return .object(Self.summary(of: job, in: tasks) + [.init("sets", .array(sets))])
+            return .object(Self.summary(of: job, in: tasks) + [.init("sets", .array(documents))])
         }
     }
 
     func jobResults(_ id: String) async throws -> JSON {
         let job = try await job(id)
-        let records = await loop.read { $0.state.tasks.records[job.tasks] }
+        let (records, sets) = await loop.read {
+            ($0.state.tasks.records[job.tasks], $0.state.tasks.sets[job.sets])
+        }
         func column(_ value: (TaskRecord) -> JSON) -> JSON { .array(records.map(value)) }
         return [
             "job": job.id.json, "tasks": column { $0.id.json },
+            "names": column { .string(Self.taskSet(of: $0, among: sets)?.name ?? "") },
             "states": column { .string($0.stateName) },
             "exit_codes": column { $0.completion?.result.exitCodeDocument ?? .null },
             "retired_instructions": column {
@@ -102,7 +112,37 @@ extension LiveBackend {
             "digests": column { $0.completion?.result.stateDigest?.json ?? .null },
             "nodes": column { $0.node?.json ?? .null },
             "attempts": column { JSON($0.attemptCount) },
+            "messages": column { record in
+                Self.sentence(of: record, among: sets).map { .string($0) } ?? .null
+            },
         ]
+    }
+
+    /// The first task of a set that has ended otherwise than its dependants need it.
+    private static func failed(in set: TaskSetRecord, _ tasks: TaskTable) -> TaskRecord? {
+        guard set.failedCount > 0 else { return nil }
+        return set.tasks.lazy.compactMap { tasks.records.element($0) }
+            .first { $0.isOver && !$0.hasSucceeded }
+    }
+
+    private static func taskSet(
+        of record: TaskRecord, among sets: [TaskSetRecord]
+    ) -> TaskSetRecord? { sets.first { $0.position == record.setPosition } }
+
+    /// Why a task has not succeeded, where its exit code does not say it.
+    ///
+    /// - Parameter sets: those of its job.
+    private static func sentence(
+        of record: TaskRecord, among sets: [TaskSetRecord]
+    ) -> String? {
+        if let sentence = record.completion?.result.sentence {
+            return sentence.isEmpty ? nil : sentence
+        }
+        guard record.state == .cancelled else { return nil }
+        let before = taskSet(of: record, among: sets)?.after ?? []
+        let cause = sets.first { $0.failedCount > 0 && before.contains($0.position) }
+        return cause.map { "it waited for \($0.name), which has not succeeded" }
+            ?? "it was cancelled"
     }
 
     func cancelJob(_ id: String) async throws -> JSON {
@@ -111,7 +151,7 @@ extension LiveBackend {
         return ["job": job.id.json, "state": "cancelled"]
     }
 
-    private func job(_ id: String) async throws -> JobRecord {
+    func job(_ id: String) async throws -> JobRecord {
         try await find { try await knownJob(id) }
     }
 

@@ -51,6 +51,7 @@ extension LiveBackend {
     func members() async throws -> JSON {
         await loop.read { node in
             let voters = node.state.voters
+            let tasks = node.state.tasks
             return [
                 "members": .array(
                     node.members.map { member in
@@ -67,6 +68,9 @@ extension LiveBackend {
                             .init("voter", .bool(voters.contains(member.node))),
                             .init("cores", JSON(member.profile.coreCount)),
                             .init("drained", .bool(record?.isDrained ?? false)),
+                            .init(
+                                "running_task_count",
+                                JSON(tasks.holder(member.node)?.tasks.count ?? 0)),
                             .init(
                                 "round_trip_milliseconds",
                                 Self.milliseconds(

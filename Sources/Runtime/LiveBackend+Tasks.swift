@@ -134,22 +134,27 @@ extension LiveBackend {
     /// An id that nobody else has.
     func newID() -> Digest { Digest.of(node.identity.id.bytes + Random.bytes(count: 32)) }
 
-    func tasks() async throws -> JSON {
-        await loop.read { node in
-            [
-                "tasks": .array(
-                    node.state.tasks.records.map { record in
-                        [
-                            "task": record.id.json, "name": .string(record.spec.name),
-                            "kind": .string(record.kindName),
-                            "state": .string(record.stateName),
-                            "node": record.node?.json ?? .null,
-                            "attempt": JSON(record.attemptCount),
-                            "submitted_at": JSON(record.spec.submittedAt),
-                        ]
-                    })
-            ]
+    func tasks(ofJob id: String?) async throws -> JSON {
+        let wanted: Range<Int>? = if let id { try await job(id).tasks } else { nil }
+        return await loop.read { node in
+            let tasks = node.state.tasks
+            let records: [TaskRecord] =
+                if let wanted { tasks.records[wanted] } else { Array(tasks.records) }
+            return ["tasks": .array(records.map { Self.entry(of: $0, in: tasks) })]
         }
+    }
+
+    /// A task as lists show it.
+    private static func entry(of record: TaskRecord, in tasks: TaskTable) -> JSON {
+        let job = tasks.sets.element(record.setPosition)?.job
+        return [
+            "task": record.id.json, "name": .string(record.spec.name),
+            "kind": .string(record.kindName), "state": .string(record.stateName),
+            "node": record.node?.json ?? .null, "attempt": JSON(record.attemptCount),
+            "exit_code": record.completion?.result.exitCodeDocument ?? .null,
+            "job": job.flatMap { tasks.jobs.element($0) }?.id.json ?? .null,
+            "submitted_at": JSON(record.spec.submittedAt),
+        ]
     }
 
     func record(of id: String) async throws -> TaskRecord {

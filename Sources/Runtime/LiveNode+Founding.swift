@@ -12,7 +12,7 @@ extension LiveNode {
     ///
     /// - Returns: `mesh`, `id`, `name`, `data`.
     package static func found(directory: NodeDirectory, name: String) throws -> JSON {
-        guard !directory.hasIdentity else {
+        guard try !directory.hasIdentity else {
             throw RuntimeError(
                 "\(directory.path) holds a node already: start it with `swiftlet up --data "
                     + "\(directory.path)`, or choose another directory")
@@ -44,7 +44,7 @@ extension LiveNode {
     package static func join(
         directory: NodeDirectory, token text: String, name: String
     ) async throws -> JSON {
-        guard !directory.hasIdentity else {
+        guard try !directory.hasIdentity else {
             throw RuntimeError(
                 "\(directory.path) holds a node already: start it with `swiftlet up --data "
                     + "\(directory.path)`, or choose another directory")
@@ -53,7 +53,7 @@ extension LiveNode {
         do {
             token = try JoinToken(parsing: text)
         } catch {
-            throw RuntimeError("the token cannot be read: \(error); copy the whole of it")
+            throw RuntimeError("\(error) Copy the whole of it.")
         }
         try directory.make()
         let keys = try NodeKeys.loadOrGenerate(in: directory.identity)

@@ -107,6 +107,7 @@ package final class LiveNode: Sendable {
     let threadCount: Int
     let logger: Logger
     private let lock: DirectoryLock
+    private let tcp: APIServer.TCP?
     private let bulk: BulkPlane
     let leaving = Flag()
 
@@ -115,7 +116,7 @@ package final class LiveNode: Sendable {
         Footprint.configure()
         self.settings = settings
         let directory = settings.directory
-        guard directory.hasIdentity else {
+        guard try directory.hasIdentity else {
             throw RuntimeError(
                 "\(directory.path) holds no node: run `swiftlet init` or `swiftlet join` first")
         }
@@ -124,11 +125,8 @@ package final class LiveNode: Sendable {
         var logger = Logger(label: "swiftlet") { StreamLogHandler.standardError(label: $0) }
         logger.logLevel = settings.logLevel
         self.logger = logger
-        identity = try directory.loadIdentity()
-        if let rotation = identity.trust.rotations.last {
-            // Where the process ended in the middle of it.
-            try AuthorityFiles(folder: directory.identity).adopt(rotation)
-        }
+        tcp = try Self.secureDoor(settings)
+        identity = try Self.identity(in: directory)
         let coreCount = ProcessInfo.processInfo.activeProcessorCount
         threadCount = settings.threadCount ?? coreCount
 
@@ -179,6 +177,26 @@ package final class LiveNode: Sendable {
         keeper.tell()
         meter.start()
         Task { [census] in await census.start() }
+    }
+
+    private static func identity(in directory: NodeDirectory) throws -> NodeIdentity {
+        let identity = try directory.loadIdentity()
+        if let rotation = identity.trust.rotations.last {
+            // Where the process ended in the middle of it.
+            try AuthorityFiles(folder: directory.identity).adopt(rotation)
+        }
+        return identity
+    }
+
+    /// Where HTTPS shall answer: an address that is no good is refused before the node starts.
+    private static func secureDoor(_ settings: Settings) throws -> APIServer.TCP? {
+        guard let address = settings.http else { return nil }
+        let files = IdentityFiles(folder: settings.directory.identity)
+        let tcp = try APIServer.TCP(
+            address: address, certificatePath: files.certificate, keyPath: files.key,
+            apiKey: settings.apiKey)
+        try tcp.checkAddress()
+        return tcp
     }
 
     /// The bulk plane, whose messages go to the exchange or to the stages.
@@ -280,15 +298,9 @@ package final class LiveNode: Sendable {
 
     /// Serves until SIGTERM or SIGINT, or until the node was asked to leave; then leaves cleanly.
     package func run() async throws {
-        let server = try APIServer(
-            backend: LiveBackend(node: self), unixSocketPath: settings.directory.socket,
-            tcp: settings.http.map { address in
-                try APIServer.TCP(
-                    address: address,
-                    certificatePath: IdentityFiles(folder: settings.directory.identity).certificate,
-                    keyPath: IdentityFiles(folder: settings.directory.identity).key,
-                    apiKey: settings.apiKey)
-            }, logger: logger)
+        let server = APIServer(
+            backend: LiveBackend(node: self), unixSocketPath: settings.directory.socket, tcp: tcp,
+            logger: logger)
         logger.info(
             "node \(identity.name) (\(identity.id.short)) of mesh \(identity.meshID.short) listens",
             metadata: ["control": "\(settings.listen)", "bulk": "\(profile.bulkEndpoint)"])

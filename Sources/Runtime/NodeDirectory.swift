@@ -33,9 +33,16 @@ package struct NodeDirectory: Sendable {
     /// Where the API listens for commands on this machine.
     package var socket: String { path + "/node.sock" }
 
-    /// True where `init` or `join` has put an identity there.
+    /// True where `init` or `join` has put an identity there; throws where nobody may look.
     package var hasIdentity: Bool {
-        FileManager.default.fileExists(atPath: IdentityFiles(folder: identity).certificate)
+        get throws {
+            if access(IdentityFiles(folder: identity).certificate, F_OK) == 0 { return true }
+            let code = errno
+            guard code == EACCES else { return false }
+            throw RuntimeError(
+                "cannot look into \(path): \(String(cString: strerror(code))); run this as the "
+                    + "owner of that folder")
+        }
     }
 
     /// True where `join` was told that this is an edge node.
@@ -48,9 +55,11 @@ package struct NodeDirectory: Sendable {
     }
 
     func make() throws {
-        try FileManager.default.createDirectory(
-            atPath: path, withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700])
+        do {
+            try SecureFile.makeFolder(path)
+        } catch {
+            throw RuntimeError("\(error) Choose another --data.")
+        }
     }
 
     /// Takes the directory for this process; the lock ends with the returned value.

@@ -43,12 +43,18 @@ package final class LogStore: Sendable {
     // What was written is read at the next start alone: SQLite's own 2 MB would fill for nothing.
     private static let cacheKibibyteCount = 256
 
+    private let path: String
     private let database: DatabaseQueue
     /// No entry beyond it is stored; nothing is known of that before the file was read.
     private let lastIndex = Mutex<UInt64>(.max)
 
     /// Opens the file, makes it where it is missing, and counts the opening.
     package init(path: String) throws {
+        self.path = path
+        database = try Self.naming(path) { try Self.open(path) }
+    }
+
+    private static func open(_ path: String) throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.prepareDatabase { database in
             // One process has it open, and keeps the locks and the index of the write-ahead log to
@@ -60,7 +66,7 @@ package final class LogStore: Sendable {
                     PRAGMA cache_size = -\(Self.cacheKibibyteCount)
                     """)
         }
-        database = try DatabaseQueue(path: path, configuration: configuration)
+        let database = try DatabaseQueue(path: path, configuration: configuration)
         try database.write { database in
             try database.execute(
                 sql: """
@@ -83,11 +89,12 @@ package final class LogStore: Sendable {
                     """)
         }
         // Where the disk has no room for it, the file stays as large as it is.
-        try? shrink()
+        try? shrink(database)
+        return database
     }
 
     // Of a large file that is mostly empty, since its log was cut off, the rest is given back.
-    private func shrink() throws {
+    private static func shrink(_ database: DatabaseQueue) throws {
         try database.writeWithoutTransaction { database in
             let pageCount = try Int.fetchOne(database, sql: "PRAGMA page_count") ?? 0
             let freeCount = try Int.fetchOne(database, sql: "PRAGMA freelist_count") ?? 0
@@ -102,29 +109,31 @@ package final class LogStore: Sendable {
 
     /// Everything that was persisted, entries in order.
     package func load() throws -> StoredState {
-        try database.read { database in
-            let state = try Row.fetchOne(database, sql: "SELECT * FROM hard_state")
-            let snapshot = try Self.snapshot(in: database)
-            let rows = try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT position, term, command FROM entry WHERE position > ? ORDER BY position
-                    """, arguments: [Int64(bitPattern: snapshot?.baseIndex ?? 0)])
-            let voted: [UInt8]? = (state?["voted_for"] as Data?).map { Array($0) }
-            let entries = rows.map { row in
-                let command: Data = row["command"]
-                return StoredEntry(
-                    index: UInt64(bitPattern: row["position"]),
-                    term: UInt64(bitPattern: row["term"]), bytes: Array(command))
-            }
-            lastIndex.withLock { $0 = entries.last?.index ?? snapshot?.baseIndex ?? 0 }
-            return StoredState(
-                term: UInt64(bitPattern: state?["term"] ?? 0),
-                votedFor: voted.flatMap { NodeID(bytes: $0) },
-                snapshot: snapshot,
-                entries: entries,
-                boot: UInt64(bitPattern: state?["boot"] ?? 0))
+        try Self.naming(path) { try database.read { try stored(in: $0) } }
+    }
+
+    private func stored(in database: Database) throws -> StoredState {
+        let state = try Row.fetchOne(database, sql: "SELECT * FROM hard_state")
+        let snapshot = try Self.snapshot(in: database)
+        let rows = try Row.fetchAll(
+            database,
+            sql: """
+                SELECT position, term, command FROM entry WHERE position > ? ORDER BY position
+                """, arguments: [Int64(bitPattern: snapshot?.baseIndex ?? 0)])
+        let voted: [UInt8]? = (state?["voted_for"] as Data?).map { Array($0) }
+        let entries = rows.map { row in
+            let command: Data = row["command"]
+            return StoredEntry(
+                index: UInt64(bitPattern: row["position"]),
+                term: UInt64(bitPattern: row["term"]), bytes: Array(command))
         }
+        lastIndex.withLock { $0 = entries.last?.index ?? snapshot?.baseIndex ?? 0 }
+        return StoredState(
+            term: UInt64(bitPattern: state?["term"] ?? 0),
+            votedFor: voted.flatMap { NodeID(bytes: $0) },
+            snapshot: snapshot,
+            entries: entries,
+            boot: UInt64(bitPattern: state?["boot"] ?? 0))
     }
 
     /// Makes term, vote and entries durable, all or none.
@@ -262,4 +271,39 @@ package final class LogStore: Sendable {
     }
 
     package func close() throws { try database.close() }
+}
+
+extension LogStore {
+    /// Why the file cannot be opened or read.
+    package struct Failure: Error, Hashable {
+        package var path: String
+        /// What SQLite says of it.
+        package var reason: String
+        /// It is no database, or one that was changed from outside.
+        package var isDamaged: Bool
+    }
+
+    /// Says of which file it is that SQLite complains.
+    private static func naming<Value>(
+        _ path: String, _ body: () throws -> Value
+    ) throws -> Value {
+        do {
+            return try body()
+        } catch let error as DatabaseError {
+            let damages: [ResultCode] = [.SQLITE_CORRUPT, .SQLITE_NOTADB]
+            throw Failure(
+                path: path, reason: error.message ?? "SQLite error \(error.resultCode.rawValue)",
+                isDamaged: damages.contains(error.resultCode))
+        }
+    }
+}
+
+extension LogStore.Failure: CustomStringConvertible {
+    /// One sentence for people.
+    package var description: String {
+        isDamaged
+            ? "\(path) is damaged (\(reason)): join as a new node in another folder, and revoke "
+                + "this one"
+            : "\(path) cannot be opened (\(reason)): check the file, its permissions and the disk"
+    }
 }

@@ -47,7 +47,7 @@ struct AgentCommand: AsyncParsableCommand {
             guard isDone else {
                 throw Refusal(
                     "The goal was not reached: \(Text.cell(plan["answer"])); see the steps with: "
-                        + "swiftlet agent show \(Text.id(plan["plan"]))")
+                        + "swiftlet agent show \(Text.id(plan["plan"]))\(options.words)")
             }
         }
 

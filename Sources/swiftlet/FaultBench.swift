@@ -76,7 +76,8 @@ struct FaultBench {
             }
             await submit()
             await poll()
-            progress.show(UInt64(rows.values.count { $0.isOver }), of: UInt64(count))
+            let endedCount = rows.values.count { $0.isOver }
+            progress.show(UInt64(endedCount), of: UInt64(count), "\(count) tasks")
             guard ContinuousClock.now - start < .seconds(3_600) else {
                 mistakes.append("not every task had ended after an hour")
                 break

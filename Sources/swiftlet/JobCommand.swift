@@ -5,7 +5,7 @@ struct JobCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "job", abstract: "Graphs of tasks: submit them, watch them, stop them.",
         discussion: "Example: swiftlet job submit --data n1 primes.yaml",
-        subcommands: [Submit.self, List.self, Show.self, Cancel.self])
+        subcommands: [Submit.self, List.self, Show.self, Results.self, Cancel.self])
 
     static let finalStates = ["succeeded", "failed", "cancelled"]
 
@@ -84,7 +84,7 @@ struct JobCommand: AsyncParsableCommand {
                     Text.id(job["job"]), Text.cell(job["name"]), Text.cell(job["tenant"]),
                     Text.cell(job["state"]), Text.cell(job["task_count"]),
                     Text.cell(job["succeeded_count"]), Text.cell(job["failed_count"]),
-                    Text.time(job["submitted_at"]))
+                    Text.moment(job["submitted_at"]))
             }
             table.show(orSay: "There are no jobs; submit one with: swiftlet job submit FILE.yaml")
         }
@@ -93,7 +93,7 @@ struct JobCommand: AsyncParsableCommand {
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "show",
-            abstract: "Show how far a job is, and what its tasks wait for.",
+            abstract: "Show how far a job is, what its tasks wait for, and why some failed.",
             discussion: "Example: swiftlet job show --data n1 3f9a --wait")
 
         @OptionGroup var options: NodeOptions
@@ -108,6 +108,59 @@ struct JobCommand: AsyncParsableCommand {
                 if wait { return try await JobCommand.follow(part, node, options) }
                 JobCommand.show(try await node.get("/api/jobs/\(part)"), options)
             }
+        }
+    }
+
+    struct Results: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "results",
+            abstract: "List the tasks of a job: how each ended, and why.",
+            discussion: """
+                With --output the files that the tasks have left are fetched: those of each task \
+                into a directory of its own, named by the task's id as the list shows it.
+
+                Example: swiftlet job results --data n1 3f9a --output out
+                """)
+
+        @OptionGroup var options: NodeOptions
+        @Option(help: "A directory to put the tasks' files in.", completion: .directory)
+        var output: String?
+        @Argument(help: "The job's id, or the beginning of it.")
+        var id: String
+
+        func run() async throws {
+            let part = try PathPart(id)
+            let results = try await options.withNode { node in
+                let results = try await node.get("/api/jobs/\(part)/results")
+                if let output { try await save(results, to: output, node) }
+                return results
+            }
+            if options.json { return Terminal.document(results) }
+            func column(_ name: String) -> [JSON] { results[name]?.asArray ?? [] }
+            let rows = zip(column("tasks"), column("names")).enumerated()
+            let (states, codes) = (column("states"), column("exit_codes"))
+            let messages = column("messages")
+            var table = Table("TASK", "NAME", "STATE", "EXIT")
+            for (index, (task, name)) in rows {
+                table.add(
+                    Text.id(task), Text.cell(name), Text.cell(states[index]),
+                    Text.cell(codes[index]), below: messages[index].asString)
+            }
+            table.show(orSay: "It has no tasks.")
+        }
+
+        private func save(_ results: JSON, to folder: String, _ node: NodeClient) async throws {
+            try FileName.makeFolder(folder)
+            let tasks = results["tasks"]?.asArray ?? []
+            var progress = ProgressLine("fetching")
+            for (index, task) in tasks.enumerated() {
+                progress.show(UInt64(index), of: UInt64(tasks.count), "\(tasks.count) tasks")
+                let part = try PathPart(Text.cell(task))
+                let document = try await node.get("/api/tasks/\(part)")
+                try await TaskCommand.save(
+                    document["outputs"], to: "\(folder)/\(Text.id(task))", node)
+            }
+            progress.clear()
         }
     }
 
@@ -135,35 +188,42 @@ struct JobCommand: AsyncParsableCommand {
     private static func follow(
         _ id: PathPart, _ node: NodeClient, _ options: NodeOptions
     ) async throws {
-        var progress = ProgressLine("job \("\(id)".prefix(12))")
+        let short = "\(id)".prefix(12)
+        var progress = ProgressLine("job \(short)")
+        Farewell.promise(
+            "job \(short) goes on; stop it with: swiftlet job cancel \(short)\(options.words)")
         let job = try await node.poll(
             "/api/jobs/\(id)", until: { finalStates.contains($0["state"]?.asString ?? "") }
         ) { job in
             func count(_ name: String) -> UInt64 { UInt64(max(job[name]?.asInteger ?? 0, 0)) }
+            let all = count("task_count")
             progress.show(
-                count("succeeded_count") + count("failed_count"), of: max(count("task_count"), 1))
+                count("succeeded_count") + count("failed_count"), of: max(all, 1), "\(all) tasks")
         }
+        Farewell.withdraw()
         progress.clear()
         show(job, options)
         guard job["state"]?.asString == "succeeded" else {
             throw Refusal(
-                "The job ended as \(Text.cell(job["state"])); see: swiftlet job show \(id)")
+                "The job ended as \(Text.cell(job["state"])); see: swiftlet job results "
+                    + Text.id(job["job"]) + options.words)
         }
     }
 
     private static func show(_ job: JSON, _ options: NodeOptions) {
         if options.json { return Terminal.document(job) }
         Terminal.line(
-            "\(Text.cell(job["name"])): \(Text.cell(job["state"])), "
+            "job \(Text.id(job["job"])) \(Text.cell(job["name"])): \(Text.cell(job["state"])), "
                 + "\(Text.cell(job["succeeded_count"])) of \(Text.cell(job["task_count"])) tasks "
                 + "succeeded, \(Text.cell(job["failed_count"])) did not")
-        var table = Table("TASKS", "STATE", "ALL", "QUEUED", "RUNNING", "DONE", "FAILED", "WHY")
+        var table = Table("TASKS", "STATE", "ALL", "QUEUED", "RUNNING", "DONE", "FAILED")
         for set in job["sets"]?.asArray ?? [] {
+            let reasons = [set["failure"], set["pending"]].compactMap { $0?.asString }
             table.add(
                 Text.cell(set["name"]), Text.cell(set["state"]), Text.cell(set["task_count"]),
                 Text.cell(set["queued_count"]), Text.cell(set["running_count"]),
                 Text.cell(set["succeeded_count"]), Text.cell(set["failed_count"]),
-                set["pending"]?.asString ?? "")
+                below: reasons.isEmpty ? nil : reasons.joined(separator: "; "))
         }
         table.show(orSay: "It has no tasks.")
     }
@@ -173,8 +233,8 @@ struct DrainCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drain", abstract: "Give a node no more tasks; what it has, it ends.",
         discussion: """
-            Before maintenance: drain it, wait until `swiftlet members` and `swiftlet task list` \
-            show nothing on it, stop it. With --undo it gets tasks again.
+            Before maintenance: drain it, wait until `swiftlet members` shows no tasks on it, \
+            stop it. With --undo it gets tasks again.
 
             Example: swiftlet drain --data n1 n3
             """)

@@ -72,7 +72,7 @@ struct KeyCommand: AsyncParsableCommand {
             let end = root["trusted_until"] ?? .null
             table.add(
                 Text.cell(root["number"]), Text.cell(root["name"]), Text.id(root["fingerprint"]),
-                end == .null ? "newest" : Text.time(end), Text.cell(root["node_count"]))
+                end == .null ? "newest" : Text.moment(end), Text.cell(root["node_count"]))
         }
         table.show(orSay: "The node knows no root.")
     }

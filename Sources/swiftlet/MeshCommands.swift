@@ -13,11 +13,9 @@ struct StatusCommand: AsyncParsableCommand {
         let status = try await options.withNode { try await $0.get("/api/status") }
         if options.json { return Terminal.document(status) }
         for member in status.asObject ?? [] {
-            let name = member.name.split(separator: "_").joined(separator: " ")
-            let isTime = member.name.hasSuffix("_at")
             let isRemark = ["certificate_warning", "removed"].contains(member.name)
             if isRemark, member.value == .null { continue }
-            Terminal.line("\(name): \(isTime ? Text.time(member.value) : Text.cell(member.value))")
+            for line in Text.lines(of: member) { Terminal.line(line) }
         }
     }
 }
@@ -27,7 +25,8 @@ struct MembersCommand: AsyncParsableCommand {
         commandName: "members", abstract: "List the nodes of the mesh.",
         discussion: """
             RTT is what a message from this node and its answer take, as the nodes' coordinates \
-            say it: between most of them nobody measures. `-` until a coordinate has come here.
+            say it: between most of them nobody measures. `-` until a coordinate has come here. \
+            TASKS are those that the node has been given and that have not ended.
 
             Example: swiftlet members --data n1
             """)
@@ -38,17 +37,20 @@ struct MembersCommand: AsyncParsableCommand {
         let answer = try await options.withNode { try await $0.get("/api/members") }
         if options.json { return Terminal.document(answer) }
         let coordinator = answer["coordinator"]?.asString
-        var table = Table("ID", "NAME", "ADDRESS", "STATE", "RTT", "ROLE")
+        var table = Table("ID", "NAME", "ADDRESS", "STATE", "RTT", "TASKS", "ROLE")
         for member in answer["members"]?.asArray ?? [] {
             let isCoordinator = coordinator != nil && member["id"]?.asString == coordinator
-            let role = Text.cell(member["role"])
-            let isEdge = role == "edge"
-            let address = isEdge ? "through \(Text.id(member["relay"]))" : nil
+            var roles = [Text.cell(member["role"])]
+            let isEdge = roles == ["edge"]
+            if isCoordinator { roles.append("coordinator") }
+            if member["drained"]?.asBool == true { roles.append("drained") }
+            // All are reached by TCP.
+            let address = Text.cell(member["address"]).split(separator: "/").last ?? "-"
             table.add(
                 Text.id(member["id"]), Text.cell(member["name"]),
-                address ?? Text.cell(member["address"]), Text.cell(member["state"]),
-                Self.milliseconds(member["round_trip_milliseconds"]),
-                isCoordinator ? "\(role), coordinator" : role)
+                isEdge ? "through \(Text.id(member["relay"]))" : String(address),
+                Text.cell(member["state"]), Self.milliseconds(member["round_trip_milliseconds"]),
+                Text.cell(member["running_task_count"]), roles.joined(separator: ", "))
         }
         table.show(orSay: "The node knows no members.")
     }

@@ -60,9 +60,9 @@ extension ModelCommand {
             }
             table.show(orSay: "There is no room for it.")
             if plan["fits"] == true { sayEstimates(plan) }
-            var others = Table("LEFT OUT", "WHY")
+            var others = Table("LEFT OUT")
             let leftOut = plan["left_out"]?.asArray ?? []
-            for node in leftOut { others.add(Self.node(node), Text.cell(node["reason"])) }
+            for node in leftOut { others.add(Self.node(node), below: Text.cell(node["reason"])) }
             if !leftOut.isEmpty { others.show(orSay: "") }
         }
 

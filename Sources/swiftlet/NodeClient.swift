@@ -31,8 +31,10 @@ struct NodeClient: Sendable {
         configuration.connectionPool.retryConnectionEstablishment = false
         switch address {
         case .unixSocket(let path):
-            guard FileManager.default.fileExists(atPath: path) else {
+            guard access(path, F_OK) == 0 else {
+                let isHidden = errno == EACCES
                 let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+                if isHidden { throw Self.forbidden(directory) }
                 throw Refusal(
                     "No node runs in \(directory); start it with: swiftlet up --data \(directory)")
             }
@@ -41,13 +43,27 @@ struct NodeClient: Sendable {
         case .https(let url, _, let rootPath):
             if let rootPath {
                 var tls = TLSConfiguration.makeClientConfiguration()
-                tls.trustRoots = .file(rootPath)
+                tls.trustRoots = .certificates(try Self.roots(in: rootPath))
                 configuration.tlsConfiguration = tls
             }
             base = url
         }
         self.address = address
         http = HTTPClient(eventLoopGroup: Self.loop.group, configuration: configuration)
+    }
+
+    private static func roots(in path: String) throws -> [NIOSSLCertificate] {
+        let bytes = try ArtifactFile.bytes(of: path)
+        guard let roots = try? NIOSSLCertificate.fromPEMBytes(bytes), !roots.isEmpty else {
+            throw Refusal(
+                "\(path) holds no certificate in PEM; give --ca the file identity/root.pem of a "
+                    + "node.")
+        }
+        return roots
+    }
+
+    private static func forbidden(_ directory: String) -> Refusal {
+        Refusal("You may not look into \(directory); run this as the owner of that directory.")
     }
 
     /// Nil where the node is asked over TLS.
@@ -205,6 +221,9 @@ struct NodeClient: Sendable {
         } catch let error as any ChannelFailure {
             throw unreachable("\(error)")
         } catch let error as IOError {
+            if case .unixSocket(let path) = address, error.errnoCode == EACCES {
+                throw Self.forbidden(URL(fileURLWithPath: path).deletingLastPathComponent().path)
+            }
             throw unreachable(String(cString: strerror(error.errnoCode)))
         } catch let error as NIOSSLError {
             throw unreachable(

@@ -15,6 +15,13 @@ struct NodeOptions: ParsableArguments {
     @Flag(help: "Answer with one JSON document.")
     var json = false
 
+    /// As a command line says it that asks the same node; "" where the environment names it.
+    var words: String {
+        if let data { return " --data \(data)" }
+        guard let node else { return "" }
+        return " --node \(node)" + (ca.map { " --ca \($0)" } ?? "")
+    }
+
     /// Asks the node: `body` gets a client that is closed afterwards.
     func withNode<Answer>(
         _ body: (NodeClient) async throws -> Answer

@@ -13,9 +13,18 @@ struct Refusal: Error, CustomStringConvertible {
         let text =
             switch error {
             case let error as APIError: error.message
-            case let error as CocoaError: error.localizedDescription
+            case let error as CocoaError: fileSentence(of: error)
             default: "\(error)"
             }
         return text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    }
+
+    /// Which file could not be used, and what the system says of it.
+    private static func fileSentence(of error: CocoaError) -> String {
+        guard let path = error.filePath ?? error.url?.path,
+            let cause = error.underlying as? POSIXError
+        else { return error.localizedDescription }
+        let reason = String(cString: strerror(cause.code.rawValue))
+        return "\(path) cannot be used (\(reason)); check the path and its permissions."
     }
 }

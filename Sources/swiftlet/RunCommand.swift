@@ -52,6 +52,14 @@ struct RunCommand: AsyncParsableCommand {
     var arguments: [String] = []
 
     func run() async throws {
+        if let output {
+            guard !detach else {
+                throw Refusal(
+                    "--detach does not wait for files: leave out --output, and fetch them later "
+                        + "with: swiftlet task outputs ID --output \(output)\(options.words)")
+            }
+            try FileName.makeFolder(output)
+        }
         let order = RunOrder(
             program: program, arguments: arguments, environment: try RunOrder.variables(env),
             inputs: try files(), standardInput: try standardInput(), fuel: fuel,
@@ -78,8 +86,12 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     private func finish(_ task: String, _ node: NodeClient) async throws {
-        var progress = ProgressLine("task \(task.prefix(12))")
+        let short = task.prefix(12)
+        var progress = ProgressLine("task \(short)")
+        Farewell.promise(
+            "task \(short) goes on; stop it with: swiftlet task cancel \(short)\(options.words)")
         let result = try await TaskCommand.waitForEnd(of: task, node) { progress.show($0) }
+        Farewell.withdraw()
         progress.clear()
         if options.json {
             Terminal.document(result)
@@ -124,6 +136,20 @@ enum FileName {
         let parts = name.split(separator: "/", omittingEmptySubsequences: false)
         return !name.utf8.contains(0)
             && parts.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." }
+    }
+
+    /// Makes the directory that files shall go to; whatever else stands there is refused.
+    static func makeFolder(_ path: String) throws {
+        var isDirectory: ObjCBool = false
+        let manager = FileManager.default
+        let isThere = manager.fileExists(atPath: path, isDirectory: &isDirectory)
+        guard !isThere || isDirectory.boolValue else {
+            throw Refusal("\(path) is no directory; choose another --output.")
+        }
+        try manager.createDirectory(atPath: path, withIntermediateDirectories: true)
+        guard manager.isWritableFile(atPath: path) else {
+            throw Refusal("Nothing may be written to \(path); choose another --output.")
+        }
     }
 
     /// Writes below the directory; a name that points elsewhere is refused.

@@ -2,66 +2,48 @@ import Basics
 import Foundation
 import Simulation
 
-/// Scenarios by name: `cluster/scenarios` where this program was built, or where one stands.
+/// Scenarios by name, which the program brings along, or from a file.
 enum ScenarioFiles {
     static func read(_ name: String, nodes: Int?) throws -> [Scenario] {
-        let path = try path(of: name)
-        guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-            throw Refusal("\(path) cannot be read as text.")
+        if let known = ScenarioTexts.all.first(where: { $0.name == name }) {
+            return try scenarios(in: known.text, from: name, nodes)
         }
-        do {
-            return try Scenario.read(text, nodeCount: nodes)
-        } catch {
-            throw Refusal("\(path), line \(error.line): \(error.sentence).")
+        guard name.contains("/") || name.hasSuffix(".txt") else {
+            throw Refusal(
+                "There is no scenario \(name): `swiftlet simulate --list` names those that there "
+                    + "are, and a path with a slash is taken as a file.")
         }
+        guard let text = try? String(contentsOfFile: name, encoding: .utf8) else {
+            throw Refusal("\(name) cannot be read as text; check the path.")
+        }
+        return try scenarios(in: text, from: name, nodes)
     }
 
     static func show(json: Bool) throws {
-        guard let folder else {
-            throw Refusal("There is no folder cluster/scenarios here; give a file.")
-        }
-        let names = try FileManager.default.contentsOfDirectory(atPath: folder)
-            .filter { $0.hasSuffix(".txt") }.map { String($0.dropLast(4)) }.sorted()
-        var scenarios: [JSON] = []
-        var table = Table("SCENARIO", "NODES", "RUNS", "WHAT IT SHOWS")
-        for name in names {
-            let cells = try read(name, nodes: nil)
+        var documents: [JSON] = []
+        var table = Table("SCENARIO", "NODES", "RUNS")
+        for (name, text) in ScenarioTexts.all {
+            let cells = try scenarios(in: text, from: name, nil)
             guard let first = cells.first else { continue }
             let runCount = cells.reduce(0) { $0 + $1.runCount }
-            table.add(name, "\(first.nodeCount)", "\(runCount)", first.title)
-            scenarios.append([
+            table.add(name, "\(first.nodeCount)", "\(runCount)", below: first.title)
+            documents.append([
                 "name": .string(name), "nodes": .integer(Int64(first.nodeCount)),
                 "runs": .integer(Int64(runCount)), "title": .string(first.title),
             ])
         }
-        if json { Terminal.document(["scenarios": .array(scenarios)]) } else {
-            table.show(orSay: "There are no scenarios in \(folder).")
+        if json { Terminal.document(["scenarios": .array(documents)]) } else {
+            table.show(orSay: "There are no scenarios.")
         }
     }
 
-    private static func path(of name: String) throws -> String {
-        if name.contains("/") || name.hasSuffix(".txt") { return name }
-        if let folder {
-            let path = "\(folder)/\(name).txt"
-            if FileManager.default.fileExists(atPath: path) { return path }
+    private static func scenarios(
+        in text: String, from source: String, _ nodes: Int?
+    ) throws -> [Scenario] {
+        do {
+            return try Scenario.read(text, nodeCount: nodes)
+        } catch {
+            throw Refusal("\(source), line \(error.line): \(error.sentence).")
         }
-        throw Refusal(
-            "There is no scenario \(name): `swiftlet simulate --list` names those that there are, "
-                + "and a path with a slash is taken as a file.")
-    }
-
-    /// Above the program, which lies in .build, or above where we are.
-    private static var folder: String? {
-        let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        let here = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
-        for start in [program, here] {
-            var place = start
-            while place.path != "/" {
-                let folder = place.appendingPathComponent("cluster/scenarios").path
-                if FileManager.default.fileExists(atPath: folder) { return folder }
-                place.deleteLastPathComponent()
-            }
-        }
-        return nil
     }
 }

@@ -33,6 +33,12 @@ struct SignCommand: AsyncParsableCommand {
     func run() async throws {
         let artifact = try ArtifactFile(path: file)
         let target = bundle ?? "\(file).bundle.json"
+        // Before anything is signed.
+        let folder = URL(fileURLWithPath: target).deletingLastPathComponent().path
+        guard FileManager.default.isWritableFile(atPath: folder) else {
+            throw Refusal(
+                "The bundle cannot be written to \(folder); choose another place with --bundle.")
+        }
         let answer = try await options.withNode { node in
             try await artifact.put(to: node)
             let answer = try await node.addStatement(

@@ -10,9 +10,9 @@ struct SimulateCommand: AsyncParsableCommand {
         commandName: "simulate", abstract: "Run a whole mesh in virtual time, with faults.",
         discussion: """
             The real logic of a node, many times, in an invented network. A scenario is a small \
-            text that says what happens and what must come of it; cluster/scenarios has some, \
-            and --list names them. What must never happen is checked at each event. The same \
-            seed gives the same run, so a seed is a bug report.
+            text that says what happens and what must come of it; --list names those that the \
+            program brings along, and a path is a file of yours. What must never happen is \
+            checked at each event. The same seed gives the same run, so a seed is a bug report.
 
             Example: swiftlet simulate --scenario partition --nodes 100 --seed 7 --runs 20
             """)
@@ -29,7 +29,7 @@ struct SimulateCommand: AsyncParsableCommand {
     var trace = false
     @Flag(help: "Play each seed twice and compare the transcripts.")
     var twice = false
-    @Flag(help: "List the scenarios.")
+    @Flag(help: "List the scenarios that the program brings along.")
     var list = false
     @Flag(help: "Answer with one JSON document.")
     var json = false

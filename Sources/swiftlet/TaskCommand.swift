@@ -5,7 +5,7 @@ struct TaskCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "task", abstract: "See what became of the tasks of the mesh.",
         discussion: "Example: swiftlet task list --data n1",
-        subcommands: [List.self, Show.self, Logs.self, Cancel.self])
+        subcommands: [List.self, Show.self, Logs.self, Outputs.self, Cancel.self])
 
     /// Every state from which a task does not move on.
     static let finalStates = [
@@ -15,19 +15,23 @@ struct TaskCommand: AsyncParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "list",
-            abstract: "List the tasks.", discussion: "Example: swiftlet task list --data n1")
+            abstract: "List the tasks.",
+            discussion: "Example: swiftlet task list --data n1 --job 7c20")
 
         @OptionGroup var options: NodeOptions
+        @Option(help: "Those of one job alone: its id, or the beginning of it.")
+        var job: String?
 
         func run() async throws {
-            let answer = try await options.withNode { try await $0.get("/api/tasks") }
+            let path = try "/api/tasks" + (job.map { "?job=\(try PathPart($0))" } ?? "")
+            let answer = try await options.withNode { try await $0.get(path) }
             if options.json { return Terminal.document(answer) }
-            var table = Table("TASK", "NAME", "KIND", "STATE", "NODE", "ATTEMPT", "SUBMITTED")
+            var table = Table("TASK", "NAME", "KIND", "STATE", "EXIT", "NODE", "TRY", "SINCE")
             for task in answer["tasks"]?.asArray ?? [] {
                 table.add(
                     Text.id(task["task"]), Text.cell(task["name"]), Text.cell(task["kind"]),
-                    Text.cell(task["state"]), Text.id(task["node"]), Text.cell(task["attempt"]),
-                    Text.time(task["submitted_at"]))
+                    Text.cell(task["state"]), Text.cell(task["exit_code"]), Text.id(task["node"]),
+                    Text.cell(task["attempt"]), Text.moment(task["submitted_at"]))
             }
             table.show(orSay: "There are no tasks; submit one with: swiftlet run PROG.elf")
         }
@@ -52,10 +56,17 @@ struct TaskCommand: AsyncParsableCommand {
                     ? try await TaskCommand.waitForEnd(of: "\(part)", node) { _ in }
                     : try await node.get("/api/tasks/\(part)")
             }
-            if options.json { return Terminal.document(task) }
+            if options.json {
+                Terminal.document(task)
+            } else {
+                show(task)
+            }
+            if wait { try TaskCommand.expectSuccess(of: task) }
+        }
+
+        private func show(_ task: JSON) {
             for member in task.asObject ?? [] where !["stdout", "stderr"].contains(member.name) {
-                let name = member.name.split(separator: "_").joined(separator: " ")
-                Terminal.line("\(name): \(Text.cell(member.value))")
+                for line in Text.lines(of: member) { Terminal.line(line) }
             }
         }
     }
@@ -81,6 +92,54 @@ struct TaskCommand: AsyncParsableCommand {
         }
     }
 
+    struct Outputs: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "outputs",
+            abstract: "List the files that a task has left, or fetch them.",
+            discussion: """
+                With --output they are written to that directory, under the names that the \
+                program gave them.
+
+                Example: swiftlet task outputs --data n1 3f9a --output out
+                """)
+
+        @OptionGroup var options: NodeOptions
+        @Option(help: "A directory to put the files in.", completion: .directory)
+        var output: String?
+        @Argument(help: "The task's id, or the beginning of it.")
+        var id: String
+
+        func run() async throws {
+            let part = try PathPart(id)
+            let task = try await options.withNode { node in
+                let task = try await node.get("/api/tasks/\(part)")
+                let state = Text.cell(task["state"])
+                guard TaskCommand.finalStates.contains(state) else {
+                    throw Refusal(
+                        "The task \(Text.id(task["task"])) is \(state); wait for it with: "
+                            + "swiftlet task show \(part) --wait\(options.words)")
+                }
+                if let output {
+                    try FileName.makeFolder(output)
+                    try await TaskCommand.save(task["outputs"], to: output, node)
+                }
+                return task
+            }
+            let outputs: JSON = task["outputs"] ?? []
+            if options.json {
+                return Terminal.document(["task": task["task"] ?? .null, "outputs": outputs])
+            }
+            var table = Table("NAME", "SIZE", "DIGEST")
+            for file in outputs.asArray ?? [] {
+                table.add(
+                    Text.cell(file["name"]),
+                    Text.byteCount(UInt64(clamping: file["byte_count"]?.asInteger ?? 0)),
+                    Text.id(file["digest"]))
+            }
+            table.show(orSay: "The task has left no files.")
+        }
+    }
+
     struct Cancel: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "cancel",
@@ -99,6 +158,17 @@ struct TaskCommand: AsyncParsableCommand {
             if options.json { return Terminal.document(answer) }
             Terminal.line("The task \(Text.id(answer["task"])) is \(Text.cell(answer["state"])).")
         }
+    }
+
+    /// An end that is no success is an error.
+    private static func expectSuccess(of task: JSON) throws {
+        let (id, state) = (Text.id(task["task"]), Text.cell(task["state"]))
+        guard state == "succeeded" else {
+            let reason = task["message"]?.asString.map { ": \($0)" } ?? "."
+            throw Refusal("The task \(id) ended as \(state)\(reason)")
+        }
+        let code = task["exit_code"]?.asInteger ?? 0
+        guard code == 0 else { throw Refusal("The task \(id) exited with \(code).") }
     }
 
     // MARK: shared with `run`

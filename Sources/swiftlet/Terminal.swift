@@ -37,14 +37,29 @@ enum Terminal {
     }
 
     /// Straight to the descriptor: nothing is buffered, so nothing is lost when we exit.
+    ///
+    /// What cannot be written ends the command: an output that is cut off is no success.
     private static func put(_ bytes: [UInt8], to file: Int32) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Foundation.write(file, $0.baseAddress, $0.count) }
-            if count < 0 && errno == EINTR { continue }
+            let code = count > 0 ? 0 : count < 0 ? errno : EIO
+            switch code {
+            case 0: rest = rest.dropFirst(count)
+            case EINTR: continue
+            case EAGAIN:
+                // Somebody who shares the terminal does not wait; we do.
+                var place = pollfd(fd: file, events: Int16(POLLOUT), revents: 0)
+                _ = poll(&place, 1, -1)
             // A closed pipe: whoever reads has seen enough.
-            guard count > 0 else { return }
-            rest = rest.dropFirst(count)
+            case EPIPE: return
+            default:
+                // Where not even this can be said, the exit code says it.
+                if file != STDERR_FILENO {
+                    complain("The output cannot be written: \(String(cString: strerror(code))).")
+                }
+                exit(1)
+            }
         }
     }
 }
@@ -58,15 +73,15 @@ struct ProgressLine: ~Copyable {
 
     init(_ label: String) { self.label = label }
 
-    /// How much of how many bytes is done.
-    mutating func show(_ done: UInt64, of total: UInt64) {
+    /// How much of how many bytes is done, or of what else `whole` says.
+    mutating func show(_ done: UInt64, of total: UInt64, _ whole: String? = nil) {
         let share = total == 0 ? 1 : min(1, Double(done) / Double(total))
         let barWidth = max(10, min(40, Terminal.width - label.count - 24))
         let filled = Int(share * Double(barWidth))
         let bar =
             String(repeating: "#", count: filled)
             + String(repeating: ".", count: barWidth - filled)
-        draw("\(label) [\(bar)] \(Int(share * 100))% of \(Text.byteCount(total))")
+        draw("\(label) [\(bar)] \(Int(share * 100))% of \(whole ?? Text.byteCount(total))")
     }
 
     /// What is going on now, and since when.
@@ -124,6 +139,63 @@ enum Text {
         guard let seconds = value?.asInteger else { return "-" }
         let formatter = ISO8601DateFormatter()
         return formatter.string(from: Date(timeIntervalSince1970: Double(seconds)))
+    }
+
+    /// A time as a cell of a table: for people as short as it may be, by the clock of this place.
+    static func moment(_ value: JSON?) -> String {
+        guard Terminal.isOutputForPeople, let seconds = value?.asInteger else { return time(value) }
+        let (at, now) = (local(Int(seconds)), local(Foundation.time(nil)))
+        func digits(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let day = "\(digits(at.tm_mon + 1))-\(digits(at.tm_mday))"
+        let clock = "\(digits(at.tm_hour)):\(digits(at.tm_min))"
+        guard at.tm_year == now.tm_year else { return "\(Int(at.tm_year) + 1900)-\(day)" }
+        return at.tm_yday == now.tm_yday ? "\(clock):\(digits(at.tm_sec))" : "\(day) \(clock)"
+    }
+
+    private static func local(_ seconds: time_t) -> tm {
+        var (source, parts) = (seconds, tm())
+        localtime_r(&source, &parts)
+        return parts
+    }
+
+    /// The text in lines that fit the terminal, each `indent` columns from its left; what stands
+    /// there in the first line is the caller's.
+    static func wrapped(_ text: String, indent: Int) -> String {
+        guard Terminal.isOutputForPeople else { return text }
+        var lines: [String] = []
+        for word in text.split(separator: " ") {
+            if let last = lines.last, indent + last.count + 1 + word.count <= Terminal.width {
+                lines[lines.count - 1] += " \(word)"
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines.joined(separator: "\n" + String(repeating: " ", count: indent))
+    }
+
+    /// A member of a document in lines; what is a list stands below its name.
+    static func lines(of member: JSON.Member) -> [String] {
+        let name = member.name.split(separator: "_").joined(separator: " ")
+        guard let items = member.value.asArray, !items.isEmpty else {
+            let isNone = member.value == .array([])
+            let isTime = member.name.hasSuffix("_at")
+            let text = isNone ? "-" : isTime ? time(member.value) : cell(member.value)
+            return [wrapped("\(name): \(text)", indent: 0)]
+        }
+        var lines = ["\(name):"]
+        for item in items {
+            let cells = item.asObject?.map(short) ?? [cell(item)]
+            lines.append("  " + cells.joined(separator: " "))
+        }
+        return lines
+    }
+
+    private static func short(_ member: JSON.Member) -> String {
+        if member.name == "byte_count" {
+            return "(\(byteCount(UInt64(clamping: member.value.asInteger ?? 0))))"
+        }
+        let isDigest = member.value.asString.flatMap { Digest(hex: $0) } != nil
+        return isDigest ? id(member.value) : cell(member.value)
     }
 }
 

@@ -33,6 +33,9 @@ struct TokenCommand: AsyncParsableCommand {
             let token = try await options.withNode { try await $0.post("/api/tokens", body) }
             if options.json { return Terminal.document(token) }
             Terminal.line(Text.cell(token["command"]))
+            let id = Text.id(token["id"])
+            Terminal.remark(
+                "token \(id); take it back with: swiftlet token revoke \(id)\(options.words)")
         }
 
         /// "90s", "15m", "1h", "2d", or plain seconds.
@@ -64,7 +67,7 @@ struct TokenCommand: AsyncParsableCommand {
             for token in answer["tokens"]?.asArray ?? [] {
                 table.add(
                     Text.id(token["id"]), Text.cell(token["role"]), Text.cell(token["uses"]),
-                    Text.time(token["expires_at"]))
+                    Text.moment(token["expires_at"]))
             }
             table.show(orSay: "There are no tokens; make one with: swiftlet token create")
         }

@@ -65,7 +65,8 @@ struct VerifyCommand: AsyncParsableCommand {
         for check in answer["checks"]?.asArray ?? [] {
             let isOK = check["ok"]?.asBool == true
             let mark = isOK ? Terminal.style("ok    ", .green) : Terminal.style("failed", .red)
-            Terminal.line("\(mark) \(Text.cell(check["name"])): \(Text.cell(check["detail"]))")
+            let text = "\(Text.cell(check["name"])): \(Text.cell(check["detail"]))"
+            Terminal.line("\(mark) \(Text.wrapped(text, indent: 7))")
         }
         guard answer["verified"]?.asBool == true else { return }
         let isReplayed = answer["replayed"]?.asBool == true

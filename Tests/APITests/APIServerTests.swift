@@ -43,6 +43,21 @@ struct APIServerTests {
         }
     }
 
+    @Test func `an address that is taken is found out without a server`() async throws {
+        try await TestServer.runTLS(backend) { server in
+            let taken = String(server.base.dropFirst("https://".count))
+            let refusal = #expect(throws: APIError.self) {
+                try Self.door(taken).checkAddress()
+            }
+            #expect(refusal?.message.contains("\(taken): the port is in use;") == true)
+            try Self.door("127.0.0.1:0").checkAddress()
+        }
+    }
+
+    private static func door(_ address: String) throws -> APIServer.TCP {
+        try APIServer.TCP(address: address, certificatePath: "", keyPath: "", apiKey: "key")
+    }
+
     @Test func `every error is one document of the same shape`() async throws {
         try await TestServer.run(backend) { server in
             let missing = try await server.get("/nowhere")
@@ -139,6 +154,14 @@ struct APIServerTests {
             #expect(answer.json["error"]?["param"] == "ttl")
             let range = try await server.post("/api/tokens", #"{"uses": 0}"#)
             #expect(range.json["error"]?["param"] == "uses")
+        }
+    }
+
+    @Test func `the tasks of one job are asked for by its id`() async throws {
+        try await TestServer.run(backend) { server in
+            let all = try await server.get("/api/tasks").json
+            let some = try await server.get("/api/tasks?job=ab12").json
+            #expect(all["job"] == .null && some["job"] == "ab12")
         }
     }
 

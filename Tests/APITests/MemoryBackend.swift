@@ -194,7 +194,9 @@ final class MemoryBackend: Backend {
         ["tenant": .string(request.tenant), "weight": .integer(Int64(request.weight ?? 1))]
     }
     func tenants() async throws -> JSON { ["tenants": []] }
-    func tasks() async throws -> JSON { ["tasks": []] }
+    func tasks(ofJob job: String?) async throws -> JSON {
+        ["tasks": [], "job": job.map { .string($0) } ?? .null]
+    }
     func task(_ id: String, wait: Duration) async throws -> JSON {
         if id == "boom" { throw ForeignError() }
         if id == "endless" {

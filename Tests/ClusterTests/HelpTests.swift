@@ -3,7 +3,11 @@ import Testing
 extension MeshTests {
     @Test func `help of a command names it whole, and so does what it lacks`() async throws {
         try await TestMesh.with(["ada"]) { mesh in
-            for words in ["run", "token create", "tenant set", "sim run", "key rotate"] {
+            let commands = [
+                "run", "token create", "tenant set", "sim run", "key rotate", "job results",
+                "task outputs",
+            ]
+            for words in commands {
                 for order in [[words, "--help"], ["help " + words]] {
                     let help = try await mesh.run(order[0], on: nil, Array(order.dropFirst()))
                     #expect(help.status == 0)

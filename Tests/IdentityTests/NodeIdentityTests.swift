@@ -40,6 +40,20 @@ struct NodeIdentityTests {
         }
     }
 
+    @Test func `a file where a folder should be is named`() throws {
+        let folder = try TestFolder()
+        let file = folder.path + "/file"
+        try Data([1]).write(to: URL(fileURLWithPath: file))
+        for path in [file, file + "/below"] {
+            #expect(
+                throws: IdentityError.file(
+                    operation: "create the folder", path: file, code: EEXIST)
+            ) {
+                try SecureFile.makeFolder(path)
+            }
+        }
+    }
+
     @Test func `a second founding does not overwrite the first`() throws {
         let folder = try TestFolder()
         let first = try MeshFounding(nodeName: "first", at: TestMesh.start)

@@ -44,6 +44,23 @@ struct LogStoreTests {
         #expect(state.votedFor == nil)
     }
 
+    @Test func `a file that is damaged is named, with what to do`() throws {
+        try makeStore().close()
+        let path = folder + "/log.sqlite"
+        try Data(repeating: 7, count: 8_192).write(to: URL(fileURLWithPath: path))
+        let failure = #expect(throws: LogStore.Failure.self) { try LogStore(path: path) }
+        #expect(failure?.isDamaged == true)
+        #expect(failure?.description.hasPrefix("\(path) is damaged (") == true)
+    }
+
+    @Test func `a file that cannot be opened is named, and is not called damaged`() throws {
+        let path = folder + "/log.sqlite"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        let failure = #expect(throws: LogStore.Failure.self) { try LogStore(path: path) }
+        #expect(failure?.isDamaged == false)
+        #expect(failure?.description.hasPrefix("\(path) cannot be opened (") == true)
+    }
+
     // MARK: Snapshots
 
     private static func image(_ count: Int) -> [UInt8] {
