@@ -118,12 +118,13 @@ package protocol Backend: Sendable {
     func jobs() async throws -> JSON
     /// One of `jobs`, with `sets` [`name`, `state`, `task_count`, `queued_count`,
     /// `running_count`, `succeeded_count`, `failed_count`, `after` [names], `gang`, `pending` (why
-    /// it does not run, or null), `failure` (why it has failed, or null)]. Waits for the job's end.
+    /// it does not run, or null), `failure` (why it has failed, or null)].
+    /// Waits for the job's end.
     func job(_ id: String, wait: Duration) async throws -> JSON
     /// All tasks of a job, in columns: `job`, `tasks` [ids], `names` (of their sets), `states`,
     /// `exit_codes` (null where nothing ran to its end), `retired_instructions`, `digests` (null
-    /// where a task has no result), `nodes`, `attempts`, `messages` (a sentence, or null where there
-    /// is nothing to say).
+    /// where a task has no result), `nodes`, `attempts`, `messages` (a sentence, or null where
+    /// there is nothing to say).
     func jobResults(_ id: String) async throws -> JSON
     /// `job`, `state`.
     func cancelJob(_ id: String) async throws -> JSON

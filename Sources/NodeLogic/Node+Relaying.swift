@@ -208,8 +208,9 @@ extension Node {
 
     // The clock on the wall as this node's clock; a sleep of a thousand years ends earlier.
     private func instant(ofSecond second: UInt64) -> Instant {
-        let seconds = Int64(clamping: second).subtractingReportingOverflow(settings.epochSeconds)
-        return .zero + .seconds(min(max(seconds.partialValue, 0), 1 << 32))
+        let most: Int64 = 1 << 32
+        let epoch = min(max(settings.epochSeconds, -most), most)
+        return .zero + .seconds(Int64(clamping: min(second, UInt64(2 * most))) - epoch)
     }
 
     mutating func touchWards(_ command: Command.Body) {

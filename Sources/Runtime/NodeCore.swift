@@ -224,6 +224,7 @@ final class NodeCore: TurningCore {
             parts.logger.info("took up the state after entry \(index) as a whole")
             for record in node.state.nodes { parts.credentials.enrol(record.id) }
             parts.keeper.follow(node.state.rotations)
+            cutDistrusted()
             parts.hands.admissionChanged()
             tellQuotas()
             haveConditionsChanged = true
@@ -297,7 +298,19 @@ final class NodeCore: TurningCore {
         case .rootRotated, .rootsDistrusted:
             parts.keeper.follow(node.state.rotations)
             parts.hands.admissionChanged()
+            if case .rootsDistrusted = command.body { cutDistrusted() }
         default: break
+        }
+    }
+
+    /// Whoever came in with a certificate that counts no more has to show another one.
+    private func cutDistrusted() {
+        for entry in book.entries {
+            guard case .failure = parts.credentials.verify(chain: entry.certificates) else {
+                continue
+            }
+            control.cut(entry.id)
+            try? parts.bulk.closePeer(entry.id)
         }
     }
 

@@ -57,7 +57,8 @@ extension TaskTable {
                 asked.map({ $0 == record.id }) ?? true
             else { continue }
             guard let result = Provenance.TaskResult(record),
-                ResultDesk.leaf(of: result.statement) == leaves[proof.leaf]
+                ResultDesk.leaf(of: result.statement) == leaves[proof.leaf],
+                record.completion?.result.holdsItsOutputs == true
             else { return "another result of task \(record.id.short) is signed" }
         }
         return nil
@@ -75,7 +76,8 @@ extension TaskTable {
         }
         // The log names the statement, and says of the task what that says.
         guard let record = self[task], holds(bundle, for: record),
-            Provenance.TaskResult(record) == result
+            Provenance.TaskResult(record) == result,
+            record.completion?.result.holdsItsOutputs == true
         else { return "the replicated log holds another result, or none, for task \(task.short)" }
         return nil
     }
@@ -96,6 +98,18 @@ extension TaskTable {
             record.completion?.result.statement?.digest
             ?? bundle(of: record).map { Digest.of($0) }
         return held == Digest.of(document)
+    }
+}
+
+extension Wire.TaskResult {
+    /// Whether the outputs that stand in a program's result itself are those that it names: their
+    /// digests alone are signed.
+    var holdsItsOutputs: Bool {
+        func fits(_ output: Wire.NamedArtifact?, _ bytes: [UInt8]) -> Bool {
+            guard let output, output.byteCount > 0 else { return bytes.isEmpty }
+            return UInt64(bytes.count) < output.byteCount || Digest.of(bytes) == output.digest
+        }
+        return fits(standardOutput, head) && fits(standardError, errorHead)
     }
 }
 

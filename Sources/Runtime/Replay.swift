@@ -204,6 +204,7 @@ struct Replay: Sendable {
             all.count <= description.contextLength,
             all.allSatisfy({ 0 <= $0 && Int($0) < description.vocabularyCount })
         else { return "the prompt or the tokens do not fit the model" }
+        if let objection = endObjection(to: result) { return objection }
         let settings = Sampler.Settings(result.sampling)
         guard settings.mistakes().isEmpty else {
             return "the sampling settings are out of range: \(settings.mistakes())"
@@ -220,9 +221,14 @@ struct Replay: Sendable {
                     schema: isRegex ? "" : text, regex: isRegex ? text : ""),
                 prompt: prompt, tokenCountMax: result.sampling.tokenCountMax),
             book: book)
-        // The last token was drawn from the row before it: its own row is not needed. Of the
-        // prompt the last row alone has logits that a token was drawn from.
-        let rowCount = all.count - 1, firstDrawn = prompt.count - 1
+        // The last token was drawn from the row before it: its own row is needed only where it may
+        // tell that nothing follows. Of the prompt the last row alone has logits that a token was
+        // drawn from.
+        let mayBeClosed =
+            grammar != nil && result.finishReason == .stop
+            && result.tokens.last.map { book.tokenizer.endsGeneration($0) } != true
+        let rowCount = mayBeClosed ? all.count : all.count - 1
+        let firstDrawn = prompt.count - 1
         let chunkCount = (rowCount + rowCountMax - 1) / rowCountMax
         for chunk in 0..<chunkCount {
             if isStopped() { throw CancellationError() }
@@ -234,7 +240,8 @@ struct Replay: Sendable {
             ) { position, row in
                 guard case .success(nil) = verdict else { return }
                 verdict = Result {
-                    try comparison.mismatch(row, position: position + 1, said: all[position + 1])
+                    let said = position + 1 < all.count ? all[position + 1] : nil
+                    return try comparison.mismatch(row, position: position + 1, said: said)
                 }
             }
             if let other = try verdict.get() { return other }
@@ -246,6 +253,13 @@ struct Replay: Sendable {
         return nil
     }
 
+    /// A text that was cut off says that it came to its limit.
+    private static func endObjection(to result: GenerationResult) -> String? {
+        let (count, most) = (result.tokens.count, result.sampling.tokenCountMax)
+        guard result.finishReason == .length, count != most else { return nil }
+        return "the result says that it ended at its limit of \(most) tokens, and has \(count)"
+    }
+
     /// Draws again as the last stage did, and compares.
     private struct Comparison {
         var sampling: SamplerSession
@@ -253,22 +267,30 @@ struct Replay: Sendable {
         var logits = LogitsDigest()
         // The tokens that close a document are forced, not drawn.
         private var forced: [TokenID] = []
+        private var isClosed = false
 
         init(sampling: SamplerSession, book: ModelShelf.Book) {
             self.sampling = sampling
             self.book = book
         }
 
+        /// - Parameter said: nil behind the last token.
         mutating func mismatch(
-            _ row: Span<Float>, position: Int, said: TokenID
+            _ row: Span<Float>, position: Int, said: TokenID?
         ) throws -> String? {
+            // Behind what closes a document nothing is drawn.
+            if said == nil, isClosed { return nil }
             if forced.isEmpty {
                 logits.append(fingerprint: LogitsDigest.fingerprint(of: row))
                 switch sampling.draw(row, position: position, over: book.vocabulary) {
                 case .token(let token): forced = [token]
-                case .closing(let tokens): forced = tokens
+                case .closing(let tokens): (forced, isClosed) = (tokens, true)
                 case .nothing: break
                 }
+            }
+            guard let said else {
+                return isClosed && forced.isEmpty
+                    ? nil : "at position \(position) the result ends, and the replay goes on"
             }
             guard let token = forced.first else {
                 return "at position \(position) the replay ends, the result says \(said)"

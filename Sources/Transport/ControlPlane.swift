@@ -129,14 +129,18 @@ package final class ControlPlane {
         checkThread()
         droppedNodes.insert(id)
         if let peer = peers.removeElement(of: id) { ban(peer.curvePublicKey) }
+        if let admission = routes[id].flatMap({ admissions[$0] }) { ban(admission.key) }
+        cut(id)
+    }
+
+    /// Cuts the connections to a peer, which has to say hello again.
+    package func cut(_ id: NodeID) {
+        checkThread()
         if let link = links.removeValue(forKey: id) {
             close(link)
             counters.drop(.undeliverable, count: link.queue.count)
         }
-        if let route = routes.removeValue(forKey: id), let admission = admissions[route] {
-            ban(admission.key)
-            admissions[route] = nil
-        }
+        if let route = routes.removeValue(forKey: id) { admissions[route] = nil }
     }
 
     /// A certificate has the CURVE key that its owner asked for, which may be another peer's: that

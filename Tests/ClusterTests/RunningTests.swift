@@ -38,6 +38,35 @@ extension MeshTests {
         }
     }
 
+    @Test func `whatever a program leaves behind, its worker goes on`() async throws {
+        try await TestMesh.with { mesh in
+            let probe = try await Guest.build("probe", in: mesh.folder)
+            let twins = ["caf\u{e9}", "cafe\u{301}"]
+            let many = (0..<1_022).map { "\($0)" }
+            for (names, sentence) in [(twins, "has two subjects called"), (many, "1022 files")] {
+                let run = try await mesh.run("run", on: "ada", [probe, "leave"] + names)
+                #expect(run.status == 1, "\(run.errors)")
+                #expect(run.errors.contains(sentence), "\(run.errors)")
+            }
+            // Their names stand twice in a statement of 300 KB, which stands in no entry.
+            let long = (0..<900).map { "\($0)-" + String(repeating: "n", count: 100) }
+            let run = try await mesh.run("run", on: "ada", ["--json", probe, "leave"] + long)
+            #expect(run.status == 0, "\(run.errors)")
+            let result = try run.json()
+            #expect(result["outputs"]?.asArray?.count == 900)
+            let task = try #require(result["task"]?.asString)
+            for name in mesh.names {
+                try await mesh.succeed("verify", on: name, "--replay", task)
+                // Each lane of each worker is still there.
+                for number in 0..<3 {
+                    let next = try await mesh.run(
+                        "run", on: name, [probe, "arguments", "0", "\(number)"])
+                    #expect(next.status == 0, "\(next.errors)")
+                }
+            }
+        }
+    }
+
     @Test func `a node whose lanes are taken has short tasks done by its peers at once`()
         async throws
     {

@@ -484,7 +484,7 @@ struct FailureDetectorTests {
         #expect(detector.member(Self.own)?.state == .alive)
     }
 
-    @Test mutating func `a joining node asks one seed, then several at a time, until one answers`() {
+    @Test mutating func `a joining node asks one seed, then several at once, until one answers`() {
         let seeds = (2...6).map {
             FailureDetector.Seed(id: NodeID($0), profile: VirtualMesh.profile(2))
         }

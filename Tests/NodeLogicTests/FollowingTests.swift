@@ -103,4 +103,63 @@ struct FollowingTests {
         pass(.milliseconds(400))
         #expect(proposals == [proposal])
     }
+
+    private static func leasing(index: UInt64, term: UInt64) -> [LogEntry] {
+        let spec = TaskSpec(submitter: id, work: .read(ReadWork(artifact: Digest.of("a"))))
+        let submitted = TaskSubmitted(task: Digest.of("task"), spec: spec)
+        let leased = TasksLeased(grants: [LeaseGrant(holder: id, tasks: [0], attempts: [1])])
+        return [Command.Body.taskSubmitted(submitted), .tasksLeased(leased)].enumerated().map {
+            LogEntry(index: index + UInt64($0), term: term, command: Command(body: $1))
+        }
+    }
+
+    @Test mutating func `who stops gives back what it has begun, and nobody is to blame`() throws {
+        hear(committing: 5, Self.leasing(index: 4, term: 1))
+        #expect(node.running == [Digest.of("task")])
+        effects = []
+        node.step(.leave, at: now, into: &effects)
+        let report = try #require(told.firstIndex { body in
+            if case .workerReport(let report) = body { report.slotCount == 0 } else { false }
+        })
+        let proposal = try #require(told.firstIndex { body in
+            if case .proposal = body { true } else { false }
+        })
+        // First that it takes no more: else it would get the same again.
+        #expect(report < proposal)
+        guard case .tasksRequeued(let requeued) = proposals.first?.command.body else {
+            Issue.record("nothing was given back")
+            return
+        }
+        let areBlameless = requeued.voids.map(\.isBlameless)
+        #expect(areBlameless == [true])
+        #expect(requeued.voids.first?.task == 0)
+    }
+
+    @Test mutating func `what never was committed before the start holds up no lease`() {
+        let lost = (4...12).map {
+            LogEntry(
+                index: $0, term: 1,
+                command: Command(
+                    body: .policySet(PolicySet(allowedLicenses: ["lost \($0)"]))))
+        }
+        let beginning = Beginning.log(
+            of: Self.coordinator, lettingIn: [(Self.id, "second", "worker")])
+        node = Node(
+            Node.Boot(
+                id: Self.id, profile: Profile(name: "second", role: "worker", coreCount: 2),
+                incarnation: 2, hardState: .init(term: 1), entries: beginning + lost,
+                introductions: []),
+            settings: Node.Settings(), seed: 2, now: .zero)
+        #expect(!node.isCaughtUp)
+        effects = []
+        let request = AppendRequest(
+            term: 2, previousIndex: 3, previousTerm: 1, commitIndex: 5,
+            entries: Self.leasing(index: 4, term: 2))
+        node.step(
+            .received(
+                .election(ElectionMessage(body: .appendRequest(request))), from: Self.coordinator),
+            at: now, into: &effects)
+        #expect(node.isCaughtUp)
+        #expect(node.running == [Digest.of("task")])
+    }
 }

@@ -206,6 +206,25 @@ struct NodeTests {
         #expect(second.fence.index > first.fence.index)
     }
 
+    @Test mutating func `results that were signed with one that is forgotten are computed anew`()
+        throws
+    {
+        let task = submit("task")
+        run(for: .seconds(1))
+        let start = try #require(starts.first)
+        let endings = [task, Digest.of("forgotten")].map {
+            Node.TaskEnding(
+                task: $0, attempt: start.attempt, fence: start.fence,
+                result: TaskResult(outcome: .succeeded))
+        }
+        let leaves = endings.flatMap { $0.task.bytes }
+        step(.tasksFinished(endings, statement: [1], leaves: leaves))
+        run(for: .seconds(1))
+        #expect(starts.map(\.attempt) == [1, 2])
+        let isTaken = effects.contains { if case .resultsTaken = $0 { true } else { false } }
+        #expect(isTaken)
+    }
+
     @Test mutating func `cancelling stops the work`() {
         let task = submit("task")
         run(for: .seconds(1))

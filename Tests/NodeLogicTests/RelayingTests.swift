@@ -264,4 +264,26 @@ struct RelayingTests {
         #expect(node.term == term)
         #expect(!node.state.voters.contains(Self.edge))
     }
+
+    @Test mutating func `what another node says of an edge node counts for nothing`() throws {
+        _ = try lease()
+        let report = WorkerReport(
+            appliedIndex: .max,
+            wards: [WardReport(node: Self.edge, appliedIndex: .max, slotCount: 1, running: [])])
+        node.step(.received(.workerReport(report), from: Self.other), at: now, into: &effects)
+        run(for: .seconds(1))
+        #expect(node.state.tasks[Self.task]?.lease?.holder == Self.edge)
+        #expect(node.state.tasks[Self.task]?.attemptCount == 1)
+    }
+
+    @Test mutating func `a sleep ends by the clock on the wall, whoever sets it`() throws {
+        _ = try lease()
+        sequence += 1
+        hear(.edgeSleep(EdgeSleep(until: 600, sequence: sequence)))
+        run(for: .milliseconds(100))
+        // An hour was missing: it has overslept.
+        node.step(.clockSet(second: 3_600), at: now, into: &effects)
+        run(for: .seconds(5))
+        #expect(node.state(of: Self.edge) != .alive)
+    }
 }

@@ -66,6 +66,8 @@ struct VoterTests {
             "seed \(seed)"
         )
         #expect(simulator.node(1)?.state.voters == [Machine.id(of: 1)])
+        // Else it could let in nobody any more.
+        #expect(simulator.node(1)?.state.sealedIssuingKey(of: Machine.id(of: 1)) != nil)
         #expect(simulator.witness.violations == [])
     }
 
@@ -108,5 +110,57 @@ struct VoterTests {
         }
         #expect(isForgotten, "seed \(seed)")
         #expect(simulator.witness.violations == [])
+    }
+
+    @Test(arguments: seeds(5))
+    func `a voter that nobody remembers is replaced as well`(seed: UInt64) throws {
+        var simulator = Simulator(nodeCount: 4, seed: seed)
+        let isSettled = simulator.run(for: .seconds(30)) {
+            AgreementTests.isWhole($0) && $0.node(0)?.state.voters.count == 3
+        }
+        #expect(isSettled)
+        let voters = try #require(simulator.node(0)?.state.voters.map(Machine.number))
+        try #require(voters.count == 3)
+        let newcomer = try #require((0..<4).first { !voters.contains($0) })
+        simulator.vanish(newcomer)
+        simulator.vanish(voters[2])
+        simulator.run(for: .seconds(60))
+        // Those who start anew know the lost one from the log alone.
+        for voter in voters.prefix(2) { simulator.crash(voter) }
+        simulator.run(for: .seconds(1))
+        for voter in voters.prefix(2) { simulator.restart(voter) }
+        simulator.run(for: .seconds(5))
+        simulator.restart(newcomer)
+        let wanted = (voters.prefix(2) + [newcomer]).map(Machine.id).sorted()
+        let isReplaced = simulator.run(for: .seconds(120)) {
+            $0.node(newcomer)?.state.voters == wanted
+        }
+        #expect(isReplaced, "seed \(seed)")
+        #expect(simulator.witness.violations == [])
+    }
+
+    @Test func `a voter without which nothing could be decided is not revoked`() throws {
+        var simulator = Simulator(nodeCount: 3, seed: 4)
+        #expect(simulator.run(for: .seconds(30)) { $0.node(0)?.state.voters.count == 3 })
+        simulator.vanish(2)
+        simulator.run(for: .seconds(60))
+        func revoke(_ number: Int) -> Node.Answer? {
+            let body = Command.Body.nodeRevoked(NodeRevoked(node: Machine.id(of: number)))
+            let request = simulator.propose(body, at: 0)
+            simulator.run(for: .seconds(5))
+            return simulator.answer(to: request)
+        }
+        guard case .refused(let refusal) = revoke(1) else {
+            Issue.record("the last other voter was revoked")
+            return
+        }
+        #expect(refusal.sentence.contains("gone for good"))
+        for number in [2, 1] {
+            guard case .accepted = revoke(number) else {
+                Issue.record("node \(number) was not revoked")
+                return
+            }
+        }
+        #expect(simulator.run(for: .seconds(20)) { $0.node(0)?.state.voters.count == 1 })
     }
 }

@@ -110,6 +110,22 @@ import Wire
         #expect(two.hellos == [one.id, one.id])
     }
 
+    @Test func `a peer that was cut has to say hello again, and may`() throws {
+        let (one, two) = (try Station(1), try Station(2))
+        one.knows(two)
+        try one.send(1, to: two)
+        #expect(pump([one, two]) { two.numbers(from: one) == [1] })
+        two.plane?.cut(one.id)
+        try one.send(2, to: two)
+        #expect(pump([one, two]) { two.dropped(.quarantined) == 1 })
+        #expect(pump([one, two]) {
+            try? one.send(3, to: two)
+            return two.numbers(from: one).contains(3)
+        })
+        #expect(two.hellos == [one.id, one.id])
+        #expect(two.numbers(from: one).contains(2) == false)
+    }
+
     @Test func `a dropped peer is cut off in both directions`() throws {
         let (one, two) = (try Station(1), try Station(2))
         one.knows(two)
@@ -127,7 +143,7 @@ import Wire
         one.plane?.dropPeer(two.id)
         one.knows(two)
         try one.send(3, to: two)
-        #expect(pump([one, two]) { !one.refusals.isEmpty && !two.refusals.isEmpty })
+        #expect(pump([one, two]) { one.isRemoved(by: two) && !two.refusals.isEmpty })
         #expect(two.numbers(from: one) == [1])
     }
 

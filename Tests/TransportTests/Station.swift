@@ -119,6 +119,13 @@ final class Station {
         events.compactMap { if case .refused(let reason) = $0 { reason } else { nil } }
     }
 
+    /// Whether the other one says that it was put out.
+    func isRemoved(by other: Station) -> Bool {
+        events.contains { event in
+            if case .helloRefused(other.id, ControlPlane.removal) = event { true } else { false }
+        }
+    }
+
     func dropped(_ cause: ControlCounters.DropCause) -> Int {
         plane?.counters.droppedCount(cause) ?? 0
     }
