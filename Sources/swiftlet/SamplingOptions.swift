@@ -102,6 +102,10 @@ extension GenerationRequest {
             members.append(.init("max_tokens", .integer(Int64(tokenCountMax))))
         }
         if let schema { members.append(.init("schema", schema)) }
+        if let regex { members.append(.init("regex", .string(regex))) }
+        if let logprobCount {
+            members.append(.init("logprobs", .integer(Int64(logprobCount))))
+        }
         return .object(members)
     }
 }

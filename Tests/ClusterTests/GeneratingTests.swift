@@ -138,6 +138,18 @@ extension MeshTests {
         #expect(ids(shared).count < 80)
         let statement = try #require(shared["statement"]?.asString)
         try await mesh.succeed("verify", on: "ada", "--replay", statement)
+        try await expectClosed(mesh)
+    }
+
+    /// A text that is complete before its limit, because nothing that may follow fits into it.
+    private func expectClosed(_ mesh: TestMesh) async throws {
+        let text = try await mesh.run(
+            "generate", on: "bob",
+            ["--json", "smol", "Say it:", "--regex", "(ab)+", "--max-tokens", "4"]
+        ).json()
+        #expect(text["text"] == "ababab" && text["finish_reason"] == "stop", "\(text)")
+        let statement = try #require(text["statement"]?.asString)
+        try await mesh.succeed("verify", on: "ada", "--replay", statement)
     }
 
     /// Kills a node that holds layers while tokens are coming.
