@@ -64,8 +64,14 @@ struct JobRoutes: Sendable {
                 inputs: try TaskRoutes.inputs(&fields),
                 seed: UInt64(bitPattern: try fields.integer("seed", in: .min ... .max) ?? 0))
         }
+        let program = try TaskRoutes.programRequest(&fields)
+        for item in items ?? [] {
+            // The program finds both in one directory.
+            try RequestFields.checkDistinct(
+                (program.inputs + item.inputs).map(\.name), in: "inputs")
+        }
         return JobRequest.Set(
-            name: name, program: try TaskRoutes.programRequest(&fields), items: items ?? [],
+            name: name, program: program, items: items ?? [],
             after: try fields.strings("after") ?? [],
             isGang: try fields.bool("gang") ?? false,
             gangPatienceSeconds: Int(

@@ -403,6 +403,8 @@ package struct Raft: Sendable {
     }
 
     package var term: UInt64 { hardState.term }
+    /// Of the last entry.
+    package var lastTerm: UInt64 { log.lastTerm }
     /// 0 where the log is empty.
     package var lastIndex: UInt64 { log.lastIndex }
     /// Those who vote by the newest entry of the log, committed or not; sorted by id.

@@ -75,6 +75,8 @@ package struct EdgeNode: Sendable {
         package var result: EdgeResult?
         /// Relays that have no room for its outputs.
         var refusers: [NodeID] = []
+        /// Since all have refused that are in reach: the mesh can have its result until then.
+        var giveUpAt: Instant?
 
         package init(lease: EdgeLease, result: EdgeResult? = nil) {
             self.lease = lease
@@ -120,6 +122,8 @@ package struct EdgeNode: Sendable {
         /// So many are asked at a time.
         package var surveyCount = 4
         package var resultInterval: Duration = .seconds(2)
+        /// So long a relay with room is looked for.
+        package var refusalPatience: Duration = .seconds(15)
         package var sleepInterval: Duration = .milliseconds(500)
         package var sleepDuration: Duration = .seconds(10)
 
@@ -335,7 +339,11 @@ package struct EdgeNode: Sendable {
         guard let home else { return }
         nextResults = now + settings.resultInterval
         for place in parked.indices {
-            if keeper(of: parked[place].lease.task) == nil { giveUp(at: place, into: &effects) }
+            if let due = parked[place].giveUpAt, due <= now,
+                keeper(of: parked[place].lease.task) == nil
+            {
+                giveUp(at: place, into: &effects)
+            }
             guard let result = parked[place].result else { continue }
             effects.append(.send(.edgeResult(result), to: home))
         }
@@ -354,9 +362,14 @@ package struct EdgeNode: Sendable {
         let found = parked.firstIndex { $0.lease.task == task && $0.result != nil }
         guard let found, !parked[found].refusers.contains(relay) else { return }
         parked[found].refusers.append(relay)
-        // The spare is asked at once. Where nobody is left, one may still answer before it is given
-        // up: a device that has just woken up knows its home first.
-        if keeper(of: task) != nil { nextResults = now }
+        // The spare is asked at once. Where nobody is left, others are looked for: a device that
+        // has just woken up knows its home alone.
+        guard keeper(of: task) == nil else {
+            nextResults = now
+            return
+        }
+        nextSurvey = now
+        if parked[found].giveUpAt == nil { parked[found].giveUpAt = now + settings.refusalPatience }
     }
 
     /// The mesh can never have what no relay keeps: the task ends without it.
@@ -374,6 +387,7 @@ package struct EdgeNode: Sendable {
         result.statement = []
         parked[place].result = result
         parked[place].refusers = []
+        parked[place].giveUpAt = nil
         effects.append(.keep(result))
     }
 

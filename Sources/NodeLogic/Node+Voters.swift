@@ -9,6 +9,8 @@ import Wire
 extension Node {
     private static let voterCountMax = 5
     private static let sealingInterval: Duration = .seconds(2)
+    // A voter that left has stopped by then.
+    private static let handOverDuration: Duration = .seconds(10)
 
     /// All enrolled nodes that may be there receive the log.
     mutating func updateLearners(at now: Instant, into effects: inout [Effect]) {
@@ -42,7 +44,9 @@ extension Node {
         let newcomers = newcomers(at: now)
         let lost = voters.filter { isGone($0, at: now) }
         // One that is gone for good makes room; one that may come back only for a replacement.
-        if let voter = lost.first(where: { isGoneForGood($0) || !newcomers.isEmpty }),
+        if let voter = lost.first(where: {
+            isGoneForGood($0, at: now) || !newcomers.isEmpty
+        }),
             voters.count > 1
         {
             return voters.filter { $0 != voter }
@@ -83,7 +87,7 @@ extension Node {
     }
 
     private func isGone(_ voter: NodeID, at now: Instant) -> Bool {
-        if isGoneForGood(voter) { return true }
+        if isGoneForGood(voter, at: now) { return true }
         guard voter != id else { return false }
         // The dead are forgotten after a day, and by whoever starts anew.
         guard let member = detector.member(voter) else {
@@ -96,14 +100,20 @@ extension Node {
         }
     }
 
-    private func isGoneForGood(_ voter: NodeID) -> Bool {
+    private func isGoneForGood(_ voter: NodeID, at now: Instant) -> Bool {
         guard state.isAdmitted(voter) else { return true }
-        guard voter == id else { return detector.member(voter)?.state == .left }
-        // Its own leaving a coordinator hands over first, and the issuing key before: with its
-        // last voter that has it, a mesh could let in nobody any more.
-        func holdsKey(_ voter: NodeID) -> Bool { state.sealedIssuingKey(of: voter) != nil }
-        return leaveDue != nil && state.voters.count > 1
-            && (!holdsKey(id) || state.voters.contains { $0 != id && holdsKey($0) })
+        guard voter == id else {
+            guard let member = detector.member(voter), member.state == .left else { return false }
+            return isKeyElsewhere(than: voter) || now - member.since >= Self.handOverDuration
+        }
+        // Its own leaving a coordinator hands over first.
+        return leaveDue != nil && state.voters.count > 1 && isKeyElsewhere(than: id)
+    }
+
+    /// With the last voter that has the issuing key gone, a mesh could let in nobody any more.
+    private func isKeyElsewhere(than voter: NodeID) -> Bool {
+        state.sealedIssuingKey(of: voter) == nil
+            || state.voters.contains { $0 != voter && state.sealedIssuingKey(of: $0) != nil }
     }
 
     /// A coordinator that was not given the key, since its predecessor died before, gets it from

@@ -46,7 +46,7 @@ package struct Node: Sendable {
 
     var detector: FailureDetector
     var raft: Raft
-    // The last entry that was on disk at the start, and the term then: leases up to here were
+    // The last entry that was on disk at the start, and its term: leases up to here were
     // another life's. What never was committed may be replaced by what comes later and is shorter.
     let bootIndex: UInt64
     let bootTerm: UInt64
@@ -147,7 +147,7 @@ package struct Node: Sendable {
             appliedIndex = state.appliedIndex
         }
         bootIndex = raft.lastIndex
-        bootTerm = raft.term
+        bootTerm = raft.lastTerm
         // Numbers of an earlier life must not meet ours at the coordinator.
         requestNumber = chance.next() >> 1
         replaySeed = chance.next()

@@ -265,8 +265,17 @@ package actor ArtifactExchange {
                 try await fetch(hold.artifact, from: [node], byteCountMax: byteCountMax)
                 answer("", false)
             } catch {
-                // Anything else may be over soon: a device that is away comes back.
-                answer(TaskWorker.sentence(of: error), error is ArtifactError)
+                // Anything else may be over soon: a device that is away comes back, and where
+                // nothing is known yet of what is referred to, nothing can go.
+                let isFull =
+                    switch error as? ArtifactError {
+                    // A disk that is full, or that fails.
+                    case .tooLarge, .file: true
+                    case .noRoom(let byteCount, let most, let referenced):
+                        0 < referenced || most < byteCount
+                    default: false
+                    }
+                answer(TaskWorker.sentence(of: error), isFull)
             }
         }
     }

@@ -35,8 +35,9 @@ extension LiveBackend {
         of names: [String], among sets: [TaskSet]
     ) throws -> [UInt32] {
         // Several sets may have one name, which is the program's where none is given: all of them
-        // are waited for.
-        try names.flatMap { name in
+        // are waited for, once each.
+        var seen: Set<String> = []
+        return try names.filter { seen.insert($0).inserted }.flatMap { name in
             let positions = sets.indices.filter { sets[$0].name == name }
             guard !positions.isEmpty else {
                 throw APIError(

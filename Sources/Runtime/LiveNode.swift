@@ -160,7 +160,7 @@ package final class LiveNode: Sendable {
         worker = TaskWorker(
             loop: loop, exchange: exchange, notary: notary, admission: admission,
             generator: generator,
-            guests: GuestQueue(lanes: lanes, slotCount: slotCount, loop: loop), replays: replays)
+            guests: GuestQueue(lanes: lanes, slotCount: slotCount, loop: loop))
         let log = try LogStore(path: directory.log)
         snapshots = SnapshotDesk(log: log, loop: loop, logger: logger)
         enroller = Enroller(credentials: credentials, folder: directory.identity)

@@ -74,6 +74,8 @@ final class NodeCore: TurningCore {
     /// Waits for the network until the node's next deadline, and does what there is to do.
     func turn() {
         followWallClock()
+        // Whoever hears a coordinator was not put out, whatever one peer says.
+        if node.coordinator != nil { parts.credentials.wasAccepted() }
         tell()
         let wait = min(max(node.nextDeadline - now, .zero), .milliseconds(500))
         for event in control.poll(for: wait) { take(event) }

@@ -204,7 +204,9 @@ struct Replay: Sendable {
             all.count <= description.contextLength,
             all.allSatisfy({ 0 <= $0 && Int($0) < description.vocabularyCount })
         else { return "the prompt or the tokens do not fit the model" }
-        if let objection = endObjection(to: result) { return objection }
+        let hasGrammar = grammar?.isEmpty == false
+        let isOpen = result.finishReason == .stop && !isEnded(result, book)
+        if let objection = endObjection(to: result, isOpen && !hasGrammar) { return objection }
         let settings = Sampler.Settings(result.sampling)
         guard settings.mistakes().isEmpty else {
             return "the sampling settings are out of range: \(settings.mistakes())"
@@ -224,10 +226,7 @@ struct Replay: Sendable {
         // The last token was drawn from the row before it: its own row is needed only where it may
         // tell that nothing follows. Of the prompt the last row alone has logits that a token was
         // drawn from.
-        let mayBeClosed =
-            grammar != nil && result.finishReason == .stop
-            && result.tokens.last.map { book.tokenizer.endsGeneration($0) } != true
-        let rowCount = mayBeClosed ? all.count : all.count - 1
+        let rowCount = isOpen ? all.count : all.count - 1
         let firstDrawn = prompt.count - 1
         let chunkCount = (rowCount + rowCountMax - 1) / rowCountMax
         for chunk in 0..<chunkCount {
@@ -253,11 +252,24 @@ struct Replay: Sendable {
         return nil
     }
 
-    /// A text that was cut off says that it came to its limit.
-    private static func endObjection(to result: GenerationResult) -> String? {
+    /// Whether a token or a text ends it that is to end it; else its grammar may have.
+    private static func isEnded(_ result: GenerationResult, _ book: ModelShelf.Book) -> Bool {
+        var stops = StopStrings(result.sampling.stops), stream = UnicodeStream()
+        for token in result.tokens {
+            if book.tokenizer.endsGeneration(token) { return true }
+            _ = stops.push(stream.append(book.tokenizer.bytes(of: token)))
+        }
+        _ = stops.push(stream.finish())
+        return stops.isFound
+    }
+
+    /// A text that was cut off says what it likes of its end.
+    private static func endObjection(to result: GenerationResult, _ isOpen: Bool) -> String? {
         let (count, most) = (result.tokens.count, result.sampling.tokenCountMax)
-        guard result.finishReason == .length, count != most else { return nil }
-        return "the result says that it ended at its limit of \(most) tokens, and has \(count)"
+        if result.finishReason == .length, count != most {
+            return "the result says that it ended at its limit of \(most) tokens, and has \(count)"
+        }
+        return isOpen ? "the result says that it came to its end, and nothing ends it" : nil
     }
 
     /// Draws again as the last stage did, and compares.

@@ -26,7 +26,8 @@ final class TaskWorker: Sendable {
     private let admission: AdmissionDesk
     private let generator: Generator
     private let guests: GuestQueue
-    private let replays: Lane
+    /// Results of edge nodes that are computed again; a relay promises sixteen at a time.
+    private let replays = Lane(name: "edge replays", capacity: 16)
     let results: ResultDesk
     private let programs: ProgramShelf
     // Looked up by task, never iterated.
@@ -46,7 +47,7 @@ final class TaskWorker: Sendable {
 
     init(
         loop: NodeLoop, exchange: ArtifactExchange, notary: Notary, admission: AdmissionDesk,
-        generator: Generator, guests: GuestQueue, replays: Lane
+        generator: Generator, guests: GuestQueue
     ) {
         self.loop = loop
         self.exchange = exchange
@@ -54,12 +55,14 @@ final class TaskWorker: Sendable {
         self.admission = admission
         self.generator = generator
         self.guests = guests
-        self.replays = replays
         programs = ProgramShelf(store: exchange.store)
         results = ResultDesk(loop: loop, notary: notary)
     }
 
-    func close() { results.close() }
+    func close() {
+        results.close()
+        replays.close()
+    }
 
     func start(_ task: Digest, attempt: UInt32, fence: Fence, spec: TaskSpec) {
         let lease = Lease(task: task, attempt: attempt, fence: fence, spec: spec)

@@ -132,7 +132,14 @@ struct JobCommand: AsyncParsableCommand {
             let part = try PathPart(id)
             let results = try await options.withNode { node in
                 let results = try await node.get("/api/jobs/\(part)/results")
-                if let output { try await save(results, to: output, node) }
+                guard let output else { return results }
+                let states = results["states"]?.asArray ?? []
+                guard states.allSatisfy({ TaskCommand.finalStates.contains(Text.cell($0)) }) else {
+                    throw Refusal(
+                        "The job still runs; wait for it with: swiftlet job show "
+                            + "\(Text.id(results["job"])) --wait\(options.words)")
+                }
+                try await save(results, to: output, node)
                 return results
             }
             if options.json { return Terminal.document(results) }

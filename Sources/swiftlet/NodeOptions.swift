@@ -17,9 +17,9 @@ struct NodeOptions: ParsableArguments {
 
     /// As a command line says it that asks the same node; "" where the environment names it.
     var words: String {
-        if let data { return " --data \(data)" }
+        if let data { return " --data \(Text.word(data))" }
         guard let node else { return "" }
-        return " --node \(node)" + (ca.map { " --ca \($0)" } ?? "")
+        return " --node \(Text.word(node))" + (ca.map { " --ca \(Text.word($0))" } ?? "")
     }
 
     /// Asks the node: `body` gets a client that is closed afterwards.

@@ -25,6 +25,7 @@ struct Refusal: Error, CustomStringConvertible {
             let cause = error.underlying as? POSIXError
         else { return error.localizedDescription }
         let reason = String(cString: strerror(cause.code.rawValue))
-        return "\(path) cannot be used (\(reason)); check the path and its permissions."
+        let advice = cause.code == .ENOSPC ? "make room" : "check the path and its permissions"
+        return "\(path) cannot be used (\(reason)); \(advice)."
     }
 }

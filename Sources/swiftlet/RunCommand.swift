@@ -52,18 +52,22 @@ struct RunCommand: AsyncParsableCommand {
     var arguments: [String] = []
 
     func run() async throws {
-        if let output {
-            guard !detach else {
-                throw Refusal(
-                    "--detach does not wait for files: leave out --output, and fetch them later "
-                        + "with: swiftlet task outputs ID --output \(output)\(options.words)")
-            }
-            try FileName.makeFolder(output)
+        if let output, detach {
+            throw Refusal(
+                "--detach does not wait for files: leave out --output, and fetch them later with: "
+                    + "swiftlet task outputs ID --output \(Text.word(output))\(options.words)")
         }
         let order = RunOrder(
             program: program, arguments: arguments, environment: try RunOrder.variables(env),
             inputs: try files(), standardInput: try standardInput(), fuel: fuel,
             memoryByteCountMax: try RunOrder.memoryByteCountMax(memory), seed: seed, edge: edge)
+        if let output {
+            // Nothing is begun before it is known that the files can be put somewhere.
+            guard FileManager.default.isReadableFile(atPath: program) else {
+                throw Refusal("\(program) cannot be read; check the path and its permissions.")
+            }
+            try FileName.makeFolder(output)
+        }
         if local {
             return try await LocalRun.run(
                 order, in: try folders.open(), isJSON: options.json, output: output)

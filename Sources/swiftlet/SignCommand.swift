@@ -35,9 +35,13 @@ struct SignCommand: AsyncParsableCommand {
         let target = bundle ?? "\(file).bundle.json"
         // Before anything is signed.
         let folder = URL(fileURLWithPath: target).deletingLastPathComponent().path
-        guard FileManager.default.isWritableFile(atPath: folder) else {
+        var isDirectory: ObjCBool = false
+        let isThere = FileManager.default.fileExists(atPath: target, isDirectory: &isDirectory)
+        guard FileManager.default.isWritableFile(atPath: folder),
+            !isThere || !isDirectory.boolValue
+        else {
             throw Refusal(
-                "The bundle cannot be written to \(folder); choose another place with --bundle.")
+                "The bundle cannot be written to \(target); choose another place with --bundle.")
         }
         let answer = try await options.withNode { node in
             try await artifact.put(to: node)

@@ -18,7 +18,11 @@ enum Terminal {
     static func write(_ text: String) { write(Array(text.utf8)) }
     static func line(_ text: String) { write(text + "\n") }
     static func writeError(_ bytes: [UInt8]) { put(bytes, to: STDERR_FILENO) }
-    static func remark(_ text: String) { writeError(Array((text + "\n").utf8)) }
+    static func remark(_ text: String) { mention(text + "\n") }
+    /// What is said beside the answer; where nobody can hear it, the command goes on.
+    fileprivate static func mention(_ text: String) {
+        put(Array(text.utf8), to: STDERR_FILENO, isAnswer: false)
+    }
 
     /// A command's error: one sentence.
     static func complain(_ sentence: String) {
@@ -39,7 +43,7 @@ enum Terminal {
     /// Straight to the descriptor: nothing is buffered, so nothing is lost when we exit.
     ///
     /// What cannot be written ends the command: an output that is cut off is no success.
-    private static func put(_ bytes: [UInt8], to file: Int32) {
+    private static func put(_ bytes: [UInt8], to file: Int32, isAnswer: Bool = true) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Foundation.write(file, $0.baseAddress, $0.count) }
@@ -54,6 +58,7 @@ enum Terminal {
             // A closed pipe: whoever reads has seen enough.
             case EPIPE: return
             default:
+                guard isAnswer else { return }
                 // Where not even this can be said, the exit code says it.
                 if file != STDERR_FILENO {
                     complain("The output cannot be written: \(String(cString: strerror(code))).")
@@ -92,7 +97,7 @@ struct ProgressLine: ~Copyable {
 
     /// Takes the line away again.
     mutating func clear() {
-        if isDrawn { Terminal.writeError(Array("\r\u{1B}[K".utf8)) }
+        if isDrawn { Terminal.mention("\r\u{1B}[K") }
         isDrawn = false
     }
 
@@ -102,14 +107,27 @@ struct ProgressLine: ~Copyable {
         if let lastDrawn, now - lastDrawn < .milliseconds(80) { return }
         lastDrawn = now
         isDrawn = true
-        Terminal.writeError(Array("\r\u{1B}[K\(text.prefix(Terminal.width - 1))".utf8))
+        Terminal.mention("\r\u{1B}[K\(text.prefix(Terminal.width - 1))")
     }
 
-    deinit { if isDrawn { Terminal.writeError(Array("\r\u{1B}[K".utf8)) } }
+    deinit { if isDrawn { Terminal.mention("\r\u{1B}[K") } }
 }
 
 /// Quantities as people read them.
 enum Text {
+    /// As a shell reads it back: in quotes where it would be more than one word, or another.
+    static func word(_ text: String) -> String {
+        let plain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                true
+            default: "_./:=@%+-".utf8.contains(byte)
+            }
+        }
+        return plain && !text.isEmpty ? text : "'\(text.replacing("'", with: "'\\''"))'"
+    }
+
     static func byteCount(_ count: UInt64) -> String {
         let units = ["B", "KiB", "MiB", "GiB", "TiB"]
         var value = Double(count), index = 0
