@@ -29,13 +29,7 @@ package struct CurveKeyPair: Sendable, Equatable {
 
     /// The pair that belongs to a secret of 32 bytes.
     package init(secret: SecretBytes) throws(IdentityError) {
-        let key = try Self.handle(of: secret)
-        var publicKey = [UInt8](repeating: 0, count: Self.byteCount)
-        var count = publicKey.count
-        guard EVP_PKEY_get_raw_public_key(key.pointer, &publicKey, &count) == 1,
-            count == publicKey.count
-        else { throw Libcrypto.error("compute an X25519 public key") }
-        self.publicKey = publicKey
+        publicKey = try KeyHandle(NID_X25519, secret: secret).rawPublicKey()
         self.secret = secret
     }
 
@@ -44,24 +38,11 @@ package struct CurveKeyPair: Sendable, Equatable {
     ///
     /// Throws where that is no key of 32 bytes, or one whose product is the same with every pair.
     package func agree(with peer: [UInt8]) throws(IdentityError) -> SecretBytes {
-        let own = try Self.handle(of: secret)
+        let own = try KeyHandle(NID_X25519, secret: secret)
         guard let pointer = EVP_PKEY_new_raw_public_key(NID_X25519, nil, peer, peer.count) else {
             throw Libcrypto.error("take an X25519 key")
         }
         return try own.agree(with: KeyHandle(owning: pointer), byteCount: Self.byteCount)
-    }
-
-    private static func handle(of secret: SecretBytes) throws(IdentityError) -> KeyHandle {
-        let pointer = secret.withBytes { bytes in
-            EVP_PKEY_new_raw_private_key(
-                NID_X25519,
-                nil,
-                bytes.bindMemory(to: UInt8.self).baseAddress,
-                bytes.count
-            )
-        }
-        guard let pointer else { throw Libcrypto.error("take an X25519 key") }
-        return KeyHandle(owning: pointer)
     }
 
     /// The public key as ZeroMQ prints keys: 40 characters.

@@ -67,6 +67,53 @@ final class KeyHandle: @unchecked Sendable {
 
     deinit { EVP_PKEY_free(pointer) }
 
+    /// The private key of X25519 or Ed25519, by its NID, that 32 bytes are.
+    convenience init(_ kind: Int32, secret: SecretBytes) throws(IdentityError) {
+        let pointer = secret.withBytes { bytes in
+            EVP_PKEY_new_raw_private_key(
+                kind, nil, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count)
+        }
+        guard let pointer else { throw Libcrypto.error("take a private key") }
+        self.init(owning: pointer)
+    }
+
+    /// Of such a key: 32 bytes.
+    func rawPublicKey() throws(IdentityError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 32)
+        var count = bytes.count
+        guard EVP_PKEY_get_raw_public_key(pointer, &bytes, &count) == 1, count == bytes.count
+        else { throw Libcrypto.error("compute a public key") }
+        return bytes
+    }
+
+    /// - Parameter hash: of the bytes, which is signed; nil where the scheme has its own.
+    func sign(_ bytes: [UInt8], hash: OpaquePointer?) throws(IdentityError) -> [UInt8] {
+        guard let context = EVP_MD_CTX_new() else { throw Libcrypto.error("sign") }
+        defer { EVP_MD_CTX_free(context) }
+        guard EVP_DigestSignInit(context, nil, hash, nil, pointer) == 1 else {
+            throw Libcrypto.error("sign")
+        }
+        var count = 0
+        guard EVP_DigestSign(context, nil, &count, bytes, bytes.count) == 1 else {
+            throw Libcrypto.error("sign")
+        }
+        var signature = [UInt8](repeating: 0, count: count)
+        guard EVP_DigestSign(context, &signature, &count, bytes, bytes.count) == 1 else {
+            throw Libcrypto.error("sign")
+        }
+        return Array(signature.prefix(count))
+    }
+
+    /// Whether it is this key's signature, made with the same hash.
+    func verify(_ signature: [UInt8], over bytes: [UInt8], hash: OpaquePointer?) -> Bool {
+        defer { ERR_clear_error() }
+        guard let context = EVP_MD_CTX_new() else { return false }
+        defer { EVP_MD_CTX_free(context) }
+        // 1 is the only yes; 0 is no and negative numbers are malformed signatures.
+        return EVP_DigestVerifyInit(context, nil, hash, nil, pointer) == 1
+            && EVP_DigestVerify(context, signature, signature.count, bytes, bytes.count) == 1
+    }
+
     /// The Diffie-Hellman product of this private key and a public one of the same curve.
     func agree(with peer: KeyHandle, byteCount: Int) throws(IdentityError) -> SecretBytes {
         guard let context = EVP_PKEY_CTX_new(pointer, nil) else {

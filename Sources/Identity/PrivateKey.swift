@@ -72,20 +72,7 @@ package final class PrivateKey: Sendable {
 
     /// ECDSA over SHA-256 of the bytes, as DER (at most 72 bytes); different each time.
     package func sign(_ bytes: [UInt8]) throws(IdentityError) -> [UInt8] {
-        guard let context = EVP_MD_CTX_new() else { throw Libcrypto.error("sign") }
-        defer { EVP_MD_CTX_free(context) }
-        guard EVP_DigestSignInit(context, nil, EVP_sha256(), nil, handle.pointer) == 1 else {
-            throw Libcrypto.error("sign")
-        }
-        var count = 0
-        guard EVP_DigestSign(context, nil, &count, bytes, bytes.count) == 1 else {
-            throw Libcrypto.error("sign")
-        }
-        var signature = [UInt8](repeating: 0, count: count)
-        guard EVP_DigestSign(context, &signature, &count, bytes, bytes.count) == 1 else {
-            throw Libcrypto.error("sign")
-        }
-        return Array(signature.prefix(count))
+        try handle.sign(bytes, hash: EVP_sha256())
     }
 
     /// The x coordinate of the Diffie-Hellman product (SEC 1 section 3.3.1), for `SealedBox`.

@@ -39,14 +39,7 @@ package struct PublicKey: Hashable, Sendable {
 
     /// True where `signature` (DER) is this key's over SHA-256 of the bytes.
     package func verify(_ signature: [UInt8], over bytes: [UInt8]) -> Bool {
-        defer { ERR_clear_error() }
-        guard let context = EVP_MD_CTX_new() else { return false }
-        defer { EVP_MD_CTX_free(context) }
-        guard EVP_DigestVerifyInit(context, nil, EVP_sha256(), nil, handle.pointer) == 1 else {
-            return false
-        }
-        // 1 is the only yes; 0 is no and negative numbers are malformed signatures.
-        return EVP_DigestVerify(context, signature, signature.count, bytes, bytes.count) == 1
+        handle.verify(signature, over: bytes, hash: EVP_sha256())
     }
 
     package static func == (left: PublicKey, right: PublicKey) -> Bool { left.der == right.der }

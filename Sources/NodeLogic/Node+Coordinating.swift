@@ -235,11 +235,7 @@ extension Node {
                 freeSlotCount: slotCount + Int(word.report.backlogCount) - usedCount,
                 idleSlotCount: slotCount - usedCount
             )
-            if node.isEdge {
-                worker.edge = .init(
-                    memoryByteCount: profile?.memoryByteCount ?? 0,
-                    isSparing: isSparing(profile))
-            }
+            if node.isEdge { worker.edge = edge(profile) }
             return worker
         }
         guard workers.contains(where: { $0.freeSlotCount > 0 }) else { return [] }

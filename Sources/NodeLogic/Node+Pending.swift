@@ -34,7 +34,10 @@ extension Node {
         }
         guard !present.isEmpty else { return "every node is drained or out of reach" }
         if let reason = edgeReason(record.spec, present) { return reason }
-        let workers = present.filter { mayRun(record.spec, on: $0, isGang: set.isGang) }
+        let workers = present.filter {
+            let edge = $0.isEdge ? edge($0.profile) : nil
+            return LeaseChoice.fits(record.spec, edge, isGang: set.isGang)
+        }
         guard !workers.isEmpty else {
             return "every node that may run it is drained or out of reach"
         }
@@ -61,17 +64,13 @@ extension Node {
             : "it is next, when a slot is free"
     }
 
-    private func mayRun(_ spec: TaskSpec, on member: Member, isGang: Bool) -> Bool {
-        guard member.isEdge else { return spec.edgeUse != .only }
-        guard case .program = spec.work else { return false }
-        return !isGang && spec.edgeUse != .never
-            && (spec.edgeUse == .any || !isSparing(member.profile))
-    }
-
-    /// Its battery is low, or its link metered.
-    func isSparing(_ profile: Profile?) -> Bool {
-        guard let device = profile?.device else { return false }
-        return device.isMetered || 1...settings.batteryPercentMin ~= device.batteryPercent
+    /// What must be minded of an edge node with this profile.
+    func edge(_ profile: Profile?) -> LeaseChoice.Edge {
+        let device = profile?.device
+        let battery = device?.batteryPercent ?? 0
+        return LeaseChoice.Edge(
+            memoryByteCount: profile?.memoryByteCount ?? 0,
+            isSparing: device?.isMetered == true || 1...settings.batteryPercentMin ~= battery)
     }
 
     /// Why a task for edge nodes alone waits for another one than are there.
@@ -84,7 +83,7 @@ extension Node {
             return "it has \(work.inputs.count) inputs, and an edge node takes "
                 + "\(LeaseChoice.edgeInputCountMax)"
         }
-        guard edges.contains(where: { !isSparing($0.profile) }) else {
+        guard edges.contains(where: { !edge($0.profile).isSparing }) else {
             return "every edge node that is there has a low battery or a metered link"
         }
         let largest = edges.map(\.profile.memoryByteCount).max() ?? 0

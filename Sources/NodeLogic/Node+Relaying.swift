@@ -169,7 +169,7 @@ extension Node {
         at now: Instant,
         into effects: inout [Effect]
     ) {
-        let until = slept.until == 0 ? nil : instant(ofSecond: slept.until) + settings.wakeGrace
+        let until = slept.until == 0 ? nil : wakeDue(ofSecond: slept.until)
         detect(.asleep(slept.node, until: until), at: now, into: &effects)
         if slept.until == 0 { coordination?.wake(slept.node, at: now) }
         if slept.until != 0, isWard(slept.node), let record = state.node(slept.node) {
@@ -193,7 +193,7 @@ extension Node {
     /// Whether what is leased to it waits for it, because it sleeps as announced.
     func isAsleep(_ node: NodeID, at now: Instant) -> Bool {
         guard let until = state.node(node)?.asleepUntil, until > 0 else { return false }
-        return now < instant(ofSecond: until) + settings.wakeGrace
+        return now < wakeDue(ofSecond: until)
     }
 
     /// Who sleeps until a second on the wall sleeps for longer now, or shorter.
@@ -201,16 +201,18 @@ extension Node {
         settings.epochSeconds = Int64(clamping: second) - now.sinceStart.components.seconds
         detector.epochSeconds = settings.epochSeconds
         for sleeper in state.nodes where sleeper.asleepUntil > 0 {
-            let until = instant(ofSecond: sleeper.asleepUntil) + settings.wakeGrace
+            let until = wakeDue(ofSecond: sleeper.asleepUntil)
             detect(.asleep(sleeper.id, until: until), at: now, into: &effects)
         }
     }
 
-    // The clock on the wall as this node's clock; a sleep of a thousand years ends earlier.
-    private func instant(ofSecond second: UInt64) -> Instant {
+    // When who sleeps until a second on the wall has overslept, by this node's clock; a sleep of a
+    // thousand years ends earlier.
+    private func wakeDue(ofSecond second: UInt64) -> Instant {
         let most: Int64 = 1 << 32
         let epoch = min(max(settings.epochSeconds, -most), most)
-        return .zero + .seconds(Int64(clamping: min(second, UInt64(2 * most))) - epoch)
+        let seconds = Int64(clamping: min(second, UInt64(2 * most))) - epoch
+        return .zero + .seconds(seconds) + settings.wakeGrace
     }
 
     mutating func touchWards(_ command: Command.Body) {

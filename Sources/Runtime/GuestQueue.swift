@@ -11,8 +11,6 @@ final class GuestQueue: Sendable {
     struct Guest: Sendable {
         var task: Digest
         var isStopped: Flag
-        /// It may be given back to the coordinator; somebody waits here for any other.
-        var isLease = false
         var run: @Sendable (_ isStopped: () -> Bool) -> Void
     }
 
@@ -150,9 +148,9 @@ final class GuestQueue: Sendable {
     private func giveBack() {
         let tasks = state.withLock { state -> [Digest] in
             let waiting = state.waiting[state.first...]
-            let tasks = waiting.filter(\.isLease).map(\.task)
+            let tasks = waiting.map(\.task)
             guard !tasks.isEmpty else { return [] }
-            state.waiting = waiting.filter { !$0.isLease }
+            state.waiting = []
             state.first = 0
             state.backlogCount = 0
             state.meanSeconds = Self.patience / .seconds(1)

@@ -126,9 +126,14 @@ extension LiveBackend {
             .first { $0.isOver && !$0.hasSucceeded }
     }
 
+    /// - Parameter sets: ascending by position; there may be as many as tasks.
     private static func taskSet(
         of record: TaskRecord, among sets: [TaskSetRecord]
-    ) -> TaskSetRecord? { sets.first { $0.position == record.setPosition } }
+    ) -> TaskSetRecord? {
+        let place = sets.partitionPoint { $0.position < record.setPosition }
+        guard place < sets.count, sets[place].position == record.setPosition else { return nil }
+        return sets[place]
+    }
 
     /// Why a task has not succeeded, where its exit code does not say it.
     ///

@@ -150,7 +150,7 @@ final class TaskWorker: Sendable {
         }
         guard let flag else { return }
         guests.add(
-            .init(task: lease.task, isStopped: flag, isLease: true) { [self] isStopped in
+            .init(task: lease.task, isStopped: flag) { [self] isStopped in
                 run(work, lease, isStopped: isStopped)
             })
     }

@@ -341,11 +341,18 @@ package struct LeaseChoice {
     package static let edgeInputCountMax = 32
 
     private func fits(_ spec: TaskSpec, _ worker: Worker, idle isGang: Bool) -> Bool {
-        guard let edge = worker.edge else { return spec.edgeUse != .only }
+        Self.fits(spec, worker.edge, isGang: isGang)
+    }
+
+    /// Whether a node of this kind may run it, with however many slots.
+    ///
+    /// - Parameter edge: nil for any other worker.
+    package static func fits(_ spec: TaskSpec, _ edge: Edge?, isGang: Bool) -> Bool {
+        guard let edge else { return spec.edgeUse != .only }
         guard !isGang, spec.edgeUse != .never, case .program(let work) = spec.work else {
             return false
         }
-        return work.inputs.count <= Self.edgeInputCountMax
+        return work.inputs.count <= edgeInputCountMax
             && work.memoryByteCountMax <= edge.memoryByteCount
             && (!edge.isSparing || spec.edgeUse == .any)
     }

@@ -174,12 +174,7 @@ extension MeshTests {
         try await TestMesh.with { mesh in
             let tab = try await EdgeDevice.join("tab", mesh)
             defer { tab.end() }
-            var relay = ""
-            try await mesh.wait("a relay and a spare") {
-                let status = try await tab.status(mesh)
-                relay = status["relay"]?.asString ?? ""
-                return !relay.isEmpty && status["spare"]?.asString != nil
-            }
+            let relay = try await tab.relayBesideSpare(mesh)
             var victim = ""
             for name in ["ada", "bob", "eve"] where try await mesh.id(of: name) == relay {
                 victim = name
@@ -256,12 +251,7 @@ extension MeshTests {
         try await TestMesh.with { mesh in
             let tab = try await EdgeDevice.join("tab", mesh)
             defer { tab.end() }
-            var relay = ""
-            try await mesh.wait("a relay and a spare") {
-                let status = try await tab.status(mesh)
-                relay = status["relay"]?.asString ?? ""
-                return !relay.isEmpty && status["spare"]?.asString != nil
-            }
+            let relay = try await tab.relayBesideSpare(mesh)
             var home = "", entry = ""
             for name in mesh.names {
                 if try await mesh.id(of: name) == relay { home = name } else { entry = name }
@@ -349,6 +339,17 @@ final class EdgeDevice {
     private init(_ name: String, _ process: ChildProcess) {
         self.name = name
         self.process = process
+    }
+
+    /// Its relay, once it has a spare as well.
+    func relayBesideSpare(_ mesh: TestMesh) async throws -> String {
+        var relay = ""
+        try await mesh.wait("a relay and a spare") {
+            let status = try await self.status(mesh)
+            relay = status["relay"]?.asString ?? ""
+            return !relay.isEmpty && status["spare"]?.asString != nil
+        }
+        return relay
     }
 
     /// Runs the join command that the mesh prints, as somebody would who copies it.

@@ -70,7 +70,7 @@ enum CodecWriter {
         let target = "stored.pointee.\(field.name)"
         let value = field.swiftName
         if field.isRepeated {
-            return "(stored.pointee.n_\(field.name), \(target)) = arena.\(list(field))(\(value))"
+            return "(stored.pointee.n_\(field.name), \(target)) = arena.\(field.listName)(\(value))"
         }
         return switch field.type {
         case .scalar("Bool"): "\(target) = \(value) ? 1 : 0"
@@ -84,17 +84,6 @@ enum CodecWriter {
         case .enumeration:
             "\(target) = .init(rawValue: UInt32(bitPattern: \(value).rawValue))"
         case .named: fatalError("a name was not resolved")
-        }
-    }
-
-    private static func list(_ field: Schema.Field) -> String {
-        switch field.type {
-        case .scalar: "numbers"
-        case .text: "texts"
-        case .bytes: "byteStrings"
-        case .identity: "identities"
-        case .message: "messages"
-        case .optionalIdentity, .enumeration, .named: fatalError("no list of \(field.type)")
         }
     }
 
@@ -130,7 +119,7 @@ enum CodecWriter {
             let count = "stored.pointee.n_\(field.name)"
             if case .scalar = field.type { return "Field.numbers(\(count), \(source))" }
             if case .bytes = field.type { return "Field.byteStrings(\(count), \(source))" }
-            return "try Field.\(list(field))(\(count), \(source), \(name))"
+            return "try Field.\(field.listName)(\(count), \(source), \(name))"
         }
         return switch field.type {
         case .scalar("Bool"): "\(source) != 0"

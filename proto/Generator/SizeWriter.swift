@@ -63,16 +63,7 @@ struct SizeWriter {
     }
 
     private func kind(_ field: Schema.Field) -> String {
-        if field.isRepeated {
-            return switch field.type {
-            case .scalar: "numbers"
-            case .text: "texts"
-            case .bytes: "byteStrings"
-            case .identity: "identities"
-            case .message: "messages"
-            case .optionalIdentity, .enumeration, .named: fatalError("no list of \(field.type)")
-            }
-        }
+        if field.isRepeated { return field.listName }
         return switch field.type {
         case .scalar("Bool"): "truth"
         case .scalar("Double"), .scalar("Float"): "real"

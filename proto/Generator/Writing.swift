@@ -72,6 +72,18 @@ extension Schema.Field {
         return isRepeated ? "[\(single)]" : single
     }
 
+    /// How the codec and the measure call a list of it.
+    var listName: String {
+        switch type {
+        case .scalar: "numbers"
+        case .text: "texts"
+        case .bytes: "byteStrings"
+        case .identity: "identities"
+        case .message: "messages"
+        case .optionalIdentity, .enumeration, .named: fatalError("no list of \(type)")
+        }
+    }
+
     /// What an initializer assumes; nil where the caller must say it.
     var swiftDefault: String? {
         if isRepeated { return "[]" }
